@@ -1,7 +1,7 @@
 /* key.c: see key.h. XXH3 is compiled in: a call into a library costs more than the sum of a small payload does. */
 #include "format/key.h"
 
-#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL 1
 #include <xxhash.h>
 
 #include "base/check.h"
