@@ -1,0 +1,27 @@
+# teak_floor(engine_store FROM engine_base engine_format engine_os [LINK targets...])
+#
+# One folder, one floor, one target of objects, made of every .c file in the folder that calls this. A floor sees the public
+# headers, its own and those of the floors it stands on, and no others: its only include path is a directory of the build
+# tree that holds links to just these. Including upwards or sideways does not compile.
+function(teak_floor name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FROM;LINK")
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.c")
+    if(NOT sources)
+        message(WARNING "${name}: no .c file in ${CMAKE_CURRENT_SOURCE_DIR}")
+        return()
+    endif()
+    set(view "${PROJECT_BINARY_DIR}/floors/${name}")
+    file(REMOVE_RECURSE "${view}")
+    file(MAKE_DIRECTORY "${view}")
+    foreach(floor IN ITEMS ${name} ${arg_FROM})
+        string(REGEX REPLACE "^engine_" "" folder "${floor}")
+        file(CREATE_LINK "${PROJECT_SOURCE_DIR}/engine/${folder}" "${view}/${folder}" SYMBOLIC)
+    endforeach()
+
+    add_library(${name} OBJECT ${sources})
+    target_include_directories(${name} PRIVATE "${view}" "${PROJECT_SOURCE_DIR}/engine/include")
+    target_compile_definitions(${name} PRIVATE TEAK_UNSTABLE)
+    target_link_libraries(${name} PRIVATE teak_flags ${arg_LINK})
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    set_property(GLOBAL APPEND PROPERTY TEAK_FLOORS ${name})
+endfunction()
