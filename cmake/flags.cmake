@@ -10,8 +10,8 @@ set(CMAKE_C_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
 
 add_library(teak_flags INTERFACE)
-# Empty values: a file may define the first two as well, for whoever builds it another way.
-target_compile_definitions(teak_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=> XXH_INLINE_ALL=
+# The values a file gives them that defines them as well, for whoever builds it another way.
+target_compile_definitions(teak_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=> XXH_INLINE_ALL
     $<$<BOOL:${TEAK_DEBUG}>:TEAK_DEBUG>)
 target_compile_options(teak_flags INTERFACE
     -Wall -Wextra -Wconversion -Wshadow -Wcast-align
