@@ -1,0 +1,267 @@
+/* rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and what
+ * the device says it did.
+ *
+ * OWNS   The scratch file: it has no name from the moment it exists, so that neither SIGINT nor SIGKILL leaves it behind.
+ * FAILS  A probe that cannot measure says why on one line and exits: 2 for wrong use, 1 for the machine's refusal.
+ * Self-contained on purpose: what the engine is measured against shares no line with it.
+ */
+#ifndef TEAK_BENCH_RIG_H
+#define TEAK_BENCH_RIG_H
+
+#ifndef _GNU_SOURCE
+#error "define _GNU_SOURCE before anything is included"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RIG_BLOCK = 4096, RIG_FILL_PIECE = 1 << 20, RIG_SAMPLES_MAX = 1 << 22 };
+
+static volatile sig_atomic_t rig_stopped;
+
+static inline void rig_stop(int number)
+{
+    (void)number;
+    rig_stopped = 1;
+}
+
+static inline void rig_catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = rig_stop}; /* no SA_RESTART: waits end at once */
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static inline _Noreturn void rig_refuse(const char *what, int error)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(error));
+    exit(1);
+}
+
+static inline uint64_t rig_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Of the whole process, the kernel's workers for its ring included. */
+static inline double rig_cpu_seconds(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
+}
+
+/* Exactly one of the three targets is set. */
+struct rig_option {
+    const char *name;
+    const char **text;
+    uint64_t *number; /* with an optional k, m or g: powers of 1024 */
+    bool *flag;
+    const char *help;
+};
+
+static inline _Noreturn void rig_usage(const char *program, const struct rig_option *options, FILE *out, int code)
+{
+    fprintf(out, "usage: %s [options]\n", program);
+    for (const struct rig_option *o = options; o->name != NULL; o++)
+        fprintf(out, "  %-16s %s\n", o->name, o->help);
+    exit(code);
+}
+
+static inline uint64_t rig_number(const char *name, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    const unsigned long long value = strtoull(text, &end, 10);
+    const char *const unit = strchr("kmg", *end);
+    const uint32_t shift = *end == '\0' || unit == NULL ? 0 : 10u * (*unit == 'k' ? 1 : *unit == 'm' ? 2 : 3);
+    if (end == text || errno != 0 || *text == '-' || unit == NULL || (*end != '\0' && end[1] != '\0') || value >> 32 != 0) {
+        fprintf(stderr, "%s wants a number, for example 256 or 64k, not '%s'\n", name, text);
+        exit(2);
+    }
+    return (uint64_t)value << shift;
+}
+
+/* Options end with a NULL name. */
+static inline void rig_parse(int argc, char **argv, const struct rig_option *options)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) rig_usage(argv[0], options, stdout, 0);
+        const struct rig_option *o = options;
+        while (o->name != NULL && strcmp(o->name, argv[i]) != 0) o++;
+        if (o->name == NULL) rig_usage(argv[0], options, stderr, 2);
+        if (o->flag != NULL) {
+            *o->flag = true;
+            continue;
+        }
+        if (++i == argc) {
+            fprintf(stderr, "%s wants a value\n", o->name);
+            exit(2);
+        }
+        if (o->text != NULL) *o->text = argv[i];
+        else *o->number = rig_number(o->name, argv[i]);
+    }
+}
+
+/* Zeroed, page-aligned, every page present. */
+static inline uint8_t *rig_memory(uint64_t bytes)
+{
+    void *const memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED) rig_refuse("mmap", errno);
+    return memory;
+}
+
+/* A file of `bytes` for direct writes, without a name. `written`: zero-filled past the page cache and synced, so that a
+ * write is a pure overwrite; otherwise only allocated, so that a first write converts an extent in the journal. */
+static inline int rig_scratch(const char *dir, uint64_t bytes, bool written)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/scratch-%ld-%lld", dir, (long)getpid(), (long long)rig_now());
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+    if (fd < 0) rig_refuse(path, errno);
+    if (unlink(path) != 0) rig_refuse(path, errno);
+    const int error = posix_fallocate(fd, 0, (off_t)bytes);
+    if (error != 0) rig_refuse("allocating the scratch file", error);
+    if (written) {
+        uint8_t *const zeros = rig_memory(RIG_FILL_PIECE);
+        for (uint64_t at = 0; at < bytes && !rig_stopped; at += RIG_FILL_PIECE) {
+            const size_t piece = (size_t)(bytes - at < RIG_FILL_PIECE ? bytes - at : RIG_FILL_PIECE);
+            if (pwrite(fd, zeros, piece, (off_t)at) != (ssize_t)piece) rig_refuse("filling the scratch file", errno);
+        }
+        munmap(zeros, RIG_FILL_PIECE);
+    }
+    if (fsync(fd) != 0) rig_refuse("fsync", errno);
+    return fd;
+}
+
+/* The ring that the engine uses, with `file` as fixed file 0 and `memory` as buffer 0. False: memory is not registered. */
+static inline bool rig_ring(struct io_uring *ring, uint32_t depth, int file, uint8_t *memory, uint64_t bytes)
+{
+    struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+    int error = io_uring_queue_init_params(depth, ring, &params);
+    if (error != 0) rig_refuse("io_uring_setup", -error);
+    error = io_uring_register_files(ring, &file, 1);
+    if (error != 0) rig_refuse("registering a file", -error);
+    io_uring_register_ring_fd(ring);
+    const struct iovec buffer = {.iov_base = memory, .iov_len = bytes};
+    return io_uring_register_buffers(ring, &buffer, 1) == 0;
+}
+
+/* Queues a write of fixed file 0; `rw_flags` is 0 or RWF_DSYNC. */
+static inline void rig_write(struct io_uring *ring, bool registered, const uint8_t *data, uint64_t bytes, uint64_t offset,
+                             int rw_flags, uint64_t tag)
+{
+    struct io_uring_sqe *const sqe = io_uring_get_sqe(ring);
+    if (registered) io_uring_prep_write_fixed(sqe, 0, data, (unsigned)bytes, offset, 0);
+    else io_uring_prep_write(sqe, 0, data, (unsigned)bytes, offset);
+    sqe->rw_flags = rw_flags;
+    sqe->flags = (uint8_t)(sqe->flags | IOSQE_FIXED_FILE);
+    io_uring_sqe_set_data64(sqe, tag);
+}
+
+static inline void rig_fdatasync(struct io_uring *ring, uint64_t tag)
+{
+    struct io_uring_sqe *const sqe = io_uring_get_sqe(ring);
+    io_uring_prep_fsync(sqe, 0, IORING_FSYNC_DATASYNC);
+    sqe->flags = (uint8_t)(sqe->flags | IOSQE_FIXED_FILE);
+    io_uring_sqe_set_data64(sqe, tag);
+}
+
+/* Latencies with how many shared each; quantiles are exact. */
+struct rig_sample {
+    uint64_t ns, count;
+};
+struct rig_tally {
+    struct rig_sample *samples;
+    uint64_t used, total;
+};
+
+static inline void rig_tally_init(struct rig_tally *tally)
+{
+    void *const memory = mmap(NULL, RIG_SAMPLES_MAX * sizeof(struct rig_sample), PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) rig_refuse("mmap", errno);
+    *tally = (struct rig_tally){.samples = memory};
+}
+
+static inline void rig_tally_add(struct rig_tally *tally, uint64_t ns, uint64_t count)
+{
+    if (tally->used == RIG_SAMPLES_MAX) return; /* at 50,000 a second: a minute and a half */
+    tally->samples[tally->used++] = (struct rig_sample){ns, count};
+    tally->total += count;
+}
+
+static inline int rig_sample_order(const void *a, const void *b)
+{
+    const struct rig_sample *const x = a;
+    const struct rig_sample *const y = b;
+    return (x->ns > y->ns) - (x->ns < y->ns);
+}
+
+/* Prints "latency_us": {...} from sorted samples. */
+static inline void rig_tally_print(struct rig_tally *tally, FILE *out)
+{
+    static const struct { const char *name; double share; } wanted[] = {
+        {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1.0}};
+    qsort(tally->samples, tally->used, sizeof(struct rig_sample), rig_sample_order);
+    fprintf(out, "\"latency_us\": {");
+    uint64_t at = 0;
+    uint64_t seen = tally->used > 0 ? tally->samples[0].count : 0;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        while (at + 1 < tally->used && (double)seen < wanted[i].share * (double)tally->total)
+            seen += tally->samples[++at].count;
+        const double us = tally->used > 0 ? (double)tally->samples[at].ns * 1e-3 : 0;
+        fprintf(out, "%s\"%s\": %.1f", i > 0 ? ", " : "", wanted[i].name, us);
+    }
+    fprintf(out, "}");
+}
+
+/* What the block device under `dir` has done since it was there: the proof that a disk did the work. Zero if unknown. */
+struct rig_device {
+    uint64_t writes, write_bytes, flushes;
+};
+
+static inline struct rig_device rig_device_read(const char *dir)
+{
+    struct rig_device device = {0};
+    struct stat info;
+    FILE *const file = stat(dir, &info) == 0 ? fopen("/proc/diskstats", "re") : NULL;
+    char line[512];
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        unsigned major_number, minor_number;
+        unsigned long long writes, sectors, flushes = 0;
+        const int fields = sscanf(line, "%u %u %*s %*u %*u %*u %*u %llu %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %llu",
+                                  &major_number, &minor_number, &writes, &sectors, &flushes);
+        if (fields < 4 || major_number != major(info.st_dev) || minor_number != minor(info.st_dev)) continue;
+        device = (struct rig_device){writes, sectors * 512, flushes};
+    }
+    if (file != NULL) fclose(file);
+    return device;
+}
+
+static inline void rig_device_print(struct rig_device before, struct rig_device after, FILE *out)
+{
+    fprintf(out, "\"device\": {\"writes\": %llu, \"write_bytes\": %llu, \"flushes\": %llu}",
+            (unsigned long long)(after.writes - before.writes),
+            (unsigned long long)(after.write_bytes - before.write_bytes),
+            (unsigned long long)(after.flushes - before.flushes));
+}
+
+#endif
