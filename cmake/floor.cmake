@@ -1,8 +1,8 @@
 # teak_floor(engine_store FROM engine_base engine_format engine_os [LINK targets...])
 #
-# One folder, one floor, one target of objects, made of every .c file in the folder that calls this. A floor sees the public
-# headers, its own and those of the floors it stands on, and no others: its only include path is a directory of the build
-# tree that holds links to just these. Including upwards or sideways does not compile.
+# One folder, one floor, one target of objects, made of every .c file in the folder that calls this. A floor sees the
+# public headers, its own and those of the floors it stands on, and no others: its only include path is a directory of
+# the build tree that holds links to just these. Including upwards or sideways does not compile.
 function(teak_floor name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FROM;LINK")
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.c")
