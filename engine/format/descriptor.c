@@ -1,8 +1,8 @@
 /* descriptor.c: see descriptor.h. One function, op_read, decides what an operation is: judging and walking share it. */
 #include "format/descriptor.h"
 
-/* What an operation's head may hold, and how long it is: fixed_bytes, then count * unit_bytes padded to 8. A code without
- * a row (fixed_bytes 0) is unknown to this version. */
+/* What an operation's head may hold, and how long it is: fixed_bytes, then count * unit_bytes padded to 8. A code with
+ * no row (fixed_bytes 0) is unknown to this version. */
 struct shape {
     uint32_t fixed_bytes;
     uint32_t unit_bytes;

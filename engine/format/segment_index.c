@@ -24,8 +24,8 @@ void footer_encode(const struct footer *footer, const struct key *key, uint8_t *
     memcpy(out, &layout, sizeof layout);
 }
 
-/* Identity block, frames, slots, summary, footer block: each where the one before ends, the summary at the next block or
- * later. A 32-bit count times 16 or 32 stays far below 64 bits. */
+/* Identity block, frames, slots, summary, footer block: each where the one before ends, the summary at a block behind
+ * the slots. A 32-bit count times 16 or 32 stays far below 64 bits. */
 static bool ranges_are_sound(const struct footer *footer, uint32_t block_bytes)
 {
     const uint64_t slots_bytes = (uint64_t)footer->slot_count * sizeof(struct layout_slot);
