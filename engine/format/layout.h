@@ -1,0 +1,227 @@
+/* layout.h: every structure on the medium, byte by byte. Twin of docs/format.md, which is normative: a change here is a
+ * change there, and the static_asserts and the golden files hold both to the bytes.
+ *
+ * Sizes in bytes. All integers little-endian. A head is 128 bytes; its last 8 are the checksum of the 120 before.
+ *
+ *   segment file
+ *   | identity block | frame | frame | ... | frame | slots | summary | ... | footer block |
+ *   0                B                     ^frames_end (blocks)              ^size - B
+ *
+ *   frame (blocks)
+ *   | head 128 | payload, 8-aligned | payload | ... | table: operation, operation, ... | zeros |
+ */
+#ifndef TEAK_FORMAT_LAYOUT_H
+#define TEAK_FORMAT_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum {
+    FORMAT_VERSION = 1,
+    HEAD_BYTES = 128,          /* identity, frame head, footer, STORE: the part that means something */
+    BLOCK_BYTES_MIN = 4096,
+    BLOCK_BYTES_MAX = 65536,
+    SEGMENT_BYTES_MIN = 65536, /* 64 KiB, so that tests are small                                     */
+    SEGMENT_BYTES_MAX = 1 << 30,
+    SEGMENT_BLOCKS_MIN = 4,    /* identity, checkpoint, a frame, footer                               */
+    PAYLOAD_ALIGN = 8,
+    META_BYTES_MAX = 256,
+    SLOT_PIECE = 16384,        /* slots of a sealed segment are written, and summed, in pieces of 256 KiB */
+};
+
+/* Sizes that STORE and every identity hold: what they must be for a segment to be one. */
+static inline bool layout_sizes_are_sound(uint32_t block_bytes, uint64_t segment_bytes)
+{
+    return is_power_of_two(block_bytes) && block_bytes >= BLOCK_BYTES_MIN && block_bytes <= BLOCK_BYTES_MAX &&
+           segment_bytes >= SEGMENT_BYTES_MIN && segment_bytes <= SEGMENT_BYTES_MAX &&
+           segment_bytes % block_bytes == 0 && segment_bytes / block_bytes >= SEGMENT_BLOCKS_MIN;
+}
+
+#define MAGIC_STORE UINT64_C(0x524f54534b414554)    /* "TEAKSTOR" */
+#define MAGIC_IDENTITY UINT64_C(0x4d4745534b414554) /* "TEAKSEGM" */
+#define MAGIC_FOOTER UINT64_C(0x544f4f464b414554)   /* "TEAKFOOT" */
+#define MAGIC_FRAME UINT64_C(0x454d52464b414554)    /* "TEAKFRME" */
+
+/* STORE: 4096 bytes, a head of 256 (more defaults will come), then zeros. Checksum: unkeyed XXH3, the root of trust. */
+struct layout_store {
+    le64 magic;           /* 0   */
+    le32 version;         /* 8   */
+    le32 block_bytes;     /* 12  */
+    le64 segment_bytes;   /* 16  */
+    uint8_t family[16];   /* 24  the same in every copy: checksums are keyed by it */
+    uint8_t instance[16]; /* 40  new in every copy                                 */
+    le64 features_ignore; /* 56  unknown bits: harmless                            */
+    le64 features_read;   /* 64  unknown bits: may be read, not written            */
+    le64 features_refuse; /* 72  unknown bits: refuse                              */
+    le64 arena_bytes;     /* 80  defaults from here on; 0: the engine's own        */
+    le64 linger_ns;       /* 88  */
+    le32 strategy;        /* 96  enum teak_strategy                                */
+    le32 in_flight;       /* 100 */
+    le32 group_bytes;     /* 104 */
+    le32 spares;          /* 108 */
+    uint8_t zero[136];    /* 112 */
+    le64 checksum;        /* 248 of bytes 0 to 247                                 */
+};
+static_assert(sizeof(struct layout_store) == 256, "docs/format.md: STORE");
+static_assert(offsetof(struct layout_store, arena_bytes) == 80, "docs/format.md: STORE");
+static_assert(offsetof(struct layout_store, checksum) == 248, "docs/format.md: STORE");
+
+/* Block 0 of a segment. Keyed by family and the salt it holds. The rest of the block is zeros. */
+struct layout_identity {
+    le64 magic;           /* 0   */
+    le32 version;         /* 8   */
+    le32 block_bytes;     /* 12  */
+    le64 segment_bytes;   /* 16  size of the file when it was prepared             */
+    uint8_t family[16];   /* 24  */
+    le64 segment;         /* 40  the number in the file's name                     */
+    le64 salt;            /* 48  random, drawn at each use                         */
+    le64 features_ignore; /* 56  */
+    le64 features_read;   /* 64  */
+    le64 features_refuse; /* 72  */
+    uint8_t zero[40];     /* 80  */
+    le64 checksum;        /* 120 */
+};
+static_assert(sizeof(struct layout_identity) == HEAD_BYTES, "docs/format.md: identity");
+
+/* Judged by these bytes alone, and only at the offset that it names. */
+struct layout_frame {
+    le64 magic;         /* 0   */
+    le64 salt;          /* 8   in clear: the head can be judged without the identity   */
+    le64 segment;       /* 16  */
+    le32 offset;        /* 24  in the file                                             */
+    le32 bytes;         /* 28  of the whole frame, blocks                              */
+    le64 lsn;           /* 32  */
+    le64 durable_lsn;   /* 40  every frame up to it was safe when this one was built   */
+    le64 chain;         /* 48  checksum of the frame head before, also across segments */
+    le32 table_offset;  /* 56  in the frame; 8-aligned; = end of the payloads          */
+    le32 table_bytes;   /* 60  */
+    le64 table_sum;     /* 64  */
+    le32 op_count;      /* 72  operations in the table                                 */
+    le32 entry_count;   /* 76  entries in the table                                    */
+    uint8_t zero[40];   /* 80  */
+    le64 checksum;      /* 120 */
+};
+static_assert(sizeof(struct layout_frame) == HEAD_BYTES, "docs/format.md: frame");
+static_assert(offsetof(struct layout_frame, durable_lsn) == 40, "docs/format.md: frame");
+static_assert(offsetof(struct layout_frame, table_sum) == 64, "docs/format.md: frame");
+
+/* Where an entry lies. The same 16 bytes in a frame's table, in memory, and in a sealed segment's index. */
+struct layout_slot {
+    le32 offset; /* of the payload in the segment file, 8-aligned */
+    le32 bytes;  /* of the payload                                */
+    le64 sum;    /* of the payload and of who it is               */
+};
+static_assert(sizeof(struct layout_slot) == 16, "docs/format.md: slot");
+
+/* Operations. Every one begins with this head; `bytes_of(op)` follows from code and count. Codes up to 63 and all bits
+ * of `flags` are of the kind that refuses: a reader that does not know one must not go on. */
+enum op_code {
+    OP_CREATE = 1,     /* head                                                                       */
+    OP_ENTRIES = 2,    /* head {kind, flags, count} first term, then count slots                     */
+    OP_HARD_STATE = 3, /* head term vote commit                                                      */
+    OP_TRUNCATE = 4,   /* head from                                                                  */
+    OP_SNAPSHOT = 5,   /* head index term file_id file_bytes file_sum (file_id 0: the caller keeps it) */
+    OP_COMPACT = 6,    /* head upto term                                                             */
+    OP_META = 7,       /* head {count = bytes}, bytes padded with zeros to 8                         */
+    OP_DROP = 8,       /* head                                                                       */
+    OP_FORGET = 9,     /* head {log = 0} oldest segment kept                                         */
+    OP_MARK = 10,      /* head {kind = enum mark, log = 0}                                           */
+    OP_CHECKPOINT = 11,/* head {count = logs} oldest, attestation (5), then count records            */
+    OP_REPLACE = 12,   /* reserved: the same entries again, bytes elsewhere                          */
+    OP_CODE_COUNT,
+};
+enum mark { MARK_CLEAN = 1, MARK_IDLE = 2 };
+
+struct layout_op {
+    uint8_t code;
+    uint8_t kind;
+    uint8_t flags; /* 0: none is defined; kept for compression and encryption */
+    uint8_t zero;
+    le32 count;
+    le64 log;
+};
+static_assert(sizeof(struct layout_op) == 16, "docs/format.md: operation");
+
+struct layout_entries { struct layout_op op; le64 first, term; };
+struct layout_hard_state { struct layout_op op; le64 term, vote, commit; };
+struct layout_truncate { struct layout_op op; le64 from; };
+struct layout_snapshot { struct layout_op op; le64 index, term, file_id, file_bytes, file_sum; };
+struct layout_compact { struct layout_op op; le64 upto, term; };
+struct layout_forget { struct layout_op op; le64 oldest; };
+struct layout_checkpoint {
+    struct layout_op op;
+    le64 oldest;                                      /* oldest segment kept                         */
+    le64 segment, salt, last_lsn, end_offset, chain;  /* the predecessor's end; all 0 in the first   */
+};
+static_assert(sizeof(struct layout_entries) == 32, "docs/format.md: ENTRIES");
+static_assert(sizeof(struct layout_hard_state) == 40, "docs/format.md: HARD_STATE");
+static_assert(sizeof(struct layout_truncate) == 24, "docs/format.md: TRUNCATE");
+static_assert(sizeof(struct layout_snapshot) == 56, "docs/format.md: SNAPSHOT");
+static_assert(sizeof(struct layout_compact) == 32, "docs/format.md: COMPACT");
+static_assert(sizeof(struct layout_forget) == 24, "docs/format.md: FORGET");
+static_assert(sizeof(struct layout_checkpoint) == 64, "docs/format.md: CHECKPOINT");
+
+/* One log in a checkpoint: 120 bytes, then META padded with zeros to 8. */
+struct layout_log {
+    le64 log, life;                 /* life: LSN of the frame that created it             */
+    le64 term, vote, commit;        /* hard state                                         */
+    le64 base_index, base_term;     /* before the first entry; first = base_index + 1     */
+    le64 last_index, last_term;
+    le64 snapshot_index, snapshot_term;
+    le64 file_id, file_bytes, file_sum;
+    le32 marks;                     /* enum log_mark                                      */
+    le32 meta_bytes;                /* <= 256                                             */
+};
+static_assert(sizeof(struct layout_log) == 120, "docs/format.md: log record");
+enum log_mark {
+    LOG_FRESH = 1 << 0, /* nothing appended yet: the first entry may have any index */
+};
+
+/* Sealed segment: the net effect of the segment on one log, extents behind it. Records ascend in log id. */
+struct layout_touched {
+    le64 log;
+    le64 removed_from;  /* lowest index it removed from before; UINT64_MAX: none; 0: everything                    */
+    le32 flags;         /* enum touched_flag                                                                       */
+    le32 extent_count;
+    le64 zero;
+};
+static_assert(sizeof(struct layout_touched) == 32, "docs/format.md: summary record");
+enum touched_flag {
+    TOUCHED_CREATED = 1 << 0, /* nothing of the log from before belongs to it */
+    TOUCHED_DROPPED = 1 << 1, /* the log ended here                           */
+};
+
+/* Entries with contiguous indexes, contiguous slots, one term and one kind. */
+struct layout_extent {
+    le64 first, term;
+    le32 count, slot;   /* slot of `first` in the segment's slots */
+    uint8_t kind, flags, zero[6];
+};
+static_assert(sizeof(struct layout_extent) == 32, "docs/format.md: extent");
+
+/* First 128 bytes of the file's last block. Valid only if all before it is durable. */
+struct layout_footer {
+    le64 magic;          /* 0   */
+    le64 salt;           /* 8   */
+    le64 segment;        /* 16  */
+    le64 first_lsn;      /* 24  */
+    le64 last_lsn;       /* 32  */
+    le64 chain;          /* 40  checksum of the last frame head                 */
+    le64 slots_sum;      /* 48  of the sums of its pieces of SLOT_PIECE slots   */
+    le64 summary_sum;    /* 56  */
+    le32 frames_end;     /* 64  */
+    le32 slots_offset;   /* 68  = frames_end                                    */
+    le32 slot_count;     /* 72  */
+    le32 summary_offset; /* 76  blocks                                          */
+    le32 summary_bytes;  /* 80  */
+    le32 log_count;      /* 84  records in the summary                          */
+    le64 file_bytes;     /* 88  size of the file: the footer is its last block  */
+    uint8_t zero[24];    /* 96  */
+    le64 checksum;       /* 120 */
+};
+static_assert(sizeof(struct layout_footer) == HEAD_BYTES, "docs/format.md: footer");
+
+#endif

@@ -1,0 +1,412 @@
+/* teak/engine.h: a durable log store for Raft.
+ *
+ * A store is one directory. It holds any number of logs, each the log of one Raft group: contiguous entries {index, term,
+ * kind, bytes}, a hard state {term, vote, commit}, a base and a snapshot boundary. Batches of operations on any logs go
+ * in; each becomes durable whole or not at all; completions come back in the order of submission.
+ *
+ *     struct teak_options options = teak_options_default();
+ *     struct teak_store *store;
+ *     if (teak_open("data", &options, &store, NULL, NULL) != TEAK_OK) return 1;
+ *     teak_create_log(store, 7, 0, NULL);
+ *     for (uint64_t index = 1; index <= 100; index++)
+ *         while (teak_append(store, 7, index, 1, "hello", 5, index, NULL) == TEAK_FULL)
+ *             teak_poll(store, TEAK_FOREVER, NULL, 0, NULL, NULL);
+ *     teak_drain(store, NULL);                        // all of it survives a power cut from here on
+ *     teak_close(store, NULL);
+ *
+ * THE PROMISE  A batch whose completion said TEAK_OK is there after a crash or a power cut, or opening says TEAK_DAMAGED.
+ *
+ * CAVEATS, before the calls
+ *  - One thread drives a store: it submits, polls and reads. Only the first call that drives decides which thread it is.
+ *  - Payloads are copied before teak_submit returns. What a read returns points into the store's memory and holds until
+ *    the next call that drives the store or uses the same cursor.
+ *  - Entries can be read before they are durable. teak_log says how far they are.
+ *  - After TEAK_POISONED nothing more is written. Durable entries can still be read. Close, reopen, look.
+ *  - A strategy of TEAK_NONE makes no promise at all.
+ *  - Times are nanoseconds, sizes bytes.
+ *
+ * Every function lists: Does, Owner, Threads, Durable, Fails. `error` may be NULL everywhere; where it is not it is filled
+ * if, and only if, the call does not answer TEAK_OK.
+ */
+#ifndef TEAK_ENGINE_H
+#define TEAK_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "teak/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TEAK_VERSION_MAJOR 0
+#define TEAK_VERSION_MINOR 1
+#define TEAK_VERSION_PATCH 0
+
+struct teak_store;
+struct teak_cursor;
+
+#define TEAK_FOREVER UINT64_MAX
+#define TEAK_NO_DEADLINE UINT64_MAX
+
+/* An entry's place in a log. */
+struct teak_pos {
+    uint64_t index, term;
+};
+
+/* -------------------------------------------------------------------------------------------------- options and open */
+
+/* How frames become durable; docs/tuning.md, docs/durability.md. */
+enum teak_strategy {
+    TEAK_AUTO = 0,      /* a choice per frame, informed by the device                                  */
+    TEAK_DSYNC = 1,     /* each frame is one O_DIRECT write with RWF_DSYNC                             */
+    TEAK_FDATASYNC = 2, /* O_DIRECT writes in flight, one fdatasync per file for all that completed    */
+    TEAK_BUFFERED = 3,  /* writes through the page cache and fdatasync                                 */
+    TEAK_NONE = 4,      /* no sync at all: for tests and throw-away stores                             */
+    TEAK_STRATEGY_COUNT
+};
+
+enum teak_backend {
+    TEAK_BACKEND_AUTO = 0, /* uring, else posix with a notice in the report */
+    TEAK_BACKEND_URING = 1,
+    TEAK_BACKEND_POSIX = 2,
+    TEAK_BACKEND_COUNT
+};
+
+/* 0 in a size or count means: the store's default, else the engine's. */
+struct teak_options {
+    bool create;             /* begin a store where there is none                                       */
+    bool read_only;          /* look, beside a living writer too; write nothing                         */
+    enum teak_backend backend;
+    enum teak_strategy strategy;
+    uint32_t block_bytes;    /* at creation: 4096 to 65536, power of two. Later: must match, or 0       */
+    uint64_t segment_bytes;  /* at creation: 64 KiB to 1 GiB, multiple of 64 KiB. Later: match, or 0    */
+    uint64_t arena_bytes;    /* memory that frames are built in and read back from; see teak_limits     */
+    uint32_t in_flight;      /* frames written at a time, 1 to 64                                       */
+    uint32_t group_bytes;    /* a frame is closed when it reaches this size                             */
+    uint64_t linger_ns;      /* a frame waits this long for siblings; 0 to 1 s                          */
+    uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
+    uint64_t lock_wait_ns;   /* how long to wait for a dead owner's last writes; default 10 s           */
+};
+
+/* The engine's defaults. Threads: any. */
+TEAK_API struct teak_options teak_options_default(void);
+
+enum teak_verdict {
+    TEAK_VERDICT_CREATED = 0, /* a new store                                                            */
+    TEAK_VERDICT_CLEAN = 1,   /* closed by teak_close                                                   */
+    TEAK_VERDICT_UNCLEAN = 2, /* not closed, nothing incomplete at the end                              */
+    TEAK_VERDICT_CUT = 3,     /* not closed; frames that nobody was told of were cut: information       */
+    TEAK_VERDICT_DAMAGED = 4, /* the answer is TEAK_DAMAGED, the ranges say what is hurt                */
+};
+
+/* A place that is damaged. log 0 and first 0: no table could be read, only LSNs are known. */
+struct teak_damage {
+    uint64_t segment, offset;    /* where the damage was met                              */
+    uint64_t first_lsn, last_lsn;
+    uint64_t log, first, last;   /* entries of one log that are hurt or missing           */
+    bool has_log;
+};
+enum { TEAK_DAMAGE_MAX = 32, TEAK_UNKNOWN_NAMES_MAX = 8 };
+
+/* What opening found. A torn tail is information, not an error. */
+struct teak_report {
+    enum teak_verdict verdict;
+    uint64_t segments, sealed, scanned, spares;    /* files                                             */
+    uint64_t logs;
+    uint64_t last_lsn;                             /* of the last whole frame                           */
+    uint64_t scanned_frames, scanned_bytes;
+    uint64_t cut_segment, cut_offset, cut_bytes, cut_frames; /* verdict CUT: where, and what was discarded   */
+    bool backend_fell_back;                        /* uring was wanted, posix is what there is           */
+    int backend_errno;                             /* why                                                */
+    char backend[8];                               /* "uring", "posix"                                   */
+    bool direct_io;                                /* false: the file system has no O_DIRECT             */
+    uint64_t registered_bytes;                     /* of the arena, with io_uring                        */
+    uint64_t lock_wait_ns, list_ns, sync_ns, sealed_ns, scan_ns, total_ns;
+    uint32_t damage_count;                         /* may exceed TEAK_DAMAGE_MAX: the first are listed   */
+    struct teak_damage damage[TEAK_DAMAGE_MAX];
+    bool hard_states_suspect;                      /* what is damaged may have held a newer hard state   */
+    uint32_t unknown_count;                        /* names in the directory that mean nothing to Teak   */
+    char unknown[TEAK_UNKNOWN_NAMES_MAX][48];
+};
+
+/* teak_open: open a store, or create one where options->create says so.
+ * Does      Takes the lock; syncs and reads what a crash may have left; decides what is whole (docs/recovery.md).
+ *           Writes nothing into an existing store before the first batch.
+ * Owner     The store is the caller's until teak_close or teak_abandon. `report` may be NULL; it is filled on failure too.
+ * Threads   Any; the store then belongs to the first thread that drives it.
+ * Durable   A store just created is durable when the call returns.
+ * Fails     OPTIONS · NO_DIRECTORY (its parent is missing) · NOT_A_STORE · STORE_LOST · BAD_MAGIC · HASH_MISMATCH · VERSION ·
+ *           FEATURE · BLOCK_SIZE · LOCKED · READ_ONLY_FS · FOREIGN_FILE · SEGMENT_MISSING · SEGMENT_SHORT · DAMAGED · DECODE ·
+ *           NO_SPACE · NO_BACKEND · DENIED · NO_MEMORY · IO. Nothing was written, except by a creation that failed half-way. */
+TEAK_API enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
+                                    struct teak_report *report, struct teak_error *error);
+
+/* teak_close: make everything durable, mark the store clean, free it.
+ * Does      Completes what is pending (its completions are not reported: drain first to see them), indexes closed segments.
+ * Owner     The store is gone whatever the answer.
+ * Threads   The driving thread.
+ * Durable   With TEAK_OK everything that was submitted is.
+ * Fails     POISONED (pending batches may or may not be there) · IO · NO_SPACE. A poisoned store is closed writing nothing. */
+TEAK_API enum teak_status teak_close(struct teak_store *store, struct teak_error *error);
+
+/* teak_abandon: free the store as a crash would leave it: nothing more is written.
+ * Threads   The driving thread. Owner: the store is gone. Durable: what was. Fails: never. */
+TEAK_API void teak_abandon(struct teak_store *store);
+
+/* What a store accepts; fixed at its creation. */
+struct teak_limits {
+    uint32_t block_bytes;
+    uint64_t segment_bytes;
+    uint32_t batch_bytes;      /* largest batch as it lies in a frame: teak_batch_bytes         */
+    uint32_t entry_bytes;      /* largest payload                                               */
+    uint32_t checkpoint_bytes; /* bounds the number of logs: 120 bytes each, and their META     */
+    uint32_t logs;             /* that fit if none has META                                     */
+    uint64_t arena_bytes;      /* in force                                                      */
+    uint32_t in_flight, group_bytes;
+    uint32_t meta_bytes;
+    enum teak_strategy strategy;
+};
+
+/* teak_limits: what this store accepts. Threads: driving. Fails: never. */
+TEAK_API void teak_limits(const struct teak_store *store, struct teak_limits *out);
+
+/* -------------------------------------------------------------------------------------------------------- batches */
+
+enum teak_op_kind {
+    TEAK_OP_CREATE = 1,     /* log: a new life begins; its first entry may have any index              */
+    TEAK_OP_ENTRIES = 2,    /* log, index (of the first), term, kind, entries, count                   */
+    TEAK_OP_HARD_STATE = 3, /* log, term, vote, commit                                                 */
+    TEAK_OP_TRUNCATE = 4,   /* log, index: this entry and all behind it go                             */
+    TEAK_OP_SNAPSHOT = 5,   /* log, index, term: the caller holds a snapshot of all up to there.
+                             * A tail whose entry at `index` has `term` is kept, another is cleared, the
+                             * log then goes on at index + 1; one at or below the boundary is a no-op.
+                             * Does not drop entries by itself where the tail is kept: compact does.   */
+    TEAK_OP_COMPACT = 6,    /* log, index: entries up to it may go                                     */
+    TEAK_OP_META = 7,       /* log, data, bytes: a word of the caller's own, <= 256 bytes              */
+    TEAK_OP_DROP = 8,       /* log: ends its life                                                      */
+};
+
+struct teak_bytes {
+    const void *data;
+    uint32_t bytes;
+};
+
+struct teak_op {
+    enum teak_op_kind op;
+    uint8_t kind;                     /* ENTRIES: the caller's word, kept with each entry             */
+    uint32_t count;                   /* ENTRIES                                                      */
+    uint64_t log;
+    uint64_t index;                   /* ENTRIES, TRUNCATE, SNAPSHOT, COMPACT                         */
+    uint64_t term;                    /* ENTRIES, HARD_STATE, SNAPSHOT                                */
+    uint64_t vote, commit;            /* HARD_STATE                                                   */
+    const struct teak_bytes *entries; /* ENTRIES                                                      */
+    const void *data;                 /* META                                                         */
+    uint32_t bytes;                   /* META                                                         */
+};
+
+enum teak_batch_flag {
+    TEAK_URGENT = 1 << 0, /* no linger: a term or a vote                                              */
+    TEAK_LAZY = 1 << 1,   /* rides with the next frame that must be durable, or leaves after a second */
+};
+
+struct teak_batch {
+    const struct teak_op *ops; /* in order                                             */
+    uint32_t count;
+    uint32_t flags;            /* enum teak_batch_flag                                 */
+    uint64_t tag;              /* comes back with the completion                       */
+};
+
+/* teak_submit: hand a batch to the store.
+ * Does      Checks every operation, then takes the batch whole, or refuses it whole and without trace.
+ *           Hard state: the term never goes back, the vote never changes within a term, commit never goes back; judged
+ *           where each operation stands.
+ * Owner     Everything is copied before return.
+ * Threads   The driving thread.
+ * Durable   Not yet: when teak_poll returns its completion with TEAK_OK. Readable at once.
+ * Fails     FULL (poll, repeat) · NO_SPACE · EMPTY_BATCH · INVALID · INDEX_ZERO · GAP · OVERLAP · TERM_BACKWARDS ·
+ *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE · COMMIT_BACKWARDS ·
+ *           VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
+TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error);
+
+/* teak_append: one entry as a batch of its own. As teak_submit with a single TEAK_OP_ENTRIES of kind 0. */
+TEAK_API enum teak_status teak_append(struct teak_store *store, uint64_t log, uint64_t index, uint64_t term,
+                                      const void *data, uint32_t bytes, uint64_t tag, struct teak_error *error);
+
+/* teak_create_log: a TEAK_OP_CREATE as a batch of its own. As teak_submit. */
+TEAK_API enum teak_status teak_create_log(struct teak_store *store, uint64_t log, uint64_t tag, struct teak_error *error);
+
+/* teak_batch_bytes: what a batch takes in a frame, to compare with teak_limits. Threads: any. Fails: never. */
+TEAK_API uint64_t teak_batch_bytes(const struct teak_batch *batch);
+
+/* teak_reserve: memory to serialise entries in, so that submitting them copies nothing.
+ * Does      Gives `bytes` bytes inside the next frame. Serialise payloads there one behind another, each beginning at a
+ *           multiple of 8 from the start, and submit a batch whose entries point at them in that order: the submit takes
+ *           the reservation and the payloads stay where they are. Nothing newer is written while a reservation is open.
+ * Owner     The memory is the caller's until teak_submit (of any batch that uses it) or teak_release.
+ * Threads   The driving thread; one reservation at a time.
+ * Fails     FULL · NO_SPACE · BATCH_TOO_LARGE · RESERVED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
+TEAK_API enum teak_status teak_reserve(struct teak_store *store, uint32_t bytes, void **out, struct teak_error *error);
+
+/* teak_release: give an open reservation back unused. Threads: driving. Fails: never; without a reservation it does nothing. */
+TEAK_API void teak_release(struct teak_store *store);
+
+/* teak_barrier: a completion without data.
+ * Does      Its completion comes when everything submitted before it, lazy batches too, is durable.
+ * Threads   The driving thread.
+ * Fails     FULL · WRONG_THREAD · READ_ONLY · POISONED. */
+TEAK_API enum teak_status teak_barrier(struct teak_store *store, uint64_t tag, struct teak_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------- driving */
+
+struct teak_completion {
+    uint64_t tag;            /* the batch's                                                                    */
+    uint64_t lsn;            /* of the frame it went out with                                                  */
+    enum teak_status status; /* TEAK_OK: durable. TEAK_POISONED: unknown, it may be there after reopening      */
+};
+
+/* teak_poll: drive the store.
+ * Does      Collects what the disk has finished, starts what is due, hands out completions in the order of submission.
+ *           Waits up to `wait_ns` for the first completion if there is none and work is pending. `out` may be NULL with
+ *           max 0: then completions stay for a later call. One system call in the usual case.
+ * Owner     The completions are copied out.
+ * Threads   The driving thread; the first call decides which that is.
+ * Fails     POISONED once every completion has been handed out · WRONG_THREAD · IO (what opening left to be done failed). */
+TEAK_API enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
+                                    uint32_t *count_out, struct teak_error *error);
+
+/* teak_drain: poll until everything submitted is durable, dropping the completions.
+ * Threads: driving. Durable: all of it, with TEAK_OK. Fails: as teak_poll, and RESERVED. */
+TEAK_API enum teak_status teak_drain(struct teak_store *store, struct teak_error *error);
+
+/* teak_event_fd: a descriptor for epoll, libuv or an io_uring loop: readable when teak_poll has something to collect.
+ * Does      Read it empty (8 bytes) or use it edge-triggered, then teak_poll(store, 0, ...). The store owns it.
+ * Threads   The driving thread.
+ * Fails     WRONG_THREAD · READ_ONLY · IO. */
+TEAK_API enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_error *error);
+
+/* teak_deadline: when to call teak_poll at the latest even if the descriptor stays silent.
+ * Does      CLOCK_MONOTONIC nanoseconds, or TEAK_NO_DEADLINE; a time that has passed means: now.
+ * Threads   The driving thread. Fails: never. */
+TEAK_API uint64_t teak_deadline(const struct teak_store *store);
+
+/* ---------------------------------------------------------------------------------------------------------- looking */
+
+struct teak_hard_state {
+    uint64_t term, vote, commit;
+};
+
+struct teak_log {
+    uint64_t id;
+    uint64_t life;            /* LSN of its creation: tells a log from one of the same id before it     */
+    uint64_t first;           /* index of the first entry; last + 1 if there is none                    */
+    struct teak_pos last;     /* last entry, or the base if there is none                               */
+    struct teak_pos base;     /* before the first entry                                                 */
+    struct teak_pos snapshot; /* 0: none                                                                */
+    struct teak_pos durable;  /* every entry up to it survives a power cut                              */
+    struct teak_hard_state hard;
+    uint32_t meta_bytes;
+    bool fresh;               /* nothing appended yet: the first entry may have any index               */
+};
+
+/* teak_log: a log's state, with everything that was submitted.
+ * Threads   The driving thread.
+ * Fails     UNKNOWN_LOG. */
+TEAK_API enum teak_status teak_log(struct teak_store *store, uint64_t log, struct teak_log *out, struct teak_error *error);
+
+/* teak_logs: ids of all logs, ascending; up to `max` above `after` (or from the lowest with from_start).
+ * Threads: driving. Fails: never. Returns how many were written. */
+TEAK_API uint32_t teak_logs(struct teak_store *store, bool from_start, uint64_t after, uint64_t *out, uint32_t max);
+
+/* teak_meta: copies the log's META. Threads: driving. Fails: UNKNOWN_LOG · INVALID (room too small; bytes_out says how much). */
+TEAK_API enum teak_status teak_meta(struct teak_store *store, uint64_t log, void *out, uint32_t room, uint32_t *bytes_out,
+                                    struct teak_error *error);
+
+/* teak_term_at: the term of an entry, or of the base.
+ * Does      Answers from memory in a few nanoseconds, whatever the log's length.
+ * Threads   The driving thread.
+ * Fails     UNKNOWN_LOG · COMPACTED (below the base) · BEYOND. */
+TEAK_API enum teak_status teak_term_at(struct teak_store *store, uint64_t log, uint64_t index, uint64_t *term_out,
+                                       struct teak_error *error);
+
+/* teak_last_of_kind: the newest entry of `kind` at or below `index`.
+ * Does      Answers from the index without reading entries.
+ * Threads   The driving thread.
+ * Fails     UNKNOWN_LOG · NOT_FOUND · HASH_MISMATCH · IO. */
+TEAK_API enum teak_status teak_last_of_kind(struct teak_store *store, uint64_t log, uint8_t kind, uint64_t index,
+                                            struct teak_pos *out, struct teak_error *error);
+
+/* teak_term_runs: where terms begin, newest first: up to `max` positions. Threads: driving. Fails: UNKNOWN_LOG. */
+TEAK_API enum teak_status teak_term_runs(struct teak_store *store, uint64_t log, struct teak_pos *out, uint32_t max,
+                                         uint32_t *count_out, struct teak_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------- reading */
+
+struct teak_entry {
+    uint64_t index, term;
+    const void *data;
+    uint32_t bytes;
+    uint8_t kind;
+};
+
+/* teak_cursor_open: a reader of one log, from `index` on (first..last + 1).
+ * Does      Reads any entry and then follows the tail. Holds one read buffer, grown to the largest entry it meets.
+ * Owner     The cursor is the caller's until teak_cursor_close; close it before the store.
+ * Threads   The driving thread.
+ * Fails     UNKNOWN_LOG · COMPACTED · BEYOND · NO_MEMORY. */
+TEAK_API enum teak_status teak_cursor_open(struct teak_store *store, uint64_t log, uint64_t index,
+                                           struct teak_cursor **out, struct teak_error *error);
+
+/* teak_cursor_read: the next entries, up to `max` of them and `bytes_max` bytes (at least one entry).
+ * Does      From the arena without a copy, else from the medium, every entry verified. 0 entries: the end, for now.
+ *           After COMPACTED, GONE or HASH_MISMATCH the cursor stands where it stood; teak_cursor_seek moves it.
+ * Owner     The entries hold until the next call that drives the store, or uses or closes this cursor.
+ * Threads   The driving thread.
+ * Fails     COMPACTED (the place was compacted away) · LOG_GONE · HASH_MISMATCH (log and index in the error; the store
+ *           goes on) · NO_MEMORY · IO. */
+TEAK_API enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max, struct teak_entry *out,
+                                           uint32_t max, uint32_t *count_out, struct teak_error *error);
+
+/* teak_cursor_seek: go on at `index`. Threads: driving. Fails: LOG_GONE · COMPACTED · BEYOND. */
+TEAK_API enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t index, struct teak_error *error);
+
+/* teak_cursor_close: NULL is fine. Threads: driving. Fails: never. */
+TEAK_API void teak_cursor_close(struct teak_cursor *cursor);
+
+/* ------------------------------------------------------------------------------------------------------- statistics */
+
+struct teak_latency {
+    uint64_t count, p50, p90, p99, p999, max; /* ns */
+};
+
+struct teak_stats {
+    uint64_t batches, entries, payload_bytes;       /* taken                                                    */
+    uint64_t frames, frame_bytes, padding_bytes;    /* closed                                                   */
+    uint64_t syncs, writes, bytes_written;          /* completed by the disk, chores too                        */
+    uint64_t enters;                                /* system calls of the ring                                 */
+    uint64_t short_transfers, retries;
+    uint64_t durable_lsn, last_lsn;
+    uint64_t frames_in_flight, frames_waiting;
+    uint64_t full, stalls;                          /* answers TEAK_FULL; rotations that waited for a segment   */
+    uint64_t segments, oldest_segment, newest_segment, spares;
+    uint64_t filled, recycled, sealed, forgotten, unlinked; /* segments                                         */
+    uint64_t filled_bytes, index_bytes;
+    uint64_t arena_reads, disk_reads, disk_read_bytes; /* entries, entries, bytes                               */
+    uint64_t logs;
+    uint64_t memory_bytes;                          /* of the store's own tables, without arena                 */
+    struct teak_latency frame_latency;              /* from launch to durable                                   */
+    enum teak_strategy strategy;
+    char backend[8];
+    char filesystem[16];
+    bool direct_io, device_known, write_cache, fua;
+};
+
+/* teak_stats: counters since opening. Threads: driving. Fails: never. */
+TEAK_API void teak_stats(struct teak_store *store, struct teak_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,63 @@
+/* teak/inspect.h: look at a store from outside, for tools. UNSTABLE: define TEAK_UNSTABLE to use it.
+ *
+ * Works on a directory, beside a living writer too. Waits for a dead owner's last writes as opening does.
+ */
+#ifndef TEAK_INSPECT_H
+#define TEAK_INSPECT_H
+
+#ifndef TEAK_UNSTABLE
+#error "teak/inspect.h is unstable: define TEAK_UNSTABLE to use it"
+#endif
+
+#include "teak/engine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum teak_segment_state { TEAK_SEGMENT_SEALED = 0, TEAK_SEGMENT_OPEN = 1, TEAK_SEGMENT_EMPTY = 2 };
+
+struct teak_segment_info {
+    uint64_t number;
+    uint64_t file_bytes, frames_end; /* frames_end: bytes up to the end of the last frame */
+    uint64_t first_lsn, last_lsn;
+    uint64_t logs;                   /* touched; known for sealed segments                */
+    enum teak_segment_state state;
+};
+
+struct teak_store_info {
+    uint32_t version, block_bytes;
+    uint64_t segment_bytes;
+    uint8_t family[16], instance[16];
+    uint64_t oldest_segment, segment_count, spare_count;
+    uint64_t last_lsn, durable_lsn;
+    bool living;                     /* a writer has it open */
+};
+
+/* teak_inspect_store: what a store opened with read_only is made of. Threads: driving. Fails: never. */
+TEAK_API void teak_inspect_store(struct teak_store *store, struct teak_store_info *out);
+
+/* teak_inspect_segments: its segments, oldest first, from position `from`. Returns how many were written. */
+TEAK_API uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct teak_segment_info *out, uint32_t max);
+
+/* Called as verification goes on; `done` and `total` are bytes. */
+typedef void (*teak_progress)(void *context, uint64_t done, uint64_t total);
+
+struct teak_verify_result {
+    uint64_t segments, frames, entries, bytes;
+    uint32_t damage_count; /* may exceed the room that was given */
+};
+
+/* teak_verify: read every frame and every index of a store opened with read_only, and check every sum.
+ * Does      Lists what is damaged: files, logs, index ranges. Only what is invalid twice under one salt is damaged.
+ *           What the writer recycles meanwhile is passed over.
+ * Threads   The driving thread.
+ * Fails     DAMAGED (damage was found; the list says what) · IO · NO_MEMORY. */
+TEAK_API enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damage, uint32_t room,
+                                      struct teak_verify_result *out, teak_progress progress, void *context,
+                                      struct teak_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
