@@ -1,0 +1,327 @@
+/* golden_test.c: fixed values encode to exactly the bytes in tests/golden/, and these bytes decode to exactly the values.
+ *
+ * The files are for people too: an offset, sixteen bytes, their letters; lines of zeros are left out and the last line is
+ * the length. A change here is a change of the format: docs/format.md first, then TEAK_GOLDEN_WRITE=1.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../unit/format/frame_builder.h"
+#include "format/segment_id.h"
+#include "format/segment_index.h"
+#include "format/superblock.h"
+
+#ifndef TEAK_SOURCE_DIR
+#define TEAK_SOURCE_DIR "."
+#endif
+
+enum { GOLDEN_MAX = 16384 };
+
+static uint8_t golden[GOLDEN_MAX]; /* what the file of the running test holds */
+
+/* ---- hex files ---- */
+
+static FILE *golden_open(const char *name, const char *mode)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/golden/%s.hex", TEAK_SOURCE_DIR, name);
+    FILE *file = fopen(path, mode);
+    if (!file) fail_msg("cannot open %s", path);
+    return file;
+}
+
+static void line_write(FILE *file, const uint8_t *line, size_t offset, size_t count)
+{
+    fprintf(file, "%08zx ", offset);
+    for (size_t i = 0; i < 16; i++)
+        if (i < count)
+            fprintf(file, "%s%02x", i == 8 ? "  " : " ", line[i]);
+        else
+            fprintf(file, "%s  ", i == 8 ? "  " : " ");
+    fprintf(file, "  |");
+    for (size_t i = 0; i < count; i++) fputc(line[i] >= 0x20 && line[i] < 0x7f ? line[i] : '.', file);
+    fprintf(file, "|\n");
+}
+
+static void golden_write(const char *name, const uint8_t *bytes, size_t count)
+{
+    FILE *file = golden_open(name, "w");
+    for (size_t at = 0; at < count; at += 16) {
+        const size_t line = count - at < 16 ? count - at : 16;
+        if (!bytes_are_zero(bytes + at, line)) line_write(file, bytes + at, at, line);
+    }
+    fprintf(file, "%08zx\n", count);
+    assert_int_equal(fclose(file), 0);
+}
+
+static size_t golden_read(const char *name)
+{
+    FILE *file = golden_open(name, "r");
+    char line[128];
+    size_t offset = 0;
+    memset(golden, 0, sizeof golden);
+    while (fgets(line, sizeof line, file)) {
+        char *at;
+        offset = strtoul(line, &at, 16);
+        for (size_t i = 0; i < 16 && offset + i < GOLDEN_MAX; i++) {
+            char *next;
+            const unsigned long byte = strtoul(at, &next, 16);
+            if (next == at) break; /* the letters: they begin with | */
+            golden[offset + i] = (uint8_t)byte;
+            at = next;
+        }
+    }
+    fclose(file);
+    assert_in_range(offset, 1, GOLDEN_MAX);
+    return offset;
+}
+
+/* The bytes are the file's; afterwards `golden` holds them, for decoding. */
+static void assert_golden(const char *name, const uint8_t *bytes, size_t count)
+{
+    if (getenv("TEAK_GOLDEN_WRITE")) golden_write(name, bytes, count);
+    assert_int_equal(golden_read(name), count);
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != golden[i]) fail_msg("%s.hex differs first at offset 0x%zx", name, i);
+}
+
+/* ---- values ---- */
+
+static const uint8_t instance[16] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
+                                     0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
+
+static void store_is_these_bytes(void **state)
+{
+    (void)state;
+    struct superblock store = {.block_bytes = 4096, .segment_bytes = 64 << 20, .arena_bytes = 16 << 20,
+                               .linger_ns = 50000, .strategy = 1, .in_flight = 32, .group_bytes = 1 << 20, .spares = 2};
+    memcpy(store.family, builder_family, 16);
+    memcpy(store.instance, instance, 16);
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    superblock_encode(&store, bytes);
+    assert_golden("store", bytes, sizeof bytes);
+    struct superblock out;
+    assert_int_equal(superblock_judge(golden, sizeof bytes, 1, &out), TEAK_OK);
+    assert_int_equal(out.block_bytes, 4096);
+    assert_int_equal(out.segment_bytes, 64 << 20);
+    assert_memory_equal(out.family, builder_family, 16);
+    assert_memory_equal(out.instance, instance, 16);
+    assert_int_equal(out.arena_bytes, 16 << 20);
+    assert_int_equal(out.linger_ns, 50000);
+    assert_int_equal(out.strategy, 1);
+    assert_int_equal(out.in_flight, 32);
+    assert_int_equal(out.group_bytes, 1 << 20);
+    assert_int_equal(out.spares, 2);
+}
+
+static void identity_is_these_bytes(void **state)
+{
+    (void)state;
+    struct segment_id id = {.segment = 7, .salt = UINT64_C(0x5a175a175a175a17), .block_bytes = 4096,
+                            .segment_bytes = 65536};
+    memcpy(id.family, builder_family, 16);
+    uint8_t bytes[4096];
+    segment_id_encode(&id, bytes);
+    assert_golden("identity", bytes, sizeof bytes);
+    struct segment_id out;
+    assert_int_equal(segment_id_judge(golden, builder_family, &out), TEAK_OK);
+    assert_int_equal(out.segment, 7);
+    assert_int_equal(out.salt, UINT64_C(0x5a175a175a175a17));
+    assert_int_equal(out.block_bytes, 4096);
+    assert_int_equal(out.segment_bytes, 65536);
+    assert_memory_equal(out.family, builder_family, 16);
+}
+
+/* ---- frames ---- */
+
+static struct frame_builder b;
+
+static struct op next_op(const struct frame_head *head, uint32_t *cursor, enum op_code code)
+{
+    struct op op;
+    assert_true(table_next(golden, head, cursor, &op));
+    assert_int_equal(op.code, code);
+    return op;
+}
+
+static struct frame_head judge_golden_frame(void)
+{
+    const struct frame_place place = builder_place(&b);
+    struct frame_head head;
+    struct op bad_op;
+    uint64_t bad_index;
+    assert_true(frame_head_judge(golden, &b.key, &place, &head));
+    assert_memory_equal(&head, &b.head, sizeof head);
+    assert_int_equal(frame_judge(golden, &head, &b.key, &bad_op, &bad_index), FRAME_WHOLE);
+    return head;
+}
+
+/* Every operation but CHECKPOINT, in the order of their codes. */
+static void a_frame_of_every_operation_is_these_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t word[] = {'m', 'e', 't', 'a', '!'};
+    const struct op entries = {.code = OP_ENTRIES, .kind = 3, .count = 2, .log = 17, .entries = {.first = 100, .term = 5}};
+    builder_begin(&b);
+    builder_op(&b, &(struct op){.code = OP_CREATE, .log = 17});
+    builder_op(&b, &entries);
+    builder_entry(&b, &entries, 100, "a whole oak", 11);
+    builder_entry(&b, &entries, 101, "teak", 4);
+    builder_op(&b, &(struct op){.code = OP_HARD_STATE, .log = 17, .hard = {.term = 5, .vote = 2, .commit = 99}});
+    builder_op(&b, &(struct op){.code = OP_TRUNCATE, .log = 17, .from = 101});
+    builder_op(&b, &(struct op){.code = OP_SNAPSHOT, .log = 17, .snapshot = {90, 4, 1, 4096, 0xabcdef}});
+    builder_op(&b, &(struct op){.code = OP_COMPACT, .log = 17, .compact = {.upto = 80, .term = 3}});
+    builder_op(&b, &(struct op){.code = OP_META, .log = 17, .count = sizeof word, .meta = word});
+    builder_op(&b, &(struct op){.code = OP_DROP, .log = 18});
+    builder_op(&b, &(struct op){.code = OP_FORGET, .oldest = 6});
+    builder_op(&b, &(struct op){.code = OP_MARK, .kind = MARK_CLEAN});
+    builder_end(&b);
+    assert_golden("frame", b.frame, b.head.bytes);
+
+    const struct frame_head head = judge_golden_frame();
+    uint32_t cursor = 0;
+    assert_int_equal(next_op(&head, &cursor, OP_CREATE).log, 17);
+    struct op op = next_op(&head, &cursor, OP_ENTRIES);
+    assert_int_equal(op.kind, 3);
+    assert_int_equal(op.count, 2);
+    assert_int_equal(op.entries.first, 100);
+    assert_int_equal(op.entries.term, 5);
+    assert_memory_equal(golden + le32_get(op.entries.slots[1].offset) - head.offset, "teak", 4);
+    op = next_op(&head, &cursor, OP_HARD_STATE);
+    assert_int_equal(op.hard.term, 5);
+    assert_int_equal(op.hard.vote, 2);
+    assert_int_equal(op.hard.commit, 99);
+    assert_int_equal(next_op(&head, &cursor, OP_TRUNCATE).from, 101);
+    op = next_op(&head, &cursor, OP_SNAPSHOT);
+    assert_int_equal(op.snapshot.index, 90);
+    assert_int_equal(op.snapshot.term, 4);
+    assert_int_equal(op.snapshot.file_id, 1);
+    assert_int_equal(op.snapshot.file_bytes, 4096);
+    assert_int_equal(op.snapshot.file_sum, 0xabcdef);
+    op = next_op(&head, &cursor, OP_COMPACT);
+    assert_int_equal(op.compact.upto, 80);
+    assert_int_equal(op.compact.term, 3);
+    assert_memory_equal(next_op(&head, &cursor, OP_META).meta, word, sizeof word);
+    assert_int_equal(next_op(&head, &cursor, OP_DROP).log, 18);
+    assert_int_equal(next_op(&head, &cursor, OP_FORGET).oldest, 6);
+    assert_int_equal(next_op(&head, &cursor, OP_MARK).kind, MARK_CLEAN);
+    assert_false(table_next(golden, &head, &cursor, &op));
+}
+
+static void a_checkpoint_frame_is_these_bytes(void **state)
+{
+    (void)state;
+    const struct op checkpoint = {.code = OP_CHECKPOINT, .count = 2, .checkpoint = {
+        .oldest = 4, .segment = 6, .salt = 0x6666, .last_lsn = 41, .end_offset = 61440, .chain = UINT64_C(0xc4a1c4a1c4a1c4a1)}};
+    const struct log_record records[] = {
+        {.log = 17, .life = 3, .term = 5, .vote = 2, .commit = 99, .base_index = 80, .base_term = 3, .last_index = 101,
+         .last_term = 5, .snapshot_index = 90, .snapshot_term = 4, .file_id = 1, .file_bytes = 4096,
+         .file_sum = 0xabcdef, .meta_bytes = 5, .meta = (const uint8_t *)"meta!"},
+        {.log = 18, .life = 40, .marks = LOG_FRESH},
+    };
+    builder_begin(&b);
+    builder_op(&b, &checkpoint);
+    builder_record(&b, &records[0]);
+    builder_record(&b, &records[1]);
+    builder_end(&b);
+    assert_golden("checkpoint", b.frame, b.head.bytes);
+
+    const struct frame_head head = judge_golden_frame();
+    uint32_t cursor = 0;
+    const struct op op = next_op(&head, &cursor, OP_CHECKPOINT);
+    assert_int_equal(op.checkpoint.oldest, 4);
+    assert_int_equal(op.checkpoint.segment, 6);
+    assert_int_equal(op.checkpoint.salt, 0x6666);
+    assert_int_equal(op.checkpoint.last_lsn, 41);
+    assert_int_equal(op.checkpoint.end_offset, 61440);
+    assert_int_equal(op.checkpoint.chain, UINT64_C(0xc4a1c4a1c4a1c4a1));
+    const uint8_t *at = op.checkpoint.records;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct log_record record;
+        at += log_record_get(at, &record);
+        if (record.meta_bytes > 0) assert_memory_equal(record.meta, records[i].meta, record.meta_bytes);
+        record.meta = records[i].meta;
+        assert_memory_equal(&record, &records[i], sizeof record);
+    }
+}
+
+/* ---- sealed segment: slots, summary, footer, as they lie behind the frames ---- */
+
+enum { INDEX_FRAMES_END = 8192, INDEX_BYTES = 3 * BUILDER_BLOCK };
+
+static void index_build(uint8_t bytes[INDEX_BYTES], struct footer *footer)
+{
+    const struct layout_slot slots[3] = {
+        {le32_of(4224), le32_of(11), le64_of(0x1111)},
+        {le32_of(4240), le32_of(4), le64_of(0x2222)},
+        {le32_of(4248), le32_of(0), le64_of(0x3333)},
+    };
+    const struct layout_extent extents[2] = {
+        {.first = le64_of(100), .term = le64_of(5), .count = le32_of(2), .slot = le32_of(0), .kind = 3},
+        {.first = le64_of(102), .term = le64_of(6), .count = le32_of(1), .slot = le32_of(2), .kind = 0},
+    };
+    memset(bytes, 0, INDEX_BYTES);
+    memcpy(bytes, slots, sizeof slots);
+    uint8_t *summary = bytes + BUILDER_BLOCK;
+    uint32_t summary_bytes = touched_put(&(struct touched){.log = 17, .removed_from = 99, .flags = TOUCHED_CREATED,
+                                                           .extent_count = 2, .extents = extents}, summary);
+    summary_bytes += touched_put(&(struct touched){.log = 18, .removed_from = 0, .flags = TOUCHED_DROPPED},
+                                 summary + summary_bytes);
+    *footer = (struct footer){
+        .salt = b.key.salt, .segment = 7, .first_lsn = 42, .last_lsn = 42, .chain = UINT64_C(0xc4a1c4a1c4a1c4a1),
+        .slots_sum = key_sum(&b.key, slots, sizeof slots), .summary_sum = key_sum(&b.key, summary, summary_bytes),
+        .file_bytes = INDEX_FRAMES_END + INDEX_BYTES, .frames_end = INDEX_FRAMES_END, .slots_offset = INDEX_FRAMES_END,
+        .slot_count = 3, .summary_offset = INDEX_FRAMES_END + BUILDER_BLOCK, .summary_bytes = summary_bytes,
+        .log_count = 2};
+    footer_encode(footer, &b.key, bytes + INDEX_BYTES - BUILDER_BLOCK);
+}
+
+static void a_segments_index_is_these_bytes(void **state)
+{
+    (void)state;
+    static uint8_t bytes[INDEX_BYTES];
+    struct footer footer;
+    builder_begin(&b);
+    index_build(bytes, &footer);
+    assert_golden("index", bytes, sizeof bytes);
+
+    struct footer out;
+    assert_true(footer_judge(golden + INDEX_BYTES - BUILDER_BLOCK, &b.key, 7, INDEX_FRAMES_END + INDEX_BYTES,
+                             BUILDER_BLOCK, &out));
+    assert_memory_equal(&out, &footer, sizeof out);
+    assert_int_equal(key_sum(&b.key, golden, out.slot_count * sizeof(struct layout_slot)), out.slots_sum);
+    const uint8_t *summary = golden + out.summary_offset - out.slots_offset;
+    assert_true(summary_judge(summary, &out, &b.key));
+    struct touched touched;
+    const uint32_t second = touched_get(summary, 0, &touched);
+    assert_int_equal(touched.log, 17);
+    assert_int_equal(touched.removed_from, 99);
+    assert_int_equal(touched.flags, TOUCHED_CREATED);
+    const struct layout_extent *extent = extent_find(touched.extents, touched.extent_count, 102);
+    assert_non_null(extent);
+    assert_int_equal(le64_get(extent->term), 6);
+    const struct layout_slot *slot = (const struct layout_slot *)golden + le32_get(extent->slot);
+    assert_int_equal(le32_get(slot->offset), 4248);
+    assert_int_equal(touched_get(summary, second, &touched), out.summary_bytes);
+    assert_int_equal(touched.log, 18);
+    assert_int_equal(touched.flags, TOUCHED_DROPPED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store_is_these_bytes),
+        cmocka_unit_test(identity_is_these_bytes),
+        cmocka_unit_test(a_frame_of_every_operation_is_these_bytes),
+        cmocka_unit_test(a_checkpoint_frame_is_these_bytes),
+        cmocka_unit_test(a_segments_index_is_these_bytes),
+    };
+    return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
+}
