@@ -1,6 +1,6 @@
-/* golden_test.c: fixed values encode to exactly the bytes in tests/golden/, and these bytes decode to exactly the values.
+/* golden_test.c: fixed values encode to exactly the bytes in tests/golden/, and these decode to exactly the values.
  *
- * The files are for people too: an offset, sixteen bytes, their letters; lines of zeros are left out and the last line is
+ * The files are for people too: an offset, sixteen bytes, their letters; lines of zeros are left out, the last line is
  * the length. A change here is a change of the format: docs/format.md first, then TEAK_GOLDEN_WRITE=1.
  */
 #include <setjmp.h>
@@ -168,7 +168,8 @@ static void a_frame_of_every_operation_is_these_bytes(void **state)
 {
     (void)state;
     static const uint8_t word[] = {'m', 'e', 't', 'a', '!'};
-    const struct op entries = {.code = OP_ENTRIES, .kind = 3, .count = 2, .log = 17, .entries = {.first = 100, .term = 5}};
+    const struct op entries = {.code = OP_ENTRIES, .kind = 3, .count = 2, .log = 17,
+                               .entries = {.first = 100, .term = 5}};
     builder_begin(&b);
     builder_op(&b, &(struct op){.code = OP_CREATE, .log = 17});
     builder_op(&b, &entries);
@@ -219,7 +220,8 @@ static void a_checkpoint_frame_is_these_bytes(void **state)
 {
     (void)state;
     const struct op checkpoint = {.code = OP_CHECKPOINT, .count = 2, .checkpoint = {
-        .oldest = 4, .segment = 6, .salt = 0x6666, .last_lsn = 41, .end_offset = 61440, .chain = UINT64_C(0xc4a1c4a1c4a1c4a1)}};
+        .oldest = 4, .segment = 6, .salt = 0x6666, .last_lsn = 41, .end_offset = 61440,
+        .chain = UINT64_C(0xc4a1c4a1c4a1c4a1)}};
     const struct log_record records[] = {
         {.log = 17, .life = 3, .term = 5, .vote = 2, .commit = 99, .base_index = 80, .base_term = 3, .last_index = 101,
          .last_term = 5, .snapshot_index = 90, .snapshot_term = 4, .file_id = 1, .file_bytes = 4096,

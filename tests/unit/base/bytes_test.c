@@ -66,7 +66,8 @@ static void alignment_finds_the_nearest_multiple(void **state)
 static void arithmetic_refuses_exactly_what_would_wrap(void **state)
 {
     (void)state;
-    const uint64_t edges[] = {0, 1, 2, 15, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX - 1, UINT64_MAX};
+    const uint64_t edges[] = {0, 1, 2, 15, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX - 1,
+                              UINT64_MAX};
     for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
         for (size_t j = 0; j < sizeof edges / sizeof edges[0]; j++) {
             const unsigned __int128 sum = (unsigned __int128)edges[i] + edges[j];
