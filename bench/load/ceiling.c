@@ -1,19 +1,20 @@
 /* ceiling.c: what the disk gives without any log on it.
  *
- *   raw    --outstanding bytes in writes of --bytes each, durable write by write or by one fdatasync for all that landed
- *   one    one block at a time, five ways interleaved op by op, so that noise falls on all of them alike
- *   fill   a background zero-filler: --bytes per write, one outstanding, at --pace MiB/s; to be run beside something else
+ *   raw    --outstanding bytes in writes of --bytes each, durable one by one or by an fdatasync for all that landed
+ *   one    one block at a time, five ways interleaved op by op, so that noise falls on all alike
+ *   fill   a zero-filler: --bytes per write, one outstanding, at --pace MiB/s; to be run beside something else
  *   names  what a rename with its directory sync costs, and an fdatasync with nothing to do; --every ms
  */
 #define _GNU_SOURCE
 #include "rig.h"
 
-enum { OUT_MAX = 256, TAG_SYNC = OUT_MAX, WAYS = 5 };
+enum { OUT_MAX = 256, TAG_SYNC = OUT_MAX, WAYS = 5, IDLE_CLASS = 3 << 13 /* IOPRIO_CLASS_IDLE */ };
 
 static const char *option_dir = ".";
 static const char *option_how = "dsync";
-static uint64_t write_bytes = 4096, outstanding = 4096, seconds = 2, file_bytes = 256 << 20, pace = 0, every_ms = 0;
-static bool only_allocated;
+static uint64_t write_bytes = 4096, outstanding = 4096, file_bytes = 256 << 20, pace = 0, every_ms = 0;
+static double seconds = 2;
+static bool only_allocated, idle_class;
 
 static struct io_uring ring;
 static bool registered;
@@ -36,13 +37,19 @@ static void prepare(uint64_t memory_bytes)
     device_before = rig_device_read(option_dir);
 }
 
+static void pause_ns(uint64_t ns)
+{
+    nanosleep(&(struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)}, NULL);
+}
+
 /* Waits for one completion; its tag is returned and its result must be `wanted` bytes. */
 static uint64_t collect_one(int wanted)
 {
     struct io_uring_cqe *cqe = NULL;
-    int error = io_uring_submit_and_wait(&ring, 1);
-    while (error == -EINTR) error = io_uring_submit_and_wait(&ring, 1);
-    if (error < 0 || io_uring_peek_cqe(&ring, &cqe) != 0) rig_refuse("io_uring_enter", error < 0 ? -error : EIO);
+    do { /* a signal ends the wait with a good result (what was submitted) and nothing to collect */
+        const int error = io_uring_submit_and_wait(&ring, 1);
+        if (error < 0 && error != -EINTR) rig_refuse("io_uring_enter", -error);
+    } while (io_uring_peek_cqe(&ring, &cqe) != 0);
     const uint64_t tag = cqe->user_data;
     const int result = cqe->res;
     io_uring_cqe_seen(&ring, cqe);
@@ -81,11 +88,13 @@ static int run_raw(void)
     const uint64_t begun = rig_now();
     bool going = true;
     while (going || flying > 0) {
-        going = !rig_stopped && rig_now() - begun < seconds * 1000000000u && !(only_allocated && at + outstanding > file_bytes);
+        going = !rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9) &&
+                !(only_allocated && at + outstanding > file_bytes);
         while (going && idle_count > 0) {
             const uint32_t i = idle[--idle_count];
             begun_ns[i] = rig_now();
-            rig_write(&ring, registered, memory + i * write_bytes, write_bytes, at, by_sync || by_nothing ? 0 : RWF_DSYNC, i);
+            const int rw_flags = by_sync || by_nothing ? 0 : RWF_DSYNC;
+            rig_write(&ring, registered, memory + i * write_bytes, write_bytes, at, rw_flags, i);
             at = at + 2 * write_bytes > file_bytes && !only_allocated ? 0 : at + write_bytes;
             flying++;
         }
@@ -147,14 +156,14 @@ static void write_once(uint32_t way, uint64_t at)
 
 static int run_one(void)
 {
-    static const char *const names[WAYS] = {"ring_dsync", "pwritev2_dsync", "ring_write_ring_fsync", "ring_write_fdatasync",
-                                            "pwrite_fdatasync"};
+    static const char *const names[WAYS] = {"ring_dsync", "pwritev2_dsync", "ring_write_ring_fsync",
+                                            "ring_write_fdatasync", "pwrite_fdatasync"};
     struct rig_tally tally[WAYS];
     outstanding = write_bytes;
     prepare(write_bytes);
     for (uint32_t way = 0; way < WAYS; way++) rig_tally_init(&tally[way]);
     const uint64_t begun = rig_now();
-    for (uint64_t at = 0; !rig_stopped && rig_now() - begun < seconds * 1000000000u;) {
+    for (uint64_t at = 0; !rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9);) {
         for (uint32_t way = 0; way < WAYS; way++) {
             const uint64_t start = rig_now();
             write_once(way, at);
@@ -185,9 +194,9 @@ static int run_fill(void)
     const double cpu_begun = rig_cpu_seconds();
     const uint64_t begun = rig_now();
     uint64_t at = 0, writes = 0, syncs = 0;
-    while (!rig_stopped && rig_now() - begun < seconds * 1000000000u && at + write_bytes <= file_bytes) {
+    while (!rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9) && at + write_bytes <= file_bytes) {
         const uint64_t start = rig_now();
-        rig_write(&ring, registered, memory, write_bytes, at, 0, 0);
+        rig_write(&ring, registered, memory, write_bytes, at, 0, 0)->ioprio = idle_class ? IDLE_CLASS : 0;
         (void)collect_one((int)write_bytes);
         rig_tally_add(&tally, rig_now() - start, 1);
         writes++;
@@ -199,7 +208,7 @@ static int run_fill(void)
         }
         const uint64_t due = pace == 0 ? 0 : begun + (uint64_t)((double)at * 1e9 / ((double)pace * (1 << 20)));
         const uint64_t now = rig_now();
-        if (due > now) nanosleep(&(struct timespec){(time_t)((due - now) / 1000000000u), (long)((due - now) % 1000000000u)}, NULL);
+        if (due > now) pause_ns(due - now);
     }
     report((double)(rig_now() - begun) * 1e-9, writes, syncs, rig_cpu_seconds() - cpu_begun, &tally);
     return 0;
@@ -219,7 +228,7 @@ static int run_names(void)
     if (dir < 0 || named < 0) rig_refuse(option_dir, errno);
     const uint64_t begun = rig_now();
     uint32_t i = 0;
-    for (; !rig_stopped && rig_now() - begun < seconds * 1000000000u; i++) {
+    for (; !rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9); i++) {
         uint64_t t[4] = {rig_now()};
         bool bad = renameat(dir, path[i % 2], dir, path[(i + 1) % 2]) != 0;
         t[1] = rig_now();
@@ -229,7 +238,7 @@ static int run_names(void)
         t[3] = rig_now();
         if (bad) break;
         for (uint32_t k = 0; k < 3; k++) rig_tally_add(&tally[k], t[k + 1] - t[k], 1);
-        if (every_ms > 0) nanosleep(&(struct timespec){(time_t)(every_ms / 1000), (long)(every_ms % 1000) * 1000000}, NULL);
+        if (every_ms > 0) pause_ns(every_ms * 1000000u);
     }
     unlinkat(dir, path[i % 2], 0);
     printf("{");
@@ -251,17 +260,18 @@ int main(int argc, char **argv)
         {"raw", run_raw}, {"one", run_one}, {"fill", run_fill}, {"names", run_names}};
     bool as_json = false; /* it always is */
     const struct rig_option options[] = {
-        {"--dir", &option_dir, NULL, NULL, "where the scratch file lives [.]"},
-        {"--bytes", NULL, &write_bytes, NULL, "bytes of one write [4096]"},
-        {"--outstanding", NULL, &outstanding, NULL, "raw: bytes in flight [4096]"},
-        {"--how", &option_how, NULL, NULL, "raw: dsync, fdatasync (one for all that landed) or none [dsync]"},
-        {"--fallocated", NULL, NULL, &only_allocated, "raw: blocks merely allocated; ends when all are written"},
-        {"--pace", NULL, &pace, NULL, "fill: MiB a second, 0 for as fast as it goes [0]"},
-        {"--every", NULL, &every_ms, NULL, "names: milliseconds between two renames [0]"},
-        {"--file-bytes", NULL, &file_bytes, NULL, "size of the scratch file [256m]"},
-        {"--seconds", NULL, &seconds, NULL, "how long [2]"},
-        {"--json", NULL, NULL, &as_json, "one JSON object, as always"},
-        {NULL, NULL, NULL, NULL, NULL}};
+        {.name = "--dir", .text = &option_dir, .help = "where the scratch file lives [.]"},
+        {.name = "--bytes", .number = &write_bytes, .help = "bytes of one write [4096]"},
+        {.name = "--outstanding", .number = &outstanding, .help = "raw: bytes in flight [4096]"},
+        {.name = "--how", .text = &option_how, .help = "raw: dsync, fdatasync (for all that landed) or none [dsync]"},
+        {.name = "--fallocated", .flag = &only_allocated, .help = "raw: blocks merely allocated, each written once"},
+        {.name = "--pace", .number = &pace, .help = "fill: MiB a second, 0 for as fast as it goes [0]"},
+        {.name = "--every", .number = &every_ms, .help = "names: milliseconds between two renames [0]"},
+        {.name = "--idle-class", .flag = &idle_class, .help = "fill: in the scheduler's idle class"},
+        {.name = "--file-bytes", .number = &file_bytes, .help = "size of the scratch file [256m]"},
+        {.name = "--seconds", .seconds = &seconds, .help = "how long [2]"},
+        {.name = "--json", .flag = &as_json, .help = "one JSON object, as always"},
+        {.name = NULL}};
     rig_catch_signals();
     for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(argv[1], modes[i].name) != 0) continue;

@@ -1,12 +1,12 @@
 /* prototype.c: the append path with everything left out that makes it a log: what the engine is measured against.
  *
- * One thread keeps --window entries outstanding. An entry is copied into a frame, summed (XXH3, keyed) and gets a 16-byte
- * slot; a frame is one write into blocks written before; it is durable by its own RWF_DSYNC or by one fdatasync for all
- * frames that were written when that began. An entry counts when its frame and all earlier ones are durable. No
+ * One thread keeps --window entries outstanding. An entry is copied into a frame, summed (XXH3, keyed) and gets a
+ * 16-byte slot; a frame is one write into blocks written before; it is durable by its own RWF_DSYNC or by one fdatasync
+ * for all frames that were written when that began. An entry counts when its frame and all earlier ones are durable. No
  * recovery, no terms, no reads, no second file.
  */
 #define _GNU_SOURCE
-#define XXH_STATIC_LINKING_ONLY /* XXH3_generateSecret */
+#define XXH_INLINE_ALL 1 /* as in the engine */
 #include <xxhash.h>
 
 #include "rig.h"
@@ -27,8 +27,9 @@ struct frame {
 
 static const char *option_dir = ".";
 static const char *option_how = "dsync";
-static uint64_t entry_bytes = 256, window = 1024, seconds = 2, in_flight = 2, group_bytes = 0;
+static uint64_t entry_bytes = 256, window = 1024, in_flight = 2, group_bytes = 0;
 static uint64_t arena_bytes = 16 << 20, file_bytes = 256 << 20;
+static double seconds = 2;
 static bool with_table, as_json;
 
 static struct {
@@ -45,7 +46,10 @@ static struct {
 
 static uint64_t blocks(uint64_t bytes) { return (bytes + RIG_BLOCK - 1) & ~(uint64_t)(RIG_BLOCK - 1); }
 
-static uint64_t frame_bytes(uint64_t entries) { return blocks(HEAD + entries * (p.entry_room + (with_table ? 16 : 0))); }
+static uint64_t frame_bytes(uint64_t entries)
+{
+    return blocks(HEAD + entries * (p.entry_room + (with_table ? sizeof(struct slot) : 0)));
+}
 
 static void frame_launch(uint64_t count)
 {
@@ -139,7 +143,7 @@ static void prepare(void)
     p.by_sync = strcmp(option_how, "fdatasync") == 0;
     if ((!p.by_sync && strcmp(option_how, "dsync") != 0) || entry_bytes == 0 || entry_bytes > SOURCE_BYTES ||
         window == 0 || in_flight == 0 || in_flight >= FRAMES_MAX) {
-        fprintf(stderr, "--how dsync or fdatasync, --entry-bytes 1 to 65536, --in-flight 1 to 63, --window 1 or more\n");
+        fprintf(stderr, "--how dsync or fdatasync, --entry-bytes 1 to 65536, --in-flight 1 to 63, --window 1 up\n");
         exit(2);
     }
     p.entry_room = (entry_bytes + 7) & ~UINT64_C(7);
@@ -166,18 +170,18 @@ static void prepare(void)
 int main(int argc, char **argv)
 {
     const struct rig_option options[] = {
-        {"--dir", &option_dir, NULL, NULL, "where the scratch file lives [.]"},
-        {"--entry-bytes", NULL, &entry_bytes, NULL, "bytes of one entry [256]"},
-        {"--window", NULL, &window, NULL, "entries outstanding [1024]"},
-        {"--seconds", NULL, &seconds, NULL, "how long [2]"},
-        {"--in-flight", NULL, &in_flight, NULL, "frames in flight, each a share of the window [2]"},
-        {"--group-bytes", NULL, &group_bytes, NULL, "largest payload of a frame [window / in-flight]"},
-        {"--how", &option_how, NULL, NULL, "dsync: each write durable by itself; fdatasync: one for all written [dsync]"},
-        {"--arena-bytes", NULL, &arena_bytes, NULL, "memory the frames cycle through [16m]"},
-        {"--file-bytes", NULL, &file_bytes, NULL, "written blocks the frames cycle through [256m]"},
-        {"--table", NULL, NULL, &with_table, "write the slots behind the payloads too"},
-        {"--json", NULL, NULL, &as_json, "one JSON object"},
-        {NULL, NULL, NULL, NULL, NULL}};
+        {.name = "--dir", .text = &option_dir, .help = "where the scratch file lives [.]"},
+        {.name = "--entry-bytes", .number = &entry_bytes, .help = "bytes of one entry [256]"},
+        {.name = "--window", .number = &window, .help = "entries outstanding [1024]"},
+        {.name = "--seconds", .seconds = &seconds, .help = "how long [2]"},
+        {.name = "--in-flight", .number = &in_flight, .help = "frames in flight, each a share of the window [2]"},
+        {.name = "--group-bytes", .number = &group_bytes, .help = "largest payload of a frame [window / in-flight]"},
+        {.name = "--how", .text = &option_how, .help = "dsync: write by write; fdatasync: one for all written [dsync]"},
+        {.name = "--arena-bytes", .number = &arena_bytes, .help = "memory the frames cycle through [16m]"},
+        {.name = "--file-bytes", .number = &file_bytes, .help = "written blocks the frames cycle through [256m]"},
+        {.name = "--table", .flag = &with_table, .help = "write the slots behind the payloads too"},
+        {.name = "--json", .flag = &as_json, .help = "one JSON object"},
+        {.name = NULL}};
     rig_parse(argc, argv, options);
     rig_catch_signals();
     prepare();
@@ -186,7 +190,7 @@ int main(int argc, char **argv)
     const struct rig_device before = rig_device_read(option_dir);
     const double cpu_begun = rig_cpu_seconds();
     const uint64_t begun = rig_now();
-    while (!rig_stopped && rig_now() - begun < seconds * 1000000000u) turn(true);
+    while (!rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9)) turn(true);
     while (p.oldest < p.next) turn(false);
     const double took = (double)(rig_now() - begun) * 1e-9;
     const double cpu = rig_cpu_seconds() - cpu_begun;

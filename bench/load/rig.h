@@ -1,7 +1,7 @@
-/* rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and what
- * the device says it did.
+/* rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and
+ * what the device says it did.
  *
- * OWNS   The scratch file: it has no name from the moment it exists, so that neither SIGINT nor SIGKILL leaves it behind.
+ * OWNS   The scratch file: unlinked as soon as it exists, so that neither SIGINT nor SIGKILL leaves it behind.
  * FAILS  A probe that cannot measure says why on one line and exits: 2 for wrong use, 1 for the machine's refusal.
  * Self-contained on purpose: what the engine is measured against shares no line with it.
  */
@@ -68,12 +68,13 @@ static inline double rig_cpu_seconds(void)
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
 }
 
-/* Exactly one of the three targets is set. */
+/* Exactly one of the targets is set. */
 struct rig_option {
     const char *name;
     const char **text;
     uint64_t *number; /* with an optional k, m or g: powers of 1024 */
     bool *flag;
+    double *seconds;  /* fractions too */
     const char *help;
 };
 
@@ -92,11 +93,21 @@ static inline uint64_t rig_number(const char *name, const char *text)
     const unsigned long long value = strtoull(text, &end, 10);
     const char *const unit = strchr("kmg", *end);
     const uint32_t shift = *end == '\0' || unit == NULL ? 0 : 10u * (*unit == 'k' ? 1 : *unit == 'm' ? 2 : 3);
-    if (end == text || errno != 0 || *text == '-' || unit == NULL || (*end != '\0' && end[1] != '\0') || value >> 32 != 0) {
+    const bool ends = unit != NULL && (*end == '\0' || end[1] == '\0');
+    if (end == text || errno != 0 || *text == '-' || !ends || value >> 32 != 0) {
         fprintf(stderr, "%s wants a number, for example 256 or 64k, not '%s'\n", name, text);
         exit(2);
     }
     return (uint64_t)value << shift;
+}
+
+static inline double rig_seconds(const char *name, const char *text)
+{
+    char *end = NULL;
+    const double value = strtod(text, &end);
+    if (end != text && *end == '\0' && value > 0 && value < 1e6) return value;
+    fprintf(stderr, "%s wants seconds, for example 0.5 or 2, not '%s'\n", name, text);
+    exit(2);
 }
 
 /* Options end with a NULL name. */
@@ -116,6 +127,7 @@ static inline void rig_parse(int argc, char **argv, const struct rig_option *opt
             exit(2);
         }
         if (o->text != NULL) *o->text = argv[i];
+        else if (o->seconds != NULL) *o->seconds = rig_seconds(o->name, argv[i]);
         else *o->number = rig_number(o->name, argv[i]);
     }
 }
@@ -151,7 +163,7 @@ static inline int rig_scratch(const char *dir, uint64_t bytes, bool written)
     return fd;
 }
 
-/* The ring that the engine uses, with `file` as fixed file 0 and `memory` as buffer 0. False: memory is not registered. */
+/* A ring like the engine's, with `file` as fixed file 0 and `memory` as buffer 0. False: memory is not registered. */
 static inline bool rig_ring(struct io_uring *ring, uint32_t depth, int file, uint8_t *memory, uint64_t bytes)
 {
     struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
@@ -165,8 +177,8 @@ static inline bool rig_ring(struct io_uring *ring, uint32_t depth, int file, uin
 }
 
 /* Queues a write of fixed file 0; `rw_flags` is 0 or RWF_DSYNC. */
-static inline void rig_write(struct io_uring *ring, bool registered, const uint8_t *data, uint64_t bytes, uint64_t offset,
-                             int rw_flags, uint64_t tag)
+static inline struct io_uring_sqe *rig_write(struct io_uring *ring, bool registered, const uint8_t *data,
+                                             uint64_t bytes, uint64_t offset, int rw_flags, uint64_t tag)
 {
     struct io_uring_sqe *const sqe = io_uring_get_sqe(ring);
     if (registered) io_uring_prep_write_fixed(sqe, 0, data, (unsigned)bytes, offset, 0);
@@ -174,6 +186,7 @@ static inline void rig_write(struct io_uring *ring, bool registered, const uint8
     sqe->rw_flags = rw_flags;
     sqe->flags = (uint8_t)(sqe->flags | IOSQE_FIXED_FILE);
     io_uring_sqe_set_data64(sqe, tag);
+    return sqe;
 }
 
 static inline void rig_fdatasync(struct io_uring *ring, uint64_t tag)
@@ -233,7 +246,7 @@ static inline void rig_tally_print(struct rig_tally *tally, FILE *out)
     fprintf(out, "}");
 }
 
-/* What the block device under `dir` has done since it was there: the proof that a disk did the work. Zero if unknown. */
+/* What the device under `dir` has done since it was there: the proof that a disk did the work. Zero if unknown. */
 struct rig_device {
     uint64_t writes, write_bytes, flushes;
 };

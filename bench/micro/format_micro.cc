@@ -1,0 +1,152 @@
+/* format_micro.cc: nanoseconds of what the append path does per entry and per frame, and of a term's look-up. */
+#include <benchmark/benchmark.h>
+
+#include <assert.h>
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#define _Alignas alignas /* C17 headers, read as C++ */
+extern "C" {
+#include "base/hist.h"
+#include "base/terms.h"
+#include "format/frame.h"
+#include "format/key.h"
+#include "format/layout.h"
+}
+
+namespace {
+
+const uint8_t family[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+struct xorshift {
+    uint64_t state = 88172645463325252u;
+    uint64_t next()
+    {
+        state ^= state << 13;
+        state ^= state >> 7;
+        return state ^= state << 17;
+    }
+};
+
+frame_head sample_head(const key &key)
+{
+    frame_head head = {};
+    head.salt = key.salt;
+    head.segment = 7;
+    head.lsn = 41;
+    head.durable_lsn = 40;
+    head.offset = 4096;
+    head.bytes = 8192;
+    head.table_offset = 4096;
+    head.table_bytes = 64;
+    head.op_count = 1;
+    head.entry_count = 1;
+    return head;
+}
+
+void entry_sum(benchmark::State &state)
+{
+    key key;
+    key_derive(&key, family, 42);
+    std::vector<uint8_t> payload(static_cast<size_t>(state.range(0)), 0x5a);
+    entry_identity who = {};
+    who.log = 1;
+    who.term = 3;
+    who.bytes = static_cast<uint32_t>(payload.size());
+    for (auto _ : state) {
+        who.index++;
+        benchmark::DoNotOptimize(key_entry_sum(&key, &who, payload.data()));
+    }
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(entry_sum)->Arg(16)->Arg(256)->Arg(4096);
+
+void key_derivation(benchmark::State &state)
+{
+    key key;
+    uint64_t salt = 0;
+    for (auto _ : state) {
+        key_derive(&key, family, salt++);
+        benchmark::DoNotOptimize(key);
+    }
+}
+BENCHMARK(key_derivation);
+
+void head_encode(benchmark::State &state)
+{
+    key key;
+    key_derive(&key, family, 42);
+    frame_head head = sample_head(key);
+    uint8_t bytes[HEAD_BYTES];
+    for (auto _ : state) {
+        head.lsn++;
+        head.chain = frame_head_encode(&head, &key, bytes);
+        benchmark::DoNotOptimize(bytes);
+    }
+}
+BENCHMARK(head_encode);
+
+void head_judge(benchmark::State &state)
+{
+    key key;
+    key_derive(&key, family, 42);
+    const frame_head head = sample_head(key);
+    const frame_place place = {7, 4096, 1 << 20, 4096};
+    uint8_t bytes[HEAD_BYTES];
+    (void)frame_head_encode(&head, &key, bytes);
+    frame_head out;
+    if (!frame_head_judge(bytes, &key, &place, &out)) state.SkipWithError("the sample is refused");
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(frame_head_judge(bytes, &key, &place, &out));
+        benchmark::ClobberMemory();
+    }
+}
+BENCHMARK(head_judge);
+
+/* An index drawn anew each time: the branch predictor learns nothing. */
+void term_at(benchmark::State &state)
+{
+    const uint32_t runs = static_cast<uint32_t>(state.range(0));
+    std::vector<term_run> memory(runs);
+    terms terms = {};
+    terms.runs = memory.data();
+    terms.capacity = runs;
+    for (uint32_t i = 0; i < runs; i++) terms_append(&terms, 1 + UINT64_C(1000) * i, 1 + i);
+    std::vector<uint64_t> asked(4096);
+    xorshift random;
+    for (uint64_t &index : asked) index = 1 + random.next() % (UINT64_C(1000) * runs);
+    size_t i = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(terms_at(&terms, asked[i++ % asked.size()]));
+}
+BENCHMARK(term_at)->Arg(1)->Arg(10)->Arg(1000);
+
+/* What a replicator asks most: the term of the newest entry. */
+void term_at_newest(benchmark::State &state)
+{
+    const uint32_t runs = static_cast<uint32_t>(state.range(0));
+    std::vector<term_run> memory(runs);
+    terms terms = {};
+    terms.runs = memory.data();
+    terms.capacity = runs;
+    for (uint32_t i = 0; i < runs; i++) terms_append(&terms, 1 + UINT64_C(1000) * i, 1 + i);
+    uint64_t index = UINT64_C(1000) * runs;
+    for (auto _ : state) benchmark::DoNotOptimize(terms_at(&terms, index++));
+}
+BENCHMARK(term_at_newest)->Arg(1)->Arg(10)->Arg(1000);
+
+void histogram_add(benchmark::State &state)
+{
+    static hist hist;
+    hist_reset(&hist);
+    xorshift random;
+    std::vector<uint64_t> values(1024);
+    for (uint64_t &value : values) value = 100000 + random.next() % 400000;
+    size_t i = 0;
+    for (auto _ : state) hist_add(&hist, values[i++ % values.size()]);
+    benchmark::DoNotOptimize(hist_quantile(&hist, 0.99));
+}
+BENCHMARK(histogram_add);
+
+} // namespace
