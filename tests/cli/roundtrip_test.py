@@ -98,6 +98,12 @@ class RoundTrip(harness.Store):
         with open(witness, encoding="ascii") as file:
             self.assertEqual(file.read(), "1234\n")
 
+    def told(self, witness):
+        if not os.path.exists(witness):
+            return b""
+        with open(witness, "rb") as file:
+            return file.read()
+
     def test_slow_input_is_durable_at_once(self):
         """A line that has arrived does not wait for the next one."""
         witness = self.path("ack")
@@ -108,13 +114,9 @@ class RoundTrip(harness.Store):
                 run.stdin.write(b"line\n")
                 run.stdin.flush()
                 deadline = time.monotonic() + 30
-                told = b""
-                while told != b"%d\n" % count:
-                    self.assertLess(time.monotonic(), deadline, f"{told} after {count} lines")
+                while self.told(witness) != b"%d\n" % count:
+                    self.assertLess(time.monotonic(), deadline, f"after {count} lines")
                     time.sleep(0.01)
-                    if os.path.exists(witness):
-                        with open(witness, "rb") as file:
-                            told = file.read()
             run.stdin.close()
             self.assertEqual(run.wait(60), 0)
             self.assertEqual(run.stderr.read(), b"")
@@ -131,7 +133,7 @@ class RoundTrip(harness.Store):
             run.stdin.write(b"first\n" * 1000)
             run.stdin.flush()
             deadline = time.monotonic() + 30
-            while not (os.path.exists(witness) and open(witness, "rb").read() == b"1000\n"):
+            while self.told(witness) != b"1000\n":
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.01)
             self.teak("inspect", "--dir", self.dir, "--json")

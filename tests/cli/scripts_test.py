@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """scripts_test.py: the scripts that a newcomer runs first: their help, wrong use, and that they never guess."""
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -31,6 +33,24 @@ class Scripts(unittest.TestCase):
     def test_quickstart_wants_whole_seconds(self):
         for words in (["--seconds", "fast"], ["--seconds", "0"], ["--seconds"], ["--dir"]):
             self.assertEqual(self.script("tools/quickstart", *words, status=2)[1].count("\n"), 1)
+
+    def test_quickstart_keeps_its_word(self):
+        with open(os.path.join(harness.arguments.build, "CMakeCache.txt"), encoding="utf-8") as file:
+            if any(line.startswith("TEAK_SANITIZE:") and line.strip()[-1] != "=" for line in file):
+                self.skipTest("it builds a release of its own: once is enough")
+        work = tempfile.mkdtemp(prefix="quickstart-", dir=os.getcwd())
+        self.addCleanup(shutil.rmtree, work, ignore_errors=True)
+        place = os.path.join(work, "place")
+        run = subprocess.run([os.path.join(harness.source_path, "tools/quickstart"), "--no-install", "--seconds", "1",
+                              "--dir", place], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+                             env=os.environ | {"TEAK_BUILD_DIR": os.path.join(work, "build")}, check=False)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(run.stderr, "")
+        self.assertNotIn("\x1b", run.stdout)
+        self.assertIn("SIGKILL", run.stdout)
+        self.assertIn("the same as the input", run.stdout)
+        self.assertIn("All as promised", run.stdout)
+        self.assertEqual(os.listdir(place), [])
 
     def test_ci_calls_check(self):
         with open(os.path.join(harness.source_path, ".ci/run"), encoding="utf-8") as file:
