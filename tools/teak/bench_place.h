@@ -1,0 +1,20 @@
+/* bench_place.h: the directory a benchmark works in: may it, and leaving it as it was found. */
+#ifndef TEAK_TOOLS_BENCH_PLACE_H
+#define TEAK_TOOLS_BENCH_PLACE_H
+
+#include <stdbool.h>
+
+struct bench_place {
+    const char *directory;
+    bool existed; /* it was there before, and empty unless `kept` */
+    bool kept;    /* what is written there stays                  */
+};
+
+/* May a benchmark run there? EXIT_GOOD, else one line was said. Without `keep` the place must be new or empty. */
+int bench_place_claim(const char *directory, bool keep, struct bench_place *out);
+
+/* Unless it is to be kept: remove every file in it, and the directory if it was not there before. Close the store
+ * first. EXIT_GOOD, else one line was said. */
+int bench_place_clear(const struct bench_place *place);
+
+#endif
