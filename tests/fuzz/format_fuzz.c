@@ -1,8 +1,8 @@
 /* format_fuzz.c: any bytes, to every decoder of the format.
  *
  * The first byte chooses the decoder. In half of the inputs magic, place and checksums are made good first: random
- * bytes never have them, malice does, and behind them is where lengths are believed. What a decoder accepts is walked to
- * its last byte, in memory that ends where the input ends, so that a sanitizer sees the first byte too many.
+ * bytes never have them, malice does, and behind them is where lengths are believed. What a decoder accepts is walked
+ * to its last byte, in memory that ends where the input ends, so that a sanitizer sees the first byte too many.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -137,8 +137,8 @@ static void fuzz_frame(uint8_t *bytes, size_t size, bool repair)
     if (keyed && !frame_head_judge_unkeyed(bytes, family, &place, &head)) abort();
 }
 
-/* The input says how many payload bytes, operations and entries there are; then come payloads and table. The head is made
- * to fit, so that operations are reached without guessing one. */
+/* The input says how many payload bytes, operations and entries there are; then come payloads and table. The head is
+ * made to fit, so that operations are reached without guessing one. */
 static void fuzz_table(uint8_t *bytes, size_t size, bool repair)
 {
     if (size < 8) return;
