@@ -270,6 +270,7 @@ int main(int argc, char **argv)
         {.name = "--idle-class", .flag = &idle_class, .help = "fill: in the scheduler's idle class"},
         {.name = "--file-bytes", .number = &file_bytes, .help = "size of the scratch file [256m]"},
         {.name = "--seconds", .seconds = &seconds, .help = "how long [2]"},
+        {.name = "--small-pages", .flag = &rig_small_pages, .help = "memory without huge pages"},
         {.name = "--json", .flag = &as_json, .help = "one JSON object, as always"},
         {.name = NULL}};
     rig_catch_signals();

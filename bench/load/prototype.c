@@ -180,6 +180,7 @@ int main(int argc, char **argv)
         {.name = "--arena-bytes", .number = &arena_bytes, .help = "memory the frames cycle through [16m]"},
         {.name = "--file-bytes", .number = &file_bytes, .help = "written blocks the frames cycle through [256m]"},
         {.name = "--table", .flag = &with_table, .help = "write the slots behind the payloads too"},
+        {.name = "--small-pages", .flag = &rig_small_pages, .help = "memory without huge pages"},
         {.name = "--json", .flag = &as_json, .help = "one JSON object"},
         {.name = NULL}};
     rig_parse(argc, argv, options);
