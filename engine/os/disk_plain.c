@@ -356,6 +356,13 @@ int plain_drop_cache(struct disk *disk, int32_t file)
     return posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+void plain_pause(struct disk *disk, uint64_t ns)
+{
+    (void)disk;
+    const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    nanosleep(&pause, NULL); /* a signal ends it early: the caller looks again, that is all */
+}
+
 uint64_t plain_now(struct disk *disk)
 {
     (void)disk;

@@ -52,6 +52,7 @@ int plain_map(struct disk *disk, int32_t file, uint64_t offset, uint64_t bytes, 
 void plain_unmap(struct disk *disk, void *data, uint64_t bytes);
 int plain_drop_cache(struct disk *disk, int32_t file);
 uint64_t plain_now(struct disk *disk);
+void plain_pause(struct disk *disk, uint64_t ns);
 int plain_entropy(struct disk *disk, void *out, size_t bytes);
 bool plain_is_process_alive(struct disk *disk, uint64_t pid);
 uint64_t plain_process_id(struct disk *disk);

@@ -314,6 +314,7 @@ static const struct disk_ops posix_ops = {
     .drop_cache = plain_drop_cache,
     .event_fd = posix_event_fd,
     .now = plain_now,
+    .pause = plain_pause,
     .entropy = plain_entropy,
     .is_process_alive = plain_is_process_alive,
     .process_id = plain_process_id,

@@ -1,0 +1,34 @@
+/* apply.h: what an admitted operation does to a log. One truth for the writer, which has judged it, and for replay, which
+ * meets it again on the medium. Capacity was seen to before; nothing here fails. */
+#ifndef TEAK_STORE_APPLY_H
+#define TEAK_STORE_APPLY_H
+
+#include "store/log.h"
+#include "store/segment.h"
+
+struct apply_at {
+    struct logs *logs;
+    struct segments *segments;
+    struct segment *active; /* the segment that the frame stands in */
+    uint64_t lsn;           /* of the frame                         */
+};
+
+void apply_create(const struct apply_at *at, struct log *log);
+/* Entries at `first` remove everything at or above it, also below the snapshot boundary. */
+void apply_entries(const struct apply_at *at, struct log *log, uint64_t first, uint32_t count, uint64_t term,
+                   uint8_t kind, uint32_t slot);
+void apply_hard_state(struct log *log, uint64_t term, uint64_t vote, uint64_t commit);
+void apply_truncate(const struct apply_at *at, struct log *log, uint64_t from);
+/* `effect` as it was judged when the snapshot was admitted. */
+struct snapshot_file {
+    uint64_t id, bytes, sum;
+};
+void apply_snapshot(const struct apply_at *at, struct log *log, struct teak_pos pos, enum snapshot_effect effect,
+                    struct snapshot_file file);
+void apply_compact(const struct apply_at *at, struct log *log, uint64_t upto, uint64_t term);
+/* The log has memory for it. */
+void apply_meta(struct logs *logs, struct log *log, const void *data, uint32_t bytes);
+/* The log is free afterwards. */
+void apply_drop(const struct apply_at *at, struct log *log);
+
+#endif

@@ -1,0 +1,49 @@
+/* compact.c: see compact.h. */
+#include "store/compact.h"
+
+#include "base/check.h"
+#include "store/reader.h"
+#include "store/store.h"
+
+static bool is_dead(const struct teak_store *store, const struct segment *segment)
+{
+    const uint64_t durable = store->flight.durable_lsn;
+    const struct segment *successor = segment_at(&store->segments, segment->number + 1);
+    return segment->live == 0 && segment->released_lsn <= durable && segment->last_lsn <= durable &&
+           successor->first_lsn != 0 && successor->first_lsn <= durable && store->seal.segment != segment;
+}
+
+/* The first segment to keep. */
+static uint64_t plan(const struct teak_store *store)
+{
+    uint64_t kept = store->segments.oldest;
+    while (kept + 1 < store->segments.newest && is_dead(store, segment_at(&store->segments, kept))) kept++;
+    return kept;
+}
+
+static void hand_over(struct teak_store *store)
+{
+    struct segments *segments = &store->segments;
+    for (; segments->oldest < store->forget_upto; segments->oldest++) {
+        struct segment *segment = segment_at(segments, segments->oldest);
+        CHECK_EQ(segment->live, 0);
+        /* where there is no memory for the note the file stays, and the next open finds it below the oldest kept */
+        pool_add(&store->pool, (struct stock){.number = segment->number});
+        reader_let_go(store, segment);
+        segment_free(segment, store->disk);
+        store->forgotten++;
+    }
+    store->forget_lsn = 0;
+}
+
+void compact_step(struct teak_store *store)
+{
+    if (store->forget_lsn) {
+        if (store->forget_lsn <= store->flight.durable_lsn) hand_over(store);
+        return;
+    }
+    const uint64_t kept = plan(store);
+    if (kept == store->segments.oldest || !writer_put_forget(store, kept)) return;
+    store->forget_lsn = store->writer.next_lsn;
+    store->forget_upto = kept;
+}

@@ -1,0 +1,151 @@
+/* inspect.c: looking at a store from outside: what it is made of, and whether every byte of it is what was written. */
+#define TEAK_UNSTABLE
+#include "teak/inspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "store/failure.h"
+#include "store/recover.h"
+#include "store/scan.h"
+
+void teak_inspect_store(struct teak_store *store, struct teak_store_info *out)
+{
+    const struct superblock *super = &store->superblock;
+    *out = (struct teak_store_info){.version = FORMAT_VERSION,
+                                    .block_bytes = super->block_bytes,
+                                    .segment_bytes = super->segment_bytes,
+                                    .oldest_segment = store->segments.oldest,
+                                    .segment_count = store->segments.newest - store->segments.oldest + 1,
+                                    .spare_count = store->spares_seen,
+                                    .last_lsn = store->writer.next_lsn - 1,
+                                    .durable_lsn = store->flight.durable_lsn,
+                                    .living = store->living};
+    memcpy(out->family, super->family, sizeof out->family);
+    memcpy(out->instance, super->instance, sizeof out->instance);
+}
+
+uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct teak_segment_info *out, uint32_t max)
+{
+    uint32_t count = 0;
+    const struct segments *segments = &store->segments;
+    for (uint64_t number = segments->oldest + from; number <= segments->newest && count < max; number++) {
+        const struct segment *segment = segment_at(segments, number);
+        const bool sealed = segment->state == SEGMENT_SEALED;
+        out[count++] = (struct teak_segment_info){
+            .number = number, .file_bytes = segment->file_bytes, .frames_end = segment->frames_end,
+            .first_lsn = segment->first_lsn, .last_lsn = segment->last_lsn,
+            .logs = sealed ? segment->footer.log_count : segment->effect_count,
+            .state = sealed ? TEAK_SEGMENT_SEALED : TEAK_SEGMENT_OPEN};
+    }
+    return count;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- verify */
+
+struct verifying {
+    struct scan_source source;
+    struct teak_report report; /* collects what is damaged */
+    struct teak_verify_result *result;
+    teak_progress progress;
+    void *context;
+    uint64_t done, total;
+};
+
+static enum teak_status count_frame(void *context, const uint8_t *frame, const struct frame_head *head,
+                                    struct teak_error *error)
+{
+    (void)frame;
+    (void)error;
+    struct verifying *verifying = context;
+    verifying->result->frames++;
+    verifying->result->entries += head->entry_count;
+    return TEAK_OK;
+}
+
+/* Slots and summary of a loaded image. */
+static bool index_is_whole(const struct image *image)
+{
+    const struct footer *footer = &image->footer;
+    uint64_t sums[SLOT_PIECES_MAX];
+    uint32_t pieces = 0;
+    for (uint32_t slot = 0; slot < footer->slot_count; slot += SLOT_PIECE) {
+        const uint32_t count = footer->slot_count - slot < SLOT_PIECE ? footer->slot_count - slot : SLOT_PIECE;
+        const uint8_t *at = image->bytes + footer->slots_offset + slot * sizeof(struct layout_slot);
+        sums[pieces++] = key_sum(&image->key, at, count * sizeof(struct layout_slot));
+    }
+    return slots_sum_of(&image->key, sums, pieces) == footer->slots_sum &&
+           summary_judge(image->bytes + footer->summary_offset, footer, &image->key);
+}
+
+static void damage_of_file(struct verifying *verifying, uint64_t number, uint64_t offset)
+{
+    struct teak_report *report = &verifying->report;
+    if (report->damage_count < TEAK_DAMAGE_MAX)
+        report->damage[report->damage_count] = (struct teak_damage){.segment = number, .offset = offset};
+    report->damage_count++;
+}
+
+/* Everything in one segment. Its own report: what is found is counted only if it is found again. */
+static enum teak_status verify_image(struct verifying *verifying, const struct segment *segment, struct image *image,
+                                     struct teak_error *error)
+{
+    enum teak_status status = image_open(&verifying->source, segment->number, image, error);
+    if (status == TEAK_OK) status = image_load(&verifying->source, image, error);
+    if (status != TEAK_OK) return status;
+    if (image->has_key && image->key.salt != segment->key.salt) return TEAK_LOG_GONE; /* another use already */
+    if (image->identity != TEAK_OK) damage_of_file(verifying, segment->number, 0);
+    status = scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying, &verifying->report, error);
+    if (status == TEAK_DAMAGED) status = TEAK_OK; /* it is in the report */
+    if (image->has_footer && !index_is_whole(image))
+        damage_of_file(verifying, segment->number, image->footer.slots_offset);
+    else if (!image->has_footer && segment->state == SEGMENT_SEALED)
+        damage_of_file(verifying, segment->number, image->file_bytes - verifying->source.block_bytes);
+    return status;
+}
+
+static enum teak_status verify_segment(struct verifying *verifying, const struct segment *segment,
+                                       struct teak_error *error)
+{
+    struct image image = {.file = DISK_NONE};
+    const uint32_t before = verifying->report.damage_count;
+    const struct teak_verify_result counted = *verifying->result;
+    enum teak_status status = verify_image(verifying, segment, &image, error);
+    if (status == TEAK_OK && verifying->report.damage_count != before && verifying->source.beside) {
+        image_close(&verifying->source, &image); /* what a writer is just writing is not damaged: look again */
+        verifying->report.damage_count = before;
+        *verifying->result = counted;
+        status = verify_image(verifying, segment, &image, error);
+    }
+    verifying->result->segments++;
+    verifying->result->bytes += segment->frames_end;
+    image_close(&verifying->source, &image);
+    return status == TEAK_LOG_GONE ? TEAK_OK : status;
+}
+
+enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damage, uint32_t room,
+                             struct teak_verify_result *out, teak_progress progress, void *context,
+                             struct teak_error *error)
+{
+    *out = (struct teak_verify_result){0};
+    struct verifying *verifying = calloc(1, sizeof *verifying);
+    if (!verifying) return fail(error, TEAK_NO_MEMORY, "verify");
+    verifying->source = recover_source(store);
+    verifying->result = out;
+    const struct segments *segments = &store->segments;
+    for (uint64_t number = segments->oldest; number <= segments->newest; number++)
+        verifying->total += segment_at(segments, number)->frames_end;
+    enum teak_status status = TEAK_OK;
+    for (uint64_t number = segments->oldest; number <= segments->newest && status == TEAK_OK; number++) {
+        status = verify_segment(verifying, segment_at(segments, number), error);
+        verifying->done += segment_at(segments, number)->frames_end;
+        if (progress) progress(context, verifying->done, verifying->total);
+    }
+    out->damage_count = verifying->report.damage_count;
+    for (uint32_t i = 0; i < room && i < out->damage_count && i < TEAK_DAMAGE_MAX; i++)
+        damage[i] = verifying->report.damage[i];
+    free(verifying);
+    if (status != TEAK_OK || out->damage_count == 0) return status;
+    return fail(error, TEAK_DAMAGED, "verify");
+}

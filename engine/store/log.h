@@ -1,0 +1,123 @@
+/* log.h: one log: where it begins and ends, its hard state, and the rules by which an operation is admitted.
+ *
+ * OWNS   `head`: the state with everything that was admitted. The map from index to place is written by locate.c.
+ * HOLDS  (1) base.index <= last.index   (2) first entry = base.index + 1   (3) term of `last` >= term of any entry before
+ *        (4) a log that is fresh has last == base and may begin at any index
+ *        (5) pieces ascend strictly in `first`; the last one ends at last.index
+ * A batch is judged on copies ("staged") and applied only when all of it was admitted: a refusal leaves no trace.
+ */
+#ifndef TEAK_STORE_LOG_H
+#define TEAK_STORE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/terms.h"
+#include "format/layout.h"
+#include "store/segment.h"
+#include "teak/engine.h"
+
+struct log_head {
+    bool alive, fresh;
+    uint32_t meta_bytes;
+    uint64_t life;
+    uint64_t term, vote, commit;
+    struct teak_pos base, last, snapshot;
+    uint64_t file_id, file_bytes, file_sum; /* of the snapshot's file; 0: the caller keeps it */
+};
+
+/* A stretch of the log that lies in one segment. It ends where the next begins, or at last.index. */
+struct piece {
+    uint64_t first;
+    uint32_t segment; /* low 32 bits of its number                                          */
+    uint32_t record;  /* position in segment->effects, or offset in its summary once sealed */
+};
+
+enum { LOG_NO_EFFECT = UINT32_MAX };
+
+struct log {
+    uint64_t id;
+    struct log_head head;
+    struct log_head staged;   /* meaningful while staged_in == the batch being judged                       */
+    uint64_t staged_in;
+    struct terms terms;       /* of base.index (if known) to last.index                                     */
+    struct piece *pieces;
+    uint32_t piece_count, piece_capacity;
+    uint32_t effect;          /* position in effects of segment `effect_segment`                            */
+    uint64_t effect_segment;  /* 0: none yet                                                                */
+    struct teak_pos floor;    /* known durable: never above what the map says                               */
+    uint64_t base_lsn;        /* frame that last emptied the log by moving its base                         */
+    uint8_t *meta;            /* META_BYTES_MAX bytes, or NULL                                              */
+    uint32_t staged_ops;      /* operations of that batch that append to this log                          */
+    struct log *next;         /* in the table's list of free logs, or of logs that should grow              */
+    bool wanted;              /* is in the list of those that should grow                                   */
+    bool wants_meta;
+    uint32_t wants_more;      /* pieces, runs and extents that a refused batch would have needed            */
+};
+
+/* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */
+uint64_t log_term_at(const struct log *log, uint64_t index);
+
+/* Judge one operation against `head` and change it as the operation does; OK or why not (head is then half-changed and
+ * must be thrown away). `term_at_cut` answers the term of an index of the staged log (earlier operations of the batch
+ * included). No map, no memory. */
+typedef uint64_t (*log_term_fn)(const void *context, uint64_t index);
+enum teak_status log_admit(struct log_head *head, uint64_t id, const struct teak_op *op, log_term_fn term_at,
+                           const void *context, struct teak_error *error);
+
+/* What a snapshot at `at` does to a log. */
+enum snapshot_effect log_snapshot_effect(const struct log_head *head, struct teak_pos at, log_term_fn term_at,
+                                         const void *context);
+
+/* -- the table of all logs of a store -- */
+
+struct logs {
+    struct log **slots;      /* open addressing by id; capacity a power of two, at most half full        */
+    uint32_t capacity;
+    struct log **sorted;     /* by id, ascending: the order of a checkpoint                              */
+    uint32_t count, sorted_capacity;
+    struct log *free;        /* linked by next                                                      */
+    uint32_t free_count;
+    void **slabs;
+    uint32_t slab_count;
+    struct log *want;        /* logs to grow; linked by next                                        */
+    uint32_t want_free;      /* logs a refused batch would have needed                                   */
+    uint64_t record_bytes;   /* of all logs in a checkpoint                                              */
+    struct log *recent;      /* the one found last                                                       */
+    uint64_t memory_bytes;
+};
+
+bool logs_init(struct logs *logs);
+void logs_fini(struct logs *logs);
+
+struct log *logs_find(struct logs *logs, uint64_t id); /* NULL: none */
+/* Position in `sorted` of the first log with an id above `after` (from_start: of the first). */
+uint32_t logs_first_above(const struct logs *logs, bool from_start, uint64_t after);
+/* Takes a free log and puts it into the table, its head not yet alive. Needs logs_has_room(1). */
+struct log *logs_add(struct logs *logs, uint64_t id);
+/* Takes it out; the log is free again. Its pieces must be gone. */
+void logs_remove(struct logs *logs, struct log *log);
+static inline bool logs_has_room(const struct logs *logs, uint32_t more)
+{
+    return logs->free_count >= more && logs->count + more <= logs->sorted_capacity &&
+           2 * (uint64_t)(logs->count + more) <= logs->capacity;
+}
+
+/* The log's tables are nearly full, or a batch was refused for want of room: grow it at the next chores. */
+void logs_want(struct logs *logs, struct log *log);
+/* Chores: grow what is wanted, keep `free` logs at hand. `active` may be NULL: then extents are not grown. false: no
+ * memory (nothing is lost, the next try may do). */
+bool logs_grow(struct logs *logs, uint32_t free, struct segment *active);
+static inline bool logs_need_growth(const struct logs *logs, uint32_t free)
+{
+    return logs->want || logs->want_free || !logs_has_room(logs, free);
+}
+
+enum { LOG_PIECES_AHEAD = 2, LOG_RUNS_AHEAD = 2 };
+static inline bool log_is_short(const struct log *log)
+{
+    return log->piece_count + LOG_PIECES_AHEAD > log->piece_capacity ||
+           log->terms.count + LOG_RUNS_AHEAD > log->terms.capacity || (log->wants_meta && !log->meta);
+}
+
+#endif

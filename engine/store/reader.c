@@ -1,0 +1,180 @@
+/* reader.c: see reader.h. */
+#include "store/reader.h"
+
+#include <errno.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "store/failure.h"
+#include "store/recover.h"
+#include "store/scan.h"
+
+static void close_sealed(struct teak_store *store, struct segment *segment)
+{
+    if (segment->map) disk_unmap(store->disk, (void *)(uintptr_t)segment->map, segment->map_bytes);
+    segment->map = NULL;
+    struct disk_op op = {.kind = DISK_CLOSE, .file = segment->file};
+    disk_run(store->disk, &op);
+    segment->file = DISK_NONE;
+    store->open_sealed--;
+}
+
+void reader_let_go(struct teak_store *store, struct segment *segment)
+{
+    if (segment->state == SEGMENT_SEALED && segment->map) close_sealed(store, segment);
+}
+
+/* The one that was read longest ago is closed. */
+static void make_place(struct teak_store *store)
+{
+    while (store->open_sealed >= READER_OPEN_MAX) {
+        struct segment *oldest = NULL;
+        for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++) {
+            struct segment *segment = segment_at(&store->segments, number);
+            if (segment->state == SEGMENT_SEALED && segment->map && (!oldest || segment->used < oldest->used))
+                oldest = segment;
+        }
+        CHECK(oldest != NULL);
+        close_sealed(store, oldest);
+    }
+}
+
+static enum teak_status open_again(struct teak_store *store, struct segment *segment, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct image image;
+    enum teak_status status = image_open(&source, segment->number, &image, error);
+    if (status == TEAK_LOG_GONE) return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
+    if (status != TEAK_OK) return status;
+    if (source.beside && (!image.has_key || image.key.salt != segment->key.salt)) {
+        image_close(&source, &image);
+        return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
+    }
+    segment->file = image.file;
+    return TEAK_OK;
+}
+
+static enum teak_status map_index(struct teak_store *store, struct segment *segment, struct teak_error *error)
+{
+    const struct footer *footer = &segment->footer;
+    const uint64_t summary = footer->summary_offset - footer->slots_offset;
+    segment->map_bytes = align_up(summary + footer->summary_bytes, 4096);
+    void *map;
+    int os_errno = disk_map(store->disk, segment->file, footer->slots_offset, segment->map_bytes, &map);
+    if (os_errno) return fail_segment(error, os_errno == ENOMEM ? TEAK_NO_MEMORY : TEAK_IO, "map", segment->number, 0);
+    struct disk_op op = {.kind = DISK_POPULATE, .data = (uint8_t *)map + align_down(summary, 4096),
+                         .bytes = segment->map_bytes - align_down(summary, 4096)};
+    os_errno = disk_run(store->disk, &op);
+    if (os_errno) {
+        disk_unmap(store->disk, map, segment->map_bytes);
+        fail_segment(error, TEAK_IO, "populate", segment->number, footer->summary_offset);
+        if (error) error->os_errno = os_errno;
+        return TEAK_IO;
+    }
+    segment->map = map;
+    store->open_sealed++;
+    return TEAK_OK;
+}
+
+enum teak_status reader_hold(struct teak_store *store, struct segment *segment, struct teak_error *error)
+{
+    segment->used = ++store->segments.tick;
+    if (segment->state == SEGMENT_SEALED && !segment->map) make_place(store);
+    if (segment->file == DISK_NONE) {
+        const enum teak_status status = open_again(store, segment, error);
+        if (status != TEAK_OK) return status;
+    }
+    if (segment->state != SEGMENT_SEALED || segment->map || segment->footer.summary_bytes == 0) return TEAK_OK;
+    return map_index(store, segment, error);
+}
+
+enum teak_status reader_populate(struct teak_store *store, const struct piece *piece, uint64_t first, uint64_t count,
+                                 struct teak_error *error)
+{
+    struct segment *segment = segment_of_piece(&store->segments, piece->segment);
+    if (segment->state != SEGMENT_SEALED) return TEAK_OK;
+    uint32_t extent_count;
+    const struct layout_extent *extents = locate_extents(&store->segments, piece, &extent_count);
+    const struct layout_extent *extent = extent_find(extents, extent_count, first);
+    if (!extent) return TEAK_OK; /* a hole: locate says so */
+    const struct layout_extent *last = &extents[extent_count - 1];
+    const uint64_t slot = le32_get(extent->slot) + (first - le64_get(extent->first));
+    const uint64_t slots = min_u64(count, le32_get(last->slot) + le32_get(last->count) - slot);
+    const uint64_t begin = align_down(slot * sizeof(struct layout_slot), 4096);
+    const uint64_t end = align_up((slot + slots) * sizeof(struct layout_slot), 4096);
+    struct disk_op op = {.kind = DISK_POPULATE, .data = (uint8_t *)(uintptr_t)segment->map + begin,
+                         .bytes = min_u64(end, segment->map_bytes) - begin};
+    const int os_errno = disk_run(store->disk, &op);
+    if (os_errno == 0) return TEAK_OK;
+    fail_segment(error, TEAK_IO, "populate", segment->number, segment->footer.slots_offset + begin);
+    if (error) error->os_errno = os_errno;
+    return TEAK_IO;
+}
+
+enum teak_status reader_read(struct teak_store *store, struct segment *segment, uint64_t offset, void *out,
+                             uint64_t bytes, struct teak_error *error)
+{
+    struct disk_op op = {.kind = DISK_READ, .file = segment->file, .data = out, .bytes = bytes, .offset = offset};
+    const int os_errno = disk_run(store->disk, &op);
+    store->disk_read_bytes += op.done;
+    if (os_errno == 0 && op.done == bytes) return TEAK_OK;
+    fail_segment(error, TEAK_IO, "read", segment->number, offset);
+    if (error) error->os_errno = os_errno;
+    return TEAK_IO;
+}
+
+bool reader_is_whole(const struct log *log, uint64_t index, const struct place *place, const void *payload)
+{
+    const struct entry_identity who = {.log = log->id, .index = index, .term = place->term, .bytes = place->bytes,
+                                       .kind = place->kind};
+    return key_entry_sum(&place->segment->key, &who, payload) == place->sum;
+}
+
+struct asking {
+    uint64_t log, index;
+    struct place *place;
+    bool found;
+};
+
+static enum teak_status ask_frame(void *context, const uint8_t *frame, const struct frame_head *head,
+                                  struct teak_error *error)
+{
+    (void)error;
+    struct asking *asking = context;
+    uint32_t cursor = 0;
+    struct op op;
+    while (table_next(frame, head, &cursor, &op)) {
+        if (op.code != OP_ENTRIES || op.log != asking->log || asking->index < op.entries.first ||
+            asking->index - op.entries.first >= op.count)
+            continue;
+        const struct layout_slot *slot = &op.entries.slots[asking->index - op.entries.first];
+        struct place *place = asking->place;
+        asking->found = place->offset != le32_get(slot->offset) || place->bytes != le32_get(slot->bytes) ||
+                        place->sum != le64_get(slot->sum);
+        place->offset = le32_get(slot->offset);
+        place->bytes = le32_get(slot->bytes);
+        place->sum = le64_get(slot->sum);
+        place->term = op.entries.term;
+        place->kind = op.kind;
+    }
+    return TEAK_OK;
+}
+
+enum teak_status reader_ask_table(struct teak_store *store, const struct log *log, uint64_t index, struct place *place,
+                                  struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct image image;
+    enum teak_status status = image_open(&source, place->segment->number, &image, error);
+    if (status != TEAK_OK) return status;
+    status = image_load(&source, &image, error);
+    struct place asked = *place;
+    struct asking asking = {.log = log->id, .index = index, .place = &asked};
+    struct teak_report report = {0}; /* frames hurt elsewhere in the segment are not this read's business */
+    if (status == TEAK_OK) scan_frames(&source, &image, place->segment->frames_end, ask_frame, &asking, &report, NULL);
+    image_close(&source, &image);
+    if (status != TEAK_OK) return status;
+    if (!asking.found) return fail_index(error, TEAK_NOT_FOUND, log->id, index, 0);
+    *place = asked;
+    return TEAK_OK;
+}

@@ -1,0 +1,708 @@
+/* recover.c: see recover.h. */
+#include "store/recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "format/segment_id.h"
+#include "store/apply.h"
+#include "store/failure.h"
+#include "store/replay.h"
+#include "store/scan.h"
+
+/* ------------------------------------------------------------------------------------------------------------ listing */
+
+struct numbers {
+    uint64_t *list;
+    uint64_t count, capacity;
+};
+
+struct listing {
+    struct numbers segments, spares, temporaries;
+    struct teak_report *report; /* unknown names go there */
+    bool no_memory;
+};
+
+static void numbers_add(struct listing *listing, struct numbers *numbers, uint64_t number)
+{
+    if (numbers->count == numbers->capacity) {
+        const uint64_t capacity = numbers->capacity ? numbers->capacity * 2 : 64;
+        uint64_t *grown = realloc(numbers->list, capacity * sizeof *grown);
+        if (!grown) {
+            listing->no_memory = true;
+            return;
+        }
+        numbers->list = grown;
+        numbers->capacity = capacity;
+    }
+    numbers->list[numbers->count++] = number;
+}
+
+static void take_name(void *context, const char *name)
+{
+    struct listing *listing = context;
+    uint64_t number = 0;
+    switch (name_judge(name, &number)) {
+    case NAME_SEGMENT: numbers_add(listing, &listing->segments, number); return;
+    case NAME_SPARE: numbers_add(listing, &listing->spares, number); return;
+    case NAME_TEMPORARY: numbers_add(listing, &listing->temporaries, number); return;
+    case NAME_STORE:
+    case NAME_LOCK:
+    case NAME_SNAPSHOTS:
+    case NAME_REPLACED: return;
+    case NAME_OTHER: break;
+    }
+    struct teak_report *report = listing->report;
+    if (report->unknown_count < TEAK_UNKNOWN_NAMES_MAX)
+        snprintf(report->unknown[report->unknown_count], sizeof report->unknown[0], "%s", name);
+    report->unknown_count++;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum teak_status list_directory(struct teak_store *store, struct listing *listing, struct teak_report *report,
+                                       struct teak_error *error)
+{
+    *listing = (struct listing){.report = report};
+    report->unknown_count = 0;
+    const int os_errno = disk_list(store->disk, store->directory, take_name, listing);
+    if (os_errno) return fail_errno(error, os_errno, "list", ".");
+    if (listing->no_memory) return fail(error, TEAK_NO_MEMORY, "list");
+    if (listing->segments.count > 1)
+        qsort(listing->segments.list, listing->segments.count, sizeof(uint64_t), ascending);
+    return TEAK_OK;
+}
+
+static void listing_free(struct listing *listing)
+{
+    free(listing->segments.list);
+    free(listing->spares.list);
+    free(listing->temporaries.list);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- lock */
+
+enum { LOCK_RETRY_NS = 2000000 };
+
+static uint64_t lock_owner(struct teak_store *store)
+{
+    char text[32] = {0};
+    struct disk_op op = {.kind = DISK_READ, .file = store->lock_file, .data = text, .bytes = sizeof text - 1};
+    if (disk_run(store->disk, &op) != 0) return 0;
+    return strtoull(text, NULL, 10);
+}
+
+static enum teak_status open_lock(struct teak_store *store, uint32_t flags, struct teak_error *error)
+{
+    struct disk_op op = {.kind = DISK_OPEN, .dir = store->directory, .name = "LOCK", .flags = flags};
+    const int os_errno = disk_run(store->disk, &op);
+    store->lock_file = op.file;
+    return os_errno ? fail_errno(error, os_errno, "lock", "LOCK") : TEAK_OK;
+}
+
+static void close_file(struct teak_store *store, int32_t *file)
+{
+    if (*file == DISK_NONE) return;
+    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
+    disk_run(store->disk, &op);
+    *file = DISK_NONE;
+}
+
+/* Waits without a lock held by anybody that lives: a dead owner's requests may still be landing. OK: `how` is held.
+ * LOCKED: a living process has it. */
+static enum teak_status wait_for_lock(struct teak_store *store, enum disk_lock how, uint32_t open_flags,
+                                      uint64_t wait_ns, struct teak_error *error)
+{
+    const uint64_t begin = disk_now(store->disk);
+    for (;;) {
+        const int os_errno = disk_lock(store->disk, store->lock_file, how);
+        bool is_named = false;
+        if (os_errno == 0) {
+            const int named_errno = disk_is_named(store->disk, store->directory, "LOCK", store->lock_file, &is_named);
+            if (named_errno == 0 && is_named) return TEAK_OK;
+            close_file(store, &store->lock_file); /* a LOCK that is no longer the file of that name */
+            const enum teak_status status = open_lock(store, open_flags, error);
+            if (status != TEAK_OK) return status;
+            continue;
+        }
+        if (os_errno != EWOULDBLOCK) return fail_errno(error, os_errno, "lock", "LOCK");
+        const uint64_t owner = lock_owner(store);
+        const bool is_over = disk_now(store->disk) - begin >= wait_ns;
+        if (is_over || (owner != 0 && disk_is_process_alive(store->disk, owner))) {
+            fail_file(error, TEAK_LOCKED, "lock", "LOCK", 0);
+            if (error) {
+                error->expected = owner;
+                error->has_offset = 0;
+            }
+            return TEAK_LOCKED;
+        }
+        disk_pause(store->disk, LOCK_RETRY_NS);
+    }
+}
+
+enum teak_status recover_lock(struct teak_store *store, uint64_t wait_ns, struct teak_report *report,
+                              struct teak_error *error)
+{
+    const uint64_t begin = disk_now(store->disk);
+    const uint32_t flags = DISK_WRITABLE | DISK_OR_CREATE;
+    enum teak_status status = open_lock(store, flags, error);
+    if (status == TEAK_OK) status = wait_for_lock(store, DISK_LOCK_EXCLUSIVE, flags, wait_ns, error);
+    report->lock_wait_ns = disk_now(store->disk) - begin;
+    if (status != TEAK_OK) return status;
+    char text[32];
+    snprintf(text, sizeof text, "%-20" PRIu64 "\n", disk_process_id(store->disk));
+    struct disk_op op = {.kind = DISK_WRITE, .file = store->lock_file, .data = text, .bytes = strlen(text)};
+    int os_errno = disk_run(store->disk, &op);
+    if (!os_errno) os_errno = disk_guard(store->disk, store->lock_file);
+    return os_errno ? fail_errno(error, os_errno, "lock", "LOCK") : TEAK_OK;
+}
+
+enum teak_status recover_lock_shared(struct teak_store *store, uint64_t wait_ns, struct teak_report *report,
+                                     struct teak_error *error)
+{
+    const uint64_t begin = disk_now(store->disk);
+    struct teak_error ignored;
+    enum teak_status status = open_lock(store, 0, &ignored);
+    if (status != TEAK_OK) return ignored.os_errno == ENOENT ? TEAK_OK : fail_errno(error, ignored.os_errno, "lock", "LOCK");
+    status = wait_for_lock(store, DISK_LOCK_SHARED, 0, wait_ns, error);
+    report->lock_wait_ns = disk_now(store->disk) - begin;
+    store->living = status == TEAK_LOCKED;
+    return store->living ? TEAK_OK : status;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- superblock */
+
+enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error)
+{
+    struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = "STORE"};
+    int os_errno = disk_run(store->disk, &open);
+    if (os_errno == ENOENT) return fail_file(error, TEAK_NOT_A_STORE, "open", "STORE", 0);
+    if (os_errno) return fail_errno(error, os_errno, "open", "STORE");
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = bytes, .bytes = sizeof bytes};
+    os_errno = disk_run(store->disk, &read);
+    close_file(store, &open.file);
+    if (os_errno) return fail_errno(error, os_errno, "read", "STORE");
+    const enum teak_status status =
+        superblock_judge(bytes, read.done, store->phase != STORE_READING, &store->superblock);
+    return status == TEAK_OK ? TEAK_OK : fail_file(error, status, "judge", "STORE", 0);
+}
+
+struct scan_source recover_source(struct teak_store *store)
+{
+    return (struct scan_source){.disk = store->disk,
+                                .directory = store->directory,
+                                .open_flags = store->open_flags | (store->phase == STORE_READING ? 0u : DISK_WRITABLE),
+                                .block_bytes = store->superblock.block_bytes,
+                                .segment_bytes = store->superblock.segment_bytes,
+                                .family = store->superblock.family,
+                                .beside = store->phase == STORE_READING};
+}
+
+/* --------------------------------------------------------------------------------------------------------------- tail */
+
+/* What is scanned is first synced: a killed writer's bytes may be in a cache, and what is decided must not hang on that. */
+static enum teak_status load_synced(struct teak_store *store, const struct scan_source *source, struct image *image,
+                                    struct teak_error *error)
+{
+    if (store->phase != STORE_READING) {
+        struct disk_op sync = {.kind = DISK_SYNC, .file = image->file};
+        int os_errno = disk_run(store->disk, &sync);
+        if (!os_errno && !(store->open_flags & DISK_DIRECT)) os_errno = disk_drop_cache(store->disk, image->file);
+        if (os_errno) {
+            fail_segment(error, TEAK_IO, "sync", image->number, 0);
+            if (error) error->os_errno = os_errno;
+            return TEAK_IO;
+        }
+    }
+    return image_load(source, image, error);
+}
+
+/* The newest segments, down to the first with a footer; oldest first. `before`: that one's footer. */
+static enum teak_status open_tail(struct teak_store *store, const struct listing *listing, struct tail *tail,
+                                  struct footer *before, bool *has_before, struct teak_report *report,
+                                  struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    const struct numbers *numbers = &listing->segments;
+    *has_before = false;
+    struct image found[SCAN_TAIL_MAX];
+    enum teak_status status = TEAK_OK;
+    for (uint64_t i = numbers->count; i-- > 0 && tail->count < SCAN_TAIL_MAX && status == TEAK_OK;) {
+        if (i + 1 < numbers->count && numbers->list[i] + 1 != numbers->list[i + 1]) break;
+        struct image *image = &found[tail->count];
+        status = image_open(&source, numbers->list[i], image, error);
+        if (status != TEAK_OK) break;
+        if (image->has_footer) {
+            *before = image->footer;
+            *has_before = true;
+            image_close(&source, image);
+            break;
+        }
+        tail->count++;
+        const uint64_t begin = disk_now(store->disk);
+        status = load_synced(store, &source, image, error);
+        report->sync_ns += disk_now(store->disk) - begin;
+    }
+    for (uint32_t i = 0; i < tail->count; i++) tail->images[i] = found[tail->count - 1 - i];
+    return status;
+}
+
+static void close_tail(const struct scan_source *source, struct tail *tail)
+{
+    for (uint32_t i = 0; i < tail->count; i++) image_close(source, &tail->images[i]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- replay */
+
+static struct segment *add_segment(struct teak_store *store, uint64_t number, enum segment_state state)
+{
+    struct segment *segment = segments_make_room(&store->segments) ? segment_new(number) : NULL;
+    if (!segment) return NULL;
+    segment->state = state;
+    if (store->segments.newest + 1 != number) { /* the first one */
+        store->segments.oldest = number;
+        store->segments.newest = number - 1;
+    }
+    segments_push(&store->segments, segment);
+    return segment;
+}
+
+struct replaying {
+    struct teak_store *store;
+    struct segment *segment;
+};
+
+static enum teak_status visit_frame(void *context, const uint8_t *frame, const struct frame_head *head,
+                                    struct teak_error *error)
+{
+    const struct replaying *replaying = context;
+    return replay_frame(replaying->store, replaying->segment, frame, head, error);
+}
+
+/* A segment that is scanned: its tables are in memory until it has an index (again). */
+static enum teak_status replay_image(struct teak_store *store, struct image *image, uint64_t end,
+                                     enum segment_state state, struct teak_report *report, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct segment *segment = add_segment(store, image->number, state);
+    if (!segment || !segment_make_tables(segment, store->superblock.segment_bytes))
+        return fail(error, TEAK_NO_MEMORY, "replay");
+    segment->key = image->key;
+    segment->file_bytes = image->file_bytes;
+    segment->frames_end = store->superblock.block_bytes;
+    if (store->phase != STORE_READING) { /* the descriptor goes on with the segment */
+        segment->file = image->file;
+        image->file = DISK_NONE;
+    }
+    report->scanned++;
+    struct replaying replaying = {.store = store, .segment = segment};
+    return scan_frames(&source, image, end, visit_frame, &replaying, report, error);
+}
+
+/* A segment in the middle of the stream: its summary, or, if that is lost, its frames up to what the next one attests.
+ * `last_lsn`: of the one before it; 0: there is none. */
+static enum teak_status replay_sealed(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
+                                      struct teak_report *report, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct image image;
+    enum teak_status status = image_open(&source, number, &image, error);
+    if (status != TEAK_OK) return status;
+    uint8_t *summary = NULL;
+    if (image.has_footer) status = image_summary(&source, &image, &summary, error);
+    const bool usable = status == TEAK_OK && image.has_footer && summary_judge(summary, &image.footer, &image.key);
+    if (status == TEAK_OK && usable) {
+        struct segment *segment = add_segment(store, number, SEGMENT_SEALED);
+        if (!segment) {
+            status = fail(error, TEAK_NO_MEMORY, "replay");
+        } else {
+            segment->key = image.key;
+            segment->file_bytes = image.file_bytes;
+            segment->is_short = image.file_bytes < store->superblock.segment_bytes;
+            segment->footer = image.footer;
+            segment->frames_end = image.footer.frames_end;
+            segment->first_lsn = image.footer.first_lsn;
+            segment->last_lsn = image.footer.last_lsn;
+            segment->chain = image.footer.chain;
+            report->sealed++;
+            status = replay_summary(store, segment, summary, error);
+        }
+    } else if (status == TEAK_OK) {
+        status = load_synced(store, &source, &image, error);
+        uint64_t end = 0;
+        if (status == TEAK_OK) status = scan_lost_index(&source, &image, &end, report, error);
+        if (status == TEAK_OK) status = replay_image(store, &image, end, SEGMENT_CLOSED, report, error);
+    }
+    const struct segment *segment = status == TEAK_OK ? segment_at(&store->segments, number) : NULL;
+    if (segment && *last_lsn && segment->first_lsn != *last_lsn + 1) {
+        scan_describe(&source, &image, source.block_bytes, *last_lsn + 1, segment->first_lsn - 1, report);
+        status = fail_segment(error, TEAK_DAMAGED, "scan", number, 0);
+    }
+    if (segment) *last_lsn = segment->last_lsn;
+    free(summary);
+    image_close(&source, &image);
+    return status;
+}
+
+/* From the oldest kept to the newest. */
+static enum teak_status replay_all(struct teak_store *store, struct tail *tail, struct teak_report *report,
+                                   struct teak_error *error)
+{
+    const uint64_t tail_first = tail->images[0].number;
+    uint64_t last_lsn = 0; /* of the segment before; 0: none */
+    enum teak_status status = TEAK_OK;
+    const uint64_t begin = disk_now(store->disk);
+    for (uint64_t number = tail->oldest; number < tail_first && status == TEAK_OK; number++)
+        status = replay_sealed(store, number, &last_lsn, report, error);
+    report->sealed_ns = disk_now(store->disk) - begin;
+    for (uint32_t i = 0; i <= tail->last && status == TEAK_OK; i++) {
+        struct image *image = &tail->images[i];
+        if (image->number < tail->oldest) continue;
+        const bool is_last = i == tail->last;
+        struct frame_head head;
+        struct op op;
+        uint64_t end = tail->end;
+        if (!is_last && image_checkpoint(&(struct scan_source){.block_bytes = store->superblock.block_bytes,
+                                                               .family = store->superblock.family},
+                                         &tail->images[i + 1], &head, &op))
+            end = op.checkpoint.end_offset;
+        status = replay_image(store, image, end, is_last ? SEGMENT_ACTIVE : SEGMENT_CLOSED, report, error);
+    }
+    return status;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- read */
+
+static void fill_report(struct teak_store *store, const struct tail *tail, struct teak_report *report)
+{
+    report->verdict = tail->is_clean             ? TEAK_VERDICT_CLEAN
+                      : tail->later_frames > 0   ? TEAK_VERDICT_CUT
+                                                 : TEAK_VERDICT_UNCLEAN;
+    report->segments = store->segments.newest - store->segments.oldest + 1;
+    report->spares = store->spares_seen;
+    report->logs = store->logs.count;
+    report->last_lsn = tail->lsn - 1;
+    report->scanned_frames = tail->frames;
+    report->scanned_bytes = tail->bytes;
+    if (report->verdict == TEAK_VERDICT_CUT) {
+        report->cut_segment = tail->images[tail->last].number;
+        report->cut_offset = tail->end;
+        report->cut_frames = tail->later_frames;
+        report->cut_bytes = tail->later_bytes;
+    }
+}
+
+/* The state of writer, flight and pool, as if everything that was read had just become durable. */
+static enum teak_status take_over(struct teak_store *store, const struct listing *listing, const struct tail *tail,
+                                  struct teak_error *error)
+{
+    struct writer *writer = &store->writer;
+    writer->next_lsn = tail->lsn;
+    writer->data_lsn = tail->lsn - 1;
+    writer->chain = tail->chain;
+    writer->ends_in_mark = true; /* nothing was written yet that an idle mark could vouch for */
+    writer->oldest = max_u64(writer->oldest, tail->oldest);
+    struct flight *flight = &store->flight;
+    flight->durable_lsn = flight->vouched_lsn = tail->lsn - 1;
+    flight->durable_segment = store->segments.newest;
+    flight->durable_offset = (uint32_t)tail->end;
+    store->continues = tail->is_clean;
+    store->cut_segments = tail->count - 1 - tail->last;
+    store->shown_lsn = tail->lsn - 1;
+    store->spares_seen = listing->spares.count;
+    if (store->phase == STORE_READING) return TEAK_OK;
+    bool enough = true;
+    for (uint64_t i = 0; i < listing->spares.count; i++)
+        enough &= pool_add(&store->pool, (struct stock){.is_spare = true, .number = listing->spares.list[i]});
+    for (uint64_t i = 0; i < listing->segments.count && listing->segments.list[i] < store->segments.oldest; i++)
+        enough &= pool_add(&store->pool, (struct stock){.number = listing->segments.list[i]});
+    for (uint64_t i = 0; i < listing->temporaries.count; i++)
+        store->pool.next_spare = max_u64(store->pool.next_spare, listing->temporaries.list[i] + 1);
+    store->leftover_count = (uint32_t)min_u64(listing->temporaries.count, UINT32_MAX);
+    return enough ? TEAK_OK : fail(error, TEAK_NO_MEMORY, "open");
+}
+
+/* Numbers from the oldest kept to the tail are all there. */
+static enum teak_status check_row(const struct listing *listing, const struct tail *tail, struct teak_error *error)
+{
+    const struct numbers *numbers = &listing->segments;
+    uint64_t expected = tail->images[0].number;
+    for (uint64_t i = numbers->count; i-- > 0 && expected > tail->oldest;) {
+        if (numbers->list[i] >= expected) continue;
+        if (numbers->list[i] != expected - 1) break;
+        expected--;
+    }
+    if (expected <= tail->oldest) return TEAK_OK;
+    char name[NAME_BYTES];
+    name_segment(expected - 1, name);
+    fail_file(error, TEAK_SEGMENT_MISSING, "list", name, 0);
+    if (error) error->segment = expected - 1;
+    return TEAK_SEGMENT_MISSING;
+}
+
+static enum teak_status read_once(struct teak_store *store, struct teak_report *report, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct listing listing;
+    struct tail *tail = calloc(1, sizeof *tail);
+    if (!tail) return fail(error, TEAK_NO_MEMORY, "open");
+    const uint64_t begin = disk_now(store->disk);
+    enum teak_status status = list_directory(store, &listing, report, error);
+    report->list_ns = disk_now(store->disk) - begin;
+    if (status == TEAK_OK && listing.segments.count == 0) {
+        char name[NAME_BYTES];
+        name_segment(1, name);
+        status = fail_file(error, TEAK_SEGMENT_MISSING, "list", name, 0);
+    }
+    struct footer before = {0};
+    bool has_before = false;
+    if (status == TEAK_OK) status = open_tail(store, &listing, tail, &before, &has_before, report, error);
+    if (status == TEAK_OK && tail->count == 0) { /* a sealed segment always has a successor */
+        status = fail_segment(error, TEAK_SEGMENT_MISSING, "list", before.segment + 1, 0);
+    }
+    const uint64_t scan_begin = disk_now(store->disk);
+    uint64_t shown = UINT64_MAX;
+    if (store->living) {
+        shown = has_before ? before.last_lsn + 1 : 0;
+        for (uint32_t i = 0; status == TEAK_OK && i < tail->count; i++)
+            shown = max_u64(shown, image_vouched(&source, &tail->images[i]));
+    }
+    if (status == TEAK_OK) status = scan_tail(&source, tail, has_before ? &before : NULL, shown, report, error);
+    if (status == TEAK_OK) status = check_row(&listing, tail, error);
+    if (status == TEAK_OK) status = replay_all(store, tail, report, error);
+    report->scan_ns = disk_now(store->disk) - scan_begin - report->sealed_ns;
+    if (status == TEAK_OK) status = replay_finish(store, report, error);
+    if (status == TEAK_OK) status = take_over(store, &listing, tail, error);
+    if (status == TEAK_OK) fill_report(store, tail, report);
+    close_tail(&source, tail);
+    free(tail);
+    listing_free(&listing);
+    return status;
+}
+
+enum teak_status recover_read(struct teak_store *store, struct teak_report *report, struct teak_error *error)
+{
+    enum { TRIES = 8 }; /* beside a writer a file can vanish, or be invalid while it is being written */
+    enum teak_status status = TEAK_OK;
+    for (int i = 0; i < TRIES; i++) {
+        report->damage_count = 0;
+        report->hard_states_suspect = false;
+        report->scanned = report->sealed = report->sealed_ns = 0;
+        status = read_once(store, report, error);
+        const bool again = store->phase == STORE_READING &&
+                           (status == TEAK_LOG_GONE || (store->living && status != TEAK_OK));
+        if (!again) break;
+        segments_fini(&store->segments, store->disk);
+        logs_fini(&store->logs);
+        if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
+        disk_pause(store->disk, 10000000);
+    }
+    if (status == TEAK_DAMAGED) report->verdict = TEAK_VERDICT_DAMAGED;
+    if (status == TEAK_LOG_GONE) status = fail(error, TEAK_SEGMENT_MISSING, "open");
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- apply */
+
+static enum teak_status sync_directory(struct teak_store *store, struct teak_error *error)
+{
+    struct disk_op op = {.kind = DISK_SYNC_ALL, .file = store->directory};
+    const int os_errno = disk_run(store->disk, &op);
+    return os_errno ? fail_errno(error, os_errno, "sync", ".") : TEAK_OK;
+}
+
+/* Half-made spares of a former life. Where one cannot be removed it stays a name that means nothing. */
+static void remove_leftovers(struct teak_store *store)
+{
+    if (store->leftover_count == 0) return;
+    struct teak_report report = {0};
+    struct listing listing;
+    if (list_directory(store, &listing, &report, NULL) == TEAK_OK)
+        for (uint64_t i = 0; i < listing.temporaries.count; i++) {
+            char name[NAME_BYTES];
+            name_spare_temporary(listing.temporaries.list[i], name);
+            struct disk_op op = {.kind = DISK_UNLINK, .dir = store->directory, .name = name};
+            disk_run(store->disk, &op);
+        }
+    listing_free(&listing);
+    store->leftover_count = 0;
+}
+
+/* Newest first, so that at every moment what is there is contiguous. */
+static enum teak_status discard_behind_cut(struct teak_store *store, struct teak_error *error)
+{
+    while (store->cut_segments > 0) {
+        const struct stock spare = {.is_spare = true, .number = store->pool.next_spare};
+        char from[NAME_BYTES], to[NAME_BYTES];
+        name_segment(store->segments.newest + store->cut_segments, from);
+        name_spare(spare.number, to);
+        struct disk_op op = {.kind = DISK_RENAME, .dir = store->directory, .name = from, .to = to};
+        const int os_errno = disk_run(store->disk, &op);
+        if (os_errno) return fail_errno(error, os_errno, "rename", from);
+        if (!pool_add(&store->pool, spare)) return fail(error, TEAK_NO_MEMORY, "recover");
+        const enum teak_status status = sync_directory(store, error);
+        if (status != TEAK_OK) return status;
+        store->cut_segments--;
+    }
+    return TEAK_OK;
+}
+
+enum teak_status recover_apply(struct teak_store *store, struct teak_error *error)
+{
+    struct segments *segments = &store->segments;
+    remove_leftovers(store);
+    if (store->continues) {
+        /* What is behind the mark was prepared, never used; it is prepared again, under another salt. */
+        const enum teak_status status = discard_behind_cut(store, error);
+        if (status != TEAK_OK) return status;
+        store->writer.alone = true;
+        store->phase = STORE_WRITING;
+        return TEAK_OK;
+    }
+    enum teak_status status = discard_behind_cut(store, error);
+    if (status != TEAK_OK) return status;
+    if (!segments_make_room(segments)) return fail(error, TEAK_NO_MEMORY, "recover");
+    struct segment *fresh;
+    const int os_errno = pool_prepare_now(&store->pool, store->disk, segments->newest + 1, &fresh);
+    if (os_errno) return fail_errno(error, os_errno, "prepare", "");
+    segment_move(segment_active(segments), SEGMENT_CLOSED);
+    segment_move(fresh, SEGMENT_ACTIVE);
+    segments_push(segments, fresh);
+    status = writer_put_checkpoint(store);
+    CHECK_EQ(status, TEAK_OK); /* an idle store has room for its largest checkpoint */
+    if (flight_land_now(&store->flight, store->disk) != 0) {
+        if (error) *error = store->flight.cause;
+        return TEAK_POISONED;
+    }
+    uint64_t position;
+    if (flight_advance(&store->flight, disk_now(store->disk), &position)) store->arena.durable = position;
+    store->phase = STORE_WRITING;
+    return TEAK_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- create */
+
+static enum teak_status write_superblock(struct teak_store *store, struct teak_error *error)
+{
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    superblock_encode(&store->superblock, bytes);
+    struct disk_op unlink = {.kind = DISK_UNLINK, .dir = store->directory, .name = "STORE.tmp"};
+    disk_run(store->disk, &unlink); /* of a creation that was cut short; usually there is none */
+    struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = "STORE.tmp",
+                           .flags = DISK_CREATE | DISK_WRITABLE};
+    int os_errno = disk_run(store->disk, &open);
+    if (os_errno) return fail_errno(error, os_errno, "create", "STORE.tmp");
+    struct disk_op write = {.kind = DISK_WRITE, .file = open.file, .data = bytes, .bytes = sizeof bytes};
+    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
+    struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE"};
+    os_errno = disk_run(store->disk, &write);
+    if (!os_errno) os_errno = disk_run(store->disk, &sync);
+    close_file(store, &open.file);
+    if (!os_errno) os_errno = disk_run(store->disk, &rename);
+    return os_errno ? fail_errno(error, os_errno, "create", "STORE") : sync_directory(store, error);
+}
+
+/* The first segment of a creation that did not come as far as STORE: it holds the first checkpoint, of no logs, or nothing.
+ * Its family is the one it names itself. */
+static bool is_virgin(struct teak_store *store, uint64_t number)
+{
+    struct scan_source source = recover_source(store);
+    struct image image = {.number = number};
+    char name[NAME_BYTES];
+    name_segment(number, name);
+    struct layout_identity layout;
+    struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = name};
+    if (number != 1 || disk_run(store->disk, &open) != 0) return false;
+    struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = &layout, .bytes = sizeof layout};
+    const int os_errno = disk_run(store->disk, &read);
+    close_file(store, &open.file);
+    if (os_errno || read.done != sizeof layout) return false;
+    source.family = layout.family;
+    source.block_bytes = le32_get(layout.block_bytes);
+    source.segment_bytes = le64_get(layout.segment_bytes);
+    if (!layout_sizes_are_sound(source.block_bytes, source.segment_bytes)) return false;
+    if (image_open(&source, number, &image, NULL) != TEAK_OK) return false;
+    bool virgin = image.identity == TEAK_OK && !image.has_footer && image_load(&source, &image, NULL) == TEAK_OK;
+    struct frame_head head;
+    struct op op;
+    uint64_t offset = source.block_bytes;
+    if (virgin && image_checkpoint(&source, &image, &head, &op)) {
+        virgin = op.count == 0 && head.op_count == 1;
+        offset += head.bytes;
+    }
+    for (; virgin && offset < image.file_bytes; offset += source.block_bytes)
+        virgin = !image_head(&source, &image, offset, &head);
+    image_close(&source, &image);
+    return virgin;
+}
+
+/* Segments without a STORE: a creation that was cut short, or a STORE that was lost. */
+static enum teak_status clear_virgin(struct teak_store *store, const struct numbers *segments, struct teak_error *error)
+{
+    char name[NAME_BYTES];
+    name_segment(segments->list[0], name);
+    if (segments->count > 1 || !is_virgin(store, segments->list[0]))
+        return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+    struct disk_op op = {.kind = DISK_UNLINK, .dir = store->directory, .name = name};
+    const int os_errno = disk_run(store->disk, &op);
+    return os_errno ? fail_errno(error, os_errno, "unlink", name) : sync_directory(store, error);
+}
+
+bool recover_has_segments(struct teak_store *store, struct teak_error *error)
+{
+    struct teak_report report = {0};
+    struct listing listing;
+    bool found = list_directory(store, &listing, &report, NULL) == TEAK_OK && listing.segments.count > 0;
+    if (found) {
+        char name[NAME_BYTES];
+        name_segment(listing.segments.list[0], name);
+        fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+    }
+    listing_free(&listing);
+    return found;
+}
+
+enum teak_status recover_virgin(struct teak_store *store, struct teak_error *error)
+{
+    struct teak_report report = {0};
+    struct listing listing;
+    enum teak_status status = list_directory(store, &listing, &report, error);
+    for (uint64_t i = 0; status == TEAK_OK && i < listing.spares.count; i++)
+        store->pool.next_spare = max_u64(store->pool.next_spare, listing.spares.list[i] + 1);
+    for (uint64_t i = 0; status == TEAK_OK && i < listing.temporaries.count; i++)
+        store->pool.next_spare = max_u64(store->pool.next_spare, listing.temporaries.list[i] + 1);
+    if (status == TEAK_OK && listing.segments.count > 0) status = clear_virgin(store, &listing.segments, error);
+    listing_free(&listing);
+    return status;
+}
+
+enum teak_status recover_create(struct teak_store *store, struct teak_error *error)
+{
+    struct segment *first;
+    const int os_errno = pool_prepare_now(&store->pool, store->disk, 1, &first);
+    if (os_errno) return fail_errno(error, os_errno, "prepare", "");
+    segment_move(first, SEGMENT_ACTIVE);
+    segments_push(&store->segments, first);
+    store->writer.next_lsn = 1;
+    store->writer.oldest = 1;
+    const enum teak_status status = writer_put_checkpoint(store);
+    CHECK_EQ(status, TEAK_OK);
+    if (flight_land_now(&store->flight, store->disk) != 0) {
+        if (error) *error = store->flight.cause;
+        return TEAK_IO;
+    }
+    uint64_t position;
+    if (flight_advance(&store->flight, disk_now(store->disk), &position)) store->arena.durable = position;
+    store->phase = STORE_WRITING;
+    return write_superblock(store, error);
+}

@@ -1,0 +1,115 @@
+/* segment.h: one segment's life, and the row of segments that are the stream.
+ *
+ * OWNS   Which segment is in which state; the slots and the net effects ("touched") of those without an index on disk.
+ *
+ *            take over          rotate            footer durable       forgotten
+ *     READY ───────────► ACTIVE ───────► CLOSED ────────────────► SEALED ─────────► (a spare with a name)
+ *                                          └─────────────────────────────────────────▲
+ * PATH   pool.c makes READY; writer.c fills ACTIVE; seal.c turns CLOSED into SEALED; compact.c forgets.
+ * HOLDS  (1) numbers are contiguous, oldest to newest   (2) one ACTIVE, all behind it CLOSED or SEALED, CLOSED are the newest
+ *        (3) live == pieces of all logs that point here (4) `touched` describes this segment alone: later ones never edit it
+ */
+#ifndef TEAK_STORE_SEGMENT_H
+#define TEAK_STORE_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/frame.h"
+#include "format/key.h"
+#include "format/layout.h"
+#include "format/segment_index.h"
+#include "os/disk.h"
+
+enum segment_state { SEGMENT_READY, SEGMENT_ACTIVE, SEGMENT_CLOSED, SEGMENT_SEALED, SEGMENT_STATE_COUNT };
+
+/* What this segment does to one log. Extents are kept as they lie on disk: one lookup serves both. */
+struct effect {
+    uint64_t log;
+    uint64_t removed_from;       /* as in struct layout_touched                                     */
+    uint32_t flags;
+    uint32_t count, capacity;    /* extents; capacity 1: `one` holds it, more: `heap`               */
+    union {
+        struct layout_extent one;
+        struct layout_extent *heap;
+    };
+};
+
+struct segment {
+    struct key key;
+    uint64_t number;
+    enum segment_state state;
+    int32_t file;                /* DISK_NONE: not open                                             */
+    uint64_t file_bytes;
+    bool is_short;               /* the file was cut behind its footer: unlinked when dead          */
+    uint32_t frames_end;         /* bytes; end of the last frame that was closed                    */
+    uint64_t first_lsn, last_lsn;/* 0: no frame                                                     */
+    uint64_t chain;              /* checksum of the last frame's head                               */
+    /* until it is sealed */
+    struct layout_slot *slots;   /* in order of arrival                                             */
+    uint32_t slot_count, slot_capacity;
+    struct effect *effects;
+    uint32_t effect_count, effect_capacity;
+    uint32_t extent_count;       /* ever added: bounds the summary                                  */
+    /* once it is sealed */
+    struct footer footer;
+    const uint8_t *map;          /* slots and summary; NULL: not mapped                             */
+    uint64_t map_bytes;
+    uint64_t used;               /* tick of the last read: the least recent is closed first         */
+    /* liveness */
+    uint64_t live;               /* pieces that point here                                          */
+    uint64_t released_lsn;       /* frame that took the last of them away                           */
+};
+
+struct segments {
+    struct segment **row;        /* row[number & (capacity - 1)]                                    */
+    uint64_t capacity;           /* power of two                                                    */
+    uint64_t oldest, newest;     /* newest: the ACTIVE one                                          */
+    struct segment *ready;       /* the next one, or NULL                                           */
+    uint64_t tick;
+};
+
+static inline struct segment *segment_at(const struct segments *segments, uint64_t number)
+{
+    return segments->row[number & (segments->capacity - 1)];
+}
+/* By the low 32 bits of its number: what a piece keeps. */
+static inline struct segment *segment_of_piece(const struct segments *segments, uint32_t low)
+{
+    return segment_at(segments, segments->oldest + (uint32_t)(low - (uint32_t)segments->oldest));
+}
+static inline struct segment *segment_active(const struct segments *segments)
+{
+    return segment_at(segments, segments->newest);
+}
+
+/* Bytes of index that this many slots, effects and extents need behind the frames, footer included. */
+uint64_t segment_index_bytes(uint64_t slots, uint64_t effects, uint64_t extents, uint32_t block_bytes);
+
+void segment_move(struct segment *segment, enum segment_state to);
+
+/* Extents of an effect, wherever they lie. */
+static inline struct layout_extent *effect_extents(struct effect *effect)
+{
+    return effect->capacity > 1 ? effect->heap : &effect->one;
+}
+
+/* Memory for what a segment without an index needs. false: no memory. */
+bool segment_make_tables(struct segment *segment, uint64_t segment_bytes);
+void segment_drop_tables(struct segment *segment);
+bool segment_grow_effects(struct segment *segment, uint32_t capacity);
+bool effect_grow(struct effect *effect, uint32_t capacity);
+/* A new effect on `log`, empty; returns its position. Needs room in effects. */
+uint32_t segment_add_effect(struct segment *segment, uint64_t log);
+
+struct segment *segment_new(uint64_t number);
+void segment_free(struct segment *segment, struct disk *disk); /* unmaps and closes too; NULL is fine */
+
+bool segments_init(struct segments *segments);
+void segments_fini(struct segments *segments, struct disk *disk);
+/* Room for one more beyond newest (the row doubles). Off the commit path. */
+bool segments_make_room(struct segments *segments);
+/* `segment` becomes the newest. Needs room. */
+void segments_push(struct segments *segments, struct segment *segment);
+
+#endif

@@ -1,0 +1,622 @@
+/* store.c: the public calls: check the arguments, call one part. And putting the parts together, and taking them apart. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "store/durable.h"
+#include "store/failure.h"
+#include "store/locate.h"
+#include "store/reader.h"
+#include "store/recover.h"
+#include "store/turn.h"
+
+enum {
+    BLOCK_DEFAULT = 4096,
+    SEGMENT_DEFAULT = 64 << 20,
+    IN_FLIGHT_DEFAULT = 2,
+    GROUP_DEFAULT = 2 << 20,
+    SPARES_DEFAULT = 1,
+    WORKERS = 4,
+    SPARES_MAX = 1024,
+    QUARTERS = 4, /* largest batch and largest checkpoint are a quarter of a segment each */
+};
+enum { LINGER_MAX_NS = 1000000000 };
+#define LOCK_WAIT_DEFAULT_NS UINT64_C(10000000000)
+#define ARENA_MAX (UINT64_C(1) << 30)
+
+struct teak_options teak_options_default(void)
+{
+    return (struct teak_options){.lock_wait_ns = LOCK_WAIT_DEFAULT_NS};
+}
+
+/* ------------------------------------------------------------------------------------------------------------ options */
+
+static enum teak_status bad_option(struct teak_error *error, const char *which, uint64_t right)
+{
+    fail(error, TEAK_OPTIONS, which);
+    if (error && right) {
+        error->expected = right;
+        error->has_expected = 1;
+    }
+    return TEAK_OPTIONS;
+}
+
+static enum teak_status other_shape(struct teak_error *error, const char *which, uint64_t is)
+{
+    bad_option(error, which, is);
+    if (error) error->status = TEAK_BLOCK_SIZE;
+    return TEAK_BLOCK_SIZE;
+}
+
+static enum teak_status check_options(const struct teak_options *o, struct teak_error *error)
+{
+    if ((unsigned)o->backend >= TEAK_BACKEND_COUNT) return bad_option(error, "backend", 0);
+    if ((unsigned)o->strategy >= TEAK_STRATEGY_COUNT) return bad_option(error, "strategy", 0);
+    if (o->block_bytes && (!is_power_of_two(o->block_bytes) || o->block_bytes < BLOCK_BYTES_MIN ||
+                           o->block_bytes > BLOCK_BYTES_MAX))
+        return bad_option(error, "block_bytes", BLOCK_DEFAULT);
+    if (o->segment_bytes && (o->segment_bytes < SEGMENT_BYTES_MIN || o->segment_bytes > SEGMENT_BYTES_MAX ||
+                             o->segment_bytes % SEGMENT_BYTES_MIN != 0))
+        return bad_option(error, "segment_bytes", SEGMENT_DEFAULT);
+    if (o->create && !layout_sizes_are_sound(o->block_bytes ? o->block_bytes : BLOCK_DEFAULT,
+                                             o->segment_bytes ? o->segment_bytes : SEGMENT_DEFAULT))
+        return bad_option(error, "block_bytes", BLOCK_DEFAULT);
+    if (o->in_flight > FLIGHT_IN_FLIGHT_MAX) return bad_option(error, "in_flight", IN_FLIGHT_DEFAULT);
+    if (o->linger_ns > LINGER_MAX_NS) return bad_option(error, "linger_ns", 0);
+    if (o->spares > SPARES_MAX) return bad_option(error, "spares", SPARES_DEFAULT);
+    if (o->arena_bytes > ARENA_MAX) return bad_option(error, "arena_bytes", ARENA_MAX);
+    if (o->create && o->read_only) return bad_option(error, "read_only", 0);
+    return TEAK_OK;
+}
+
+static uint64_t pick(uint64_t asked, uint64_t stored, uint64_t engine)
+{
+    return asked ? asked : stored ? stored : engine;
+}
+
+/* The limits follow from the superblock; the rest from options, the store's defaults, the engine's. */
+static enum teak_status settle_limits(struct teak_store *store, const struct teak_options *options,
+                                      struct teak_error *error)
+{
+    const struct superblock *super = &store->superblock;
+    if (options->block_bytes && options->block_bytes != super->block_bytes)
+        return other_shape(error, "block_bytes", super->block_bytes);
+    if (options->segment_bytes && options->segment_bytes != super->segment_bytes)
+        return other_shape(error, "segment_bytes", super->segment_bytes);
+    struct teak_limits *limits = &store->limits;
+    const uint64_t quarter = align_down(super->segment_bytes / QUARTERS, super->block_bytes);
+    const uint64_t least_arena = align_up(3 * quarter + super->block_bytes, 65536);
+    limits->block_bytes = super->block_bytes;
+    limits->segment_bytes = super->segment_bytes;
+    limits->batch_bytes = (uint32_t)quarter;
+    limits->entry_bytes = (uint32_t)(quarter - HEAD_BYTES - sizeof(struct layout_entries) - sizeof(struct layout_slot));
+    limits->checkpoint_bytes = (uint32_t)quarter;
+    limits->logs = (uint32_t)((quarter - HEAD_BYTES - sizeof(struct layout_checkpoint)) / sizeof(struct layout_log));
+    limits->meta_bytes = META_BYTES_MAX;
+    limits->strategy = (enum teak_strategy)pick(options->strategy, super->strategy, TEAK_AUTO);
+    limits->in_flight = (uint32_t)pick(options->in_flight, super->in_flight, IN_FLIGHT_DEFAULT);
+    limits->group_bytes = (uint32_t)min_u64(pick(options->group_bytes, super->group_bytes, GROUP_DEFAULT), quarter);
+    limits->arena_bytes = pick(options->arena_bytes, super->arena_bytes, max_u64(least_arena, SEGMENT_BYTES_MIN));
+    if (limits->group_bytes < super->block_bytes) return bad_option(error, "group_bytes", super->block_bytes);
+    if (limits->arena_bytes < least_arena) return bad_option(error, "arena_bytes", least_arena);
+    limits->arena_bytes = align_up(limits->arena_bytes, 65536);
+    store->linger_ns = pick(options->linger_ns, super->linger_ns, 0);
+    return TEAK_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- directory */
+
+static enum teak_status open_backend(struct teak_store *store, const struct teak_options *options,
+                                     struct teak_report *report, struct teak_error *error)
+{
+    int os_errno = options->backend == TEAK_BACKEND_POSIX ? ENOSYS : disk_uring_open(&store->disk);
+    if (os_errno && options->backend == TEAK_BACKEND_URING) {
+        fail(error, TEAK_NO_BACKEND, "uring");
+        if (error) error->os_errno = os_errno;
+        return TEAK_NO_BACKEND;
+    }
+    if (os_errno) {
+        report->backend_fell_back = options->backend == TEAK_BACKEND_AUTO;
+        report->backend_errno = report->backend_fell_back ? os_errno : 0;
+        os_errno = disk_posix_open(WORKERS, &store->disk);
+    }
+    if (os_errno) return fail_errno(error, os_errno, "posix", "");
+    store->now_ns = disk_now(store->disk);
+    memcpy(report->backend, store->disk->ops->name, min_u64(strlen(store->disk->ops->name), sizeof report->backend - 1));
+    return TEAK_OK;
+}
+
+/* Makes the directory durable in its parent. */
+static enum teak_status sync_parent(struct teak_store *store, const char *path, struct teak_error *error)
+{
+    char *parent = malloc(strlen(path) + 4);
+    if (!parent) return fail(error, TEAK_NO_MEMORY, "create");
+    strcpy(parent, path);
+    strcat(parent, "/..");
+    struct disk_op open = {.kind = DISK_OPEN, .dir = DISK_CWD, .name = parent, .flags = DISK_DIRECTORY};
+    int os_errno = disk_run(store->disk, &open);
+    if (!os_errno) {
+        struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
+        struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
+        os_errno = disk_run(store->disk, &sync);
+        disk_run(store->disk, &close);
+    }
+    free(parent);
+    return os_errno ? fail_errno(error, os_errno, "create", path) : TEAK_OK;
+}
+
+static enum teak_status open_directory(struct teak_store *store, const char *path, const struct teak_options *options,
+                                       struct teak_error *error)
+{
+    struct disk_op open = {.kind = DISK_OPEN, .dir = DISK_CWD, .name = path, .flags = DISK_DIRECTORY};
+    int os_errno = disk_run(store->disk, &open);
+    if (os_errno == ENOENT && options->create) {
+        struct disk_op mkdir = {.kind = DISK_MKDIR, .dir = DISK_CWD, .name = path};
+        os_errno = disk_run(store->disk, &mkdir);
+        if (!os_errno) {
+            os_errno = disk_run(store->disk, &open);
+        }
+    }
+    if (os_errno) return fail_errno(error, os_errno, "open", path);
+    store->directory = open.file;
+    os_errno = disk_probe(store->disk, store->directory, &store->device);
+    return os_errno ? fail_errno(error, os_errno, "probe", path) : TEAK_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------ making, taking */
+
+static void store_free(struct teak_store *store)
+{
+    if (!store) return;
+    struct disk *disk = store->disk;
+    if (disk) {
+        segments_fini(&store->segments, disk);
+        pool_fini(&store->pool, disk);
+        const int32_t files[] = {store->lock_file, store->directory};
+        for (uint32_t i = 0; i < 2; i++) {
+            struct disk_op op = {.kind = DISK_CLOSE, .file = files[i]};
+            if (files[i] != DISK_NONE) disk_run(disk, &op);
+        }
+    }
+    logs_fini(&store->logs);
+    seal_fini(&store->seal);
+    writer_fini(&store->writer);
+    tickets_fini(&store->tickets);
+    arena_fini(&store->arena);
+    free(store);
+}
+
+/* What is out lands before the memory it is written from is freed. */
+static void store_destroy(struct teak_store *store)
+{
+    struct disk *disk = store->disk;
+    struct disk_op *done[DISK_SUBMITTED_MAX];
+    while (disk && disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
+    store_free(store);
+    if (disk) disk_close(disk);
+}
+
+/* Memory of a store that writes. */
+static enum teak_status make_parts(struct teak_store *store, const struct teak_options *options,
+                                   struct teak_report *report, struct teak_error *error)
+{
+    const struct teak_limits *limits = &store->limits;
+    const bool direct = store->device.direct_io && limits->strategy != TEAK_BUFFERED;
+    store->open_flags = direct ? DISK_DIRECT : 0;
+    report->direct_io = store->device.direct_io;
+    flight_init(&store->flight, limits->strategy, limits->in_flight);
+    if (store->phase == STORE_READING) return TEAK_OK;
+    struct segment_id shape = {.block_bytes = limits->block_bytes, .segment_bytes = limits->segment_bytes};
+    memcpy(shape.family, store->superblock.family, sizeof shape.family);
+    const uint32_t spares = (uint32_t)pick(options->spares, store->superblock.spares, SPARES_DEFAULT);
+    if (!arena_init(&store->arena, limits->arena_bytes) || !tickets_init(&store->tickets, TICKETS) ||
+        !writer_init(&store->writer, (uint32_t)max_u64(limits->batch_bytes, limits->group_bytes) + BLOCK_BYTES_MIN) ||
+        !seal_init(&store->seal, limits->block_bytes) ||
+        !pool_init(&store->pool, store->directory, store->open_flags, &shape, spares))
+        return fail(error, TEAK_NO_MEMORY, "open");
+    report->registered_bytes = disk_register_memory(store->disk, store->arena.base, store->arena.bytes);
+    return TEAK_OK;
+}
+
+static enum teak_status draw_superblock(struct teak_store *store, const struct teak_options *options,
+                                        struct teak_error *error)
+{
+    struct superblock *super = &store->superblock;
+    *super = (struct superblock){.block_bytes = options->block_bytes ? options->block_bytes : BLOCK_DEFAULT,
+                                 .segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_DEFAULT,
+                                 .arena_bytes = options->arena_bytes,
+                                 .linger_ns = options->linger_ns,
+                                 .strategy = options->strategy,
+                                 .in_flight = options->in_flight,
+                                 .group_bytes = options->group_bytes,
+                                 .spares = options->spares};
+    int os_errno = disk_entropy(store->disk, super->family, sizeof super->family);
+    if (!os_errno) os_errno = disk_entropy(store->disk, super->instance, sizeof super->instance);
+    return os_errno ? fail_errno(error, os_errno, "entropy", "") : TEAK_OK;
+}
+
+static enum teak_status create_store(struct teak_store *store, const char *path, const struct teak_options *options,
+                                     struct teak_report *report, struct teak_error *error)
+{
+    enum teak_status status = sync_parent(store, path, error);
+    if (status == TEAK_OK) status = draw_superblock(store, options, error);
+    if (status == TEAK_OK) status = settle_limits(store, options, error);
+    if (status == TEAK_OK) status = make_parts(store, options, report, error);
+    if (status == TEAK_OK) status = recover_virgin(store, error);
+    if (status == TEAK_OK) status = recover_create(store, error);
+    if (status != TEAK_OK) return status;
+    report->verdict = TEAK_VERDICT_CREATED;
+    report->segments = 1;
+    report->last_lsn = store->flight.durable_lsn;
+    return TEAK_OK;
+}
+
+static enum teak_status open_store(struct teak_store *store, const char *path, const struct teak_options *options,
+                                   struct teak_report *report, struct teak_error *error)
+{
+    enum teak_status status = open_backend(store, options, report, error);
+    if (status == TEAK_OK) status = open_directory(store, path, options, error);
+    if (status != TEAK_OK) return status;
+    if (!options->read_only && store->device.read_only) return fail(error, TEAK_READ_ONLY_FS, "open");
+    if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
+    status = recover_superblock(store, error); /* asked before LOCK is made: not every directory is a store */
+    if (status != TEAK_OK && (status != TEAK_NOT_A_STORE || !options->create)) {
+        struct teak_error lost;
+        if (status == TEAK_NOT_A_STORE && recover_has_segments(store, &lost)) {
+            if (error) *error = lost;
+            return TEAK_STORE_LOST;
+        }
+        return status;
+    }
+    status = options->read_only ? recover_lock_shared(store, options->lock_wait_ns, report, error)
+                                : recover_lock(store, options->lock_wait_ns, report, error);
+    if (status != TEAK_OK) return status;
+    status = recover_superblock(store, error); /* again under the lock: another process may have made it meanwhile */
+    if (status == TEAK_NOT_A_STORE && options->create) return create_store(store, path, options, report, error);
+    if (status == TEAK_OK) status = settle_limits(store, options, error);
+    if (status == TEAK_OK) status = make_parts(store, options, report, error);
+    if (status == TEAK_OK) status = recover_read(store, report, error);
+    if (options->read_only && store->lock_file != DISK_NONE) { /* it was for the time of looking */
+        struct disk_op op = {.kind = DISK_CLOSE, .file = store->lock_file};
+        disk_run(store->disk, &op);
+        store->lock_file = DISK_NONE;
+    }
+    return status;
+}
+
+enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
+                           struct teak_report *report, struct teak_error *error)
+{
+    *out = NULL;
+    struct teak_report own_report;
+    if (!report) report = &own_report;
+    *report = (struct teak_report){.verdict = TEAK_VERDICT_CREATED};
+    if (!directory || !options) return fail(error, TEAK_INVALID, "open");
+    enum teak_status status = check_options(options, error);
+    if (status != TEAK_OK) return status;
+    struct teak_store *store = aligned_alloc(64, align_up(sizeof *store, 64));
+    if (!store) return fail(error, TEAK_NO_MEMORY, "open");
+    memset(store, 0, sizeof *store);
+    store->directory = store->lock_file = store->pool.file = DISK_NONE;
+    store->phase = options->read_only ? STORE_READING : STORE_OPENED;
+    status = open_store(store, directory, options, report, error);
+    if (status != TEAK_OK) {
+        store_destroy(store);
+        return status;
+    }
+    *out = store;
+    report->total_ns = disk_now(store->disk) - store->now_ns;
+    return TEAK_OK;
+}
+
+void teak_abandon(struct teak_store *store) { store_destroy(store); }
+
+/* ------------------------------------------------------------------------------------------------------------- guards */
+
+static _Thread_local char thread_mark;
+
+/* The calling thread may drive the store; the first one to try becomes the one. */
+static enum teak_status guard(struct teak_store *store, struct teak_error *error)
+{
+    if (store->thread == &thread_mark) return TEAK_OK;
+    if (store->thread) return fail(error, TEAK_WRONG_THREAD, "drive");
+    if (store->phase != STORE_READING) {
+        const int os_errno = disk_attach(store->disk);
+        if (os_errno == EEXIST) return fail(error, TEAK_WRONG_THREAD, "drive");
+        if (os_errno) return fail_errno(error, os_errno, "attach", "");
+    }
+    store->thread = &thread_mark;
+    return TEAK_OK;
+}
+
+static enum teak_status guard_writing(struct teak_store *store, struct teak_error *error)
+{
+    if (store->thread != &thread_mark || store->phase != STORE_WRITING || store->flight.poisoned) {
+        if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "submit");
+        enum teak_status status = guard(store, error);
+        if (status != TEAK_OK) return status;
+        if (store->flight.poisoned) {
+            if (error) *error = store->flight.cause;
+            return TEAK_POISONED;
+        }
+        if (store->phase == STORE_OPENED) return recover_apply(store, error);
+    }
+    return TEAK_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- batches */
+
+enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
+{
+    const enum teak_status status = guard_writing(store, error);
+    return status == TEAK_OK ? writer_submit(store, batch, error) : status;
+}
+
+enum teak_status teak_append(struct teak_store *store, uint64_t log, uint64_t index, uint64_t term, const void *data,
+                             uint32_t bytes, uint64_t tag, struct teak_error *error)
+{
+    const struct teak_bytes entry = {.data = data, .bytes = bytes};
+    const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = log, .index = index, .term = term, .entries = &entry,
+                               .count = 1};
+    return teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .tag = tag}, error);
+}
+
+enum teak_status teak_create_log(struct teak_store *store, uint64_t log, uint64_t tag, struct teak_error *error)
+{
+    const struct teak_op op = {.op = TEAK_OP_CREATE, .log = log};
+    return teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .tag = tag}, error);
+}
+
+enum teak_status teak_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
+                              struct teak_error *error)
+{
+    const enum teak_status status = guard_writing(store, error);
+    return status == TEAK_OK ? writer_reserve(store, bytes, entries, out, error) : status;
+}
+
+void teak_release(struct teak_store *store) { store->writer.reserved = false; }
+
+enum teak_status teak_barrier(struct teak_store *store, uint64_t tag, struct teak_error *error)
+{
+    const enum teak_status status = guard_writing(store, error);
+    if (status != TEAK_OK) return status;
+    if (tickets_are_full(&store->tickets)) return fail(error, TEAK_FULL, "barrier");
+    if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
+    ticket_put(&store->tickets, tag, store->writer.data_lsn);
+    return TEAK_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- driving */
+
+enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
+                           uint32_t *count_out, struct teak_error *error)
+{
+    if (count_out) *count_out = 0;
+    enum teak_status status = guard(store, error);
+    if (status != TEAK_OK) return status;
+    struct flight *flight = &store->flight;
+    if (!flight->poisoned && store->phase == STORE_WRITING) turn(store, wait_ns, false);
+    uint32_t count = 0;
+    struct ticket ticket;
+    while (count < max && ticket_take(&store->tickets, flight->poisoned ? UINT64_MAX : flight->durable_lsn, &ticket))
+        out[count++] = (struct teak_completion){
+            .tag = ticket.tag,
+            .lsn = ticket.lsn,
+            .status = ticket.lsn <= flight->durable_lsn ? TEAK_OK : TEAK_POISONED};
+    if (count_out) *count_out = count;
+    if (count > 0 || !flight->poisoned) return TEAK_OK;
+    if (error) *error = flight->cause;
+    return TEAK_POISONED;
+}
+
+enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
+{
+    enum teak_status status = guard(store, error);
+    if (status != TEAK_OK) return status;
+    if (store->phase != STORE_WRITING) return TEAK_OK;
+    if (store->writer.reserved) return fail(error, TEAK_RESERVED, "drain");
+    if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
+    enum { DROPPED_MAX = 64 };
+    struct teak_completion dropped[DROPPED_MAX];
+    bool lost = false;
+    uint32_t count = 0;
+    while (!tickets_are_empty(&store->tickets) && status == TEAK_OK) {
+        status = teak_poll(store, TEAK_FOREVER, dropped, DROPPED_MAX, &count, error);
+        for (uint32_t i = 0; i < count; i++) lost |= dropped[i].status != TEAK_OK;
+        if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
+    }
+    if (lost && error) *error = store->flight.cause;
+    return lost ? TEAK_POISONED : status;
+}
+
+enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_error *error)
+{
+    if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "event_fd");
+    const enum teak_status status = guard(store, error);
+    if (status != TEAK_OK) return status;
+    *out = disk_event_fd(store->disk);
+    return *out >= 0 ? TEAK_OK : fail_errno(error, errno, "event_fd", "");
+}
+
+uint64_t teak_deadline(const struct teak_store *store)
+{
+    if (turn_has_completion(store)) return 0;
+    return turn_deadline(store);
+}
+
+/* Waits for indexes that are being written, then says that nothing is behind. */
+static void finish_writing(struct teak_store *store)
+{
+    struct writer *writer = &store->writer;
+    struct flight *flight = &store->flight;
+    writer->reserved = false;
+    while (!flight->poisoned && (writer_has_work(writer) || flight->durable_lsn < writer->data_lsn ||
+                                 seal_is_busy(&store->seal) || seal_is_due(&store->segments, flight->durable_lsn)))
+        turn(store, TEAK_FOREVER, true);
+    const bool wrote = !store->continues || writer->frames > 0;
+    if (flight->poisoned || !wrote || !writer_put_mark(store, MARK_CLEAN)) return;
+    while (!flight->poisoned && flight->durable_lsn < writer->data_lsn) turn(store, TEAK_FOREVER, true);
+}
+
+enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
+{
+    enum teak_status status = guard(store, error);
+    if (status != TEAK_OK) return status;
+    if (store->phase == STORE_WRITING && !store->flight.poisoned) finish_writing(store);
+    if (store->flight.poisoned) {
+        status = TEAK_POISONED;
+        if (error) *error = store->flight.cause;
+    }
+    store_destroy(store);
+    return status;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- looking */
+
+void teak_limits(const struct teak_store *store, struct teak_limits *out) { *out = store->limits; }
+
+static enum teak_status find(struct teak_store *store, uint64_t id, struct log **out, struct teak_error *error)
+{
+    *out = logs_find(&store->logs, id);
+    return *out ? TEAK_OK : fail_log(error, TEAK_UNKNOWN_LOG, id);
+}
+
+enum teak_status teak_log(struct teak_store *store, uint64_t id, struct teak_log *out, struct teak_error *error)
+{
+    struct log *log;
+    const enum teak_status status = find(store, id, &log, error);
+    if (status != TEAK_OK) return status;
+    const struct log_head *head = &log->head;
+    *out = (struct teak_log){.id = id,
+                             .life = head->life,
+                             .first = head->base.index + 1,
+                             .last = head->last,
+                             .base = head->base,
+                             .snapshot = head->snapshot,
+                             .durable = durable_of(log, &store->segments, &store->flight),
+                             .hard = {.term = head->term, .vote = head->vote, .commit = head->commit},
+                             .meta_bytes = head->meta_bytes,
+                             .fresh = head->fresh};
+    return TEAK_OK;
+}
+
+uint32_t teak_logs(struct teak_store *store, bool from_start, uint64_t after, uint64_t *out, uint32_t max)
+{
+    uint32_t count = 0;
+    for (uint32_t i = logs_first_above(&store->logs, from_start, after); i < store->logs.count && count < max; i++)
+        out[count++] = store->logs.sorted[i]->id;
+    return count;
+}
+
+enum teak_status teak_meta(struct teak_store *store, uint64_t id, void *out, uint32_t room, uint32_t *bytes_out,
+                           struct teak_error *error)
+{
+    struct log *log;
+    const enum teak_status status = find(store, id, &log, error);
+    if (status != TEAK_OK) return status;
+    *bytes_out = log->head.meta_bytes;
+    if (room < log->head.meta_bytes) return fail_log(error, TEAK_INVALID, id);
+    if (log->head.meta_bytes > 0) memcpy(out, log->meta, log->head.meta_bytes);
+    return TEAK_OK;
+}
+
+enum teak_status teak_term_at(struct teak_store *store, uint64_t id, uint64_t index, uint64_t *term_out,
+                              struct teak_error *error)
+{
+    struct log *log;
+    const enum teak_status status = find(store, id, &log, error);
+    if (status != TEAK_OK) return status;
+    const struct log_head *head = &log->head;
+    if (index < head->base.index) return fail_index(error, TEAK_COMPACTED, id, index, head->base.index);
+    if (index > head->last.index) return fail_index(error, TEAK_BEYOND, id, index, head->last.index);
+    *term_out = log_term_at(log, index);
+    return TEAK_OK;
+}
+
+enum teak_status teak_last_of_kind(struct teak_store *store, uint64_t id, uint8_t kind, uint64_t index,
+                                   struct teak_pos *out, struct teak_error *error)
+{
+    struct log *log;
+    enum teak_status status = find(store, id, &log, error);
+    if (status != TEAK_OK) return status;
+    index = min_u64(index, log->head.last.index);
+    for (uint32_t i = log->piece_count; i-- > 0;) {
+        const struct piece *piece = &log->pieces[i];
+        if (piece->first > index) continue;
+        status = reader_hold(store, segment_of_piece(&store->segments, piece->segment), error);
+        if (status != TEAK_OK) return status;
+        uint32_t count;
+        const struct layout_extent *extents = locate_extents(&store->segments, piece, &count);
+        while (count-- > 0) {
+            const struct layout_extent *extent = &extents[count];
+            const uint64_t first = le64_get(extent->first);
+            if (extent->kind != kind || first > index) continue;
+            const uint64_t last = min_u64(index, first + le32_get(extent->count) - 1);
+            if (last <= log->head.base.index) break;
+            *out = (struct teak_pos){.index = last, .term = le64_get(extent->term)};
+            return TEAK_OK;
+        }
+        if (piece->first > 0) index = min_u64(index, piece->first - 1); /* older pieces end where newer ones begin */
+    }
+    return fail_log(error, TEAK_NOT_FOUND, id);
+}
+
+enum teak_status teak_term_runs(struct teak_store *store, uint64_t id, struct teak_pos *out, uint32_t max,
+                                uint32_t *count_out, struct teak_error *error)
+{
+    struct log *log;
+    *count_out = 0;
+    const enum teak_status status = find(store, id, &log, error);
+    if (status != TEAK_OK) return status;
+    const struct terms *terms = &log->terms;
+    for (uint32_t i = terms->count; i-- > 0 && *count_out < max;)
+        out[(*count_out)++] = (struct teak_pos){.index = terms->runs[i].first, .term = terms->runs[i].term};
+    return TEAK_OK;
+}
+
+/* --------------------------------------------------------------------------------------------------------- statistics */
+
+static uint64_t table_bytes(const struct teak_store *store)
+{
+    uint64_t bytes = sizeof *store + store->logs.memory_bytes + store->segments.capacity * sizeof(struct segment *);
+    for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++) {
+        const struct segment *segment = segment_at(&store->segments, number);
+        bytes += sizeof *segment + segment->slot_count * sizeof(struct layout_slot) +
+                 segment->effect_capacity * sizeof(struct effect);
+    }
+    return bytes;
+}
+
+void teak_stats(struct teak_store *store, struct teak_stats *out)
+{
+    const struct writer *writer = &store->writer;
+    const struct flight *flight = &store->flight;
+    const struct disk_counters *disk = &store->disk->counters;
+    const struct hist *latency = &flight->latency;
+    *out = (struct teak_stats){
+        .batches = writer->batches, .entries = writer->entries, .payload_bytes = writer->payload_bytes,
+        .frames = writer->frames, .frame_bytes = writer->frame_bytes, .padding_bytes = writer->padding_bytes,
+        .syncs = disk->syncs, .writes = disk->writes, .bytes_written = disk->write_bytes, .enters = disk->enters,
+        .short_transfers = disk->short_transfers, .retries = disk->retries,
+        .durable_lsn = flight->durable_lsn, .last_lsn = writer->next_lsn - 1,
+        .frames_in_flight = flight->in_flight, .frames_waiting = flight->end - flight->next,
+        .full = writer->full, .stalls = writer->stalls,
+        .segments = store->segments.newest - store->segments.oldest + 1,
+        .oldest_segment = store->segments.oldest, .newest_segment = store->segments.newest,
+        .spares = store->pool.stock_count, .filled = store->pool.made, .recycled = store->pool.recycled,
+        .sealed = store->seal.sealed, .forgotten = store->forgotten, .unlinked = store->pool.unlinked,
+        .filled_bytes = store->pool.made_bytes, .index_bytes = store->seal.bytes,
+        .arena_reads = store->arena_reads, .disk_reads = store->disk_reads, .disk_read_bytes = store->disk_read_bytes,
+        .logs = store->logs.count, .memory_bytes = table_bytes(store),
+        .frame_latency = {.count = latency->total, .p50 = hist_quantile(latency, 0.5), .p90 = hist_quantile(latency, 0.9),
+                          .p99 = hist_quantile(latency, 0.99), .p999 = hist_quantile(latency, 0.999),
+                          .max = latency->max},
+        .strategy = store->limits.strategy, .direct_io = store->device.direct_io, .device_known = store->device.known,
+        .write_cache = store->device.write_cache, .fua = store->device.fua};
+    memcpy(out->backend, store->disk->ops->name, min_u64(strlen(store->disk->ops->name), sizeof out->backend - 1));
+    memcpy(out->filesystem, store->device.filesystem, sizeof out->filesystem);
+}

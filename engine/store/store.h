@@ -1,0 +1,63 @@
+/* store.h: the parts of a store, put together. Only the upper files of this floor see all of it. */
+#ifndef TEAK_STORE_STORE_H
+#define TEAK_STORE_STORE_H
+
+#include "format/superblock.h"
+#include "os/disk.h"
+#include "store/arena.h"
+#include "store/flight.h"
+#include "store/log.h"
+#include "store/pool.h"
+#include "store/seal.h"
+#include "store/segment.h"
+#include "store/ticket.h"
+#include "store/writer.h"
+#include "teak/engine.h"
+
+enum store_phase {
+    STORE_READING, /* read-only: never more                                               */
+    STORE_OPENED,  /* read and judged; what opening has to change waits for the first batch */
+    STORE_WRITING,
+};
+
+struct teak_store {
+    struct disk *disk;
+    int32_t directory, lock_file;
+    uint32_t open_flags;              /* DISK_DIRECT where there is one                    */
+    struct superblock superblock;
+    struct teak_limits limits;
+    uint64_t linger_ns;
+    struct disk_device device;
+    enum store_phase phase;
+    const void *thread;               /* who drives it: the address of a mark of its own thread; NULL: nobody yet */
+    struct logs logs;
+    struct segments segments;
+    struct arena arena;
+    struct tickets tickets;
+    struct flight flight;
+    struct pool pool;
+    struct seal seal;
+    struct writer writer;
+    /* what opening leaves to be done (recover.c) */
+    bool continues;                   /* behind a clean mark: the newest segment is written on    */
+    uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */
+    uint32_t leftover_count;          /* half-made spares to remove                               */
+    /* forgetting (compact.c) */
+    uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
+    uint64_t forgotten;
+    /* turn.c */
+    uint64_t now_ns;
+    uint64_t idle_since_ns;           /* everything durable since; 0: not idle                    */
+    bool chores_turn;                 /* whose turn it is: pool or seal                           */
+    bool starved;                     /* a batch was answered TEAK_FULL since the last success    */
+    bool chore_ended;
+    bool no_memory;                   /* the chores could not grow what admission needs           */
+    /* reader.c */
+    uint32_t open_sealed;             /* sealed segments with a descriptor                        */
+    uint64_t arena_reads, disk_reads, disk_read_bytes;
+    /* inspection (read-only) */
+    bool living;                      /* a writer has it open                                     */
+    uint64_t shown_lsn, spares_seen;
+};
+
+#endif

@@ -1,0 +1,188 @@
+/* turn.c: see turn.h. */
+#include "store/turn.h"
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "store/compact.h"
+#include "store/durable.h"
+#include "store/store.h"
+
+enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16, SECOND_LANE_BYTES = 512 * 1024 };
+enum { LAZY_NS = 1000000000, IDLE_NS = 10000000 };
+
+bool turn_has_completion(const struct teak_store *store)
+{
+    const struct tickets *tickets = &store->tickets;
+    if (tickets_are_empty(tickets)) return false;
+    if (store->flight.poisoned) return true;
+    return tickets->ring[tickets->begin & (tickets->capacity - 1)].lsn <= store->flight.durable_lsn;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- chores */
+
+/* Memory that admission may need is grown here, ahead of it. */
+static void grow_tables(struct teak_store *store)
+{
+    struct segment *active = segment_active(&store->segments);
+    bool grown = true;
+    if (logs_need_growth(&store->logs, LOGS_AHEAD)) grown = logs_grow(&store->logs, LOGS_AHEAD, active);
+    const uint32_t wanted = active->effect_count + EFFECTS_AHEAD + store->writer.want_effects;
+    if (grown && wanted > active->effect_capacity) {
+        grown = segment_grow_effects(active, (uint32_t)max_u64(wanted, 2 * (uint64_t)active->effect_capacity));
+        if (grown) store->writer.want_effects = 0;
+    }
+    if (grown) grown = segments_make_room(&store->segments);
+    store->no_memory = !grown;
+}
+
+/* One chore's operation at the disk at a time: never two syncs, never all the workers, never two journal commits in the
+ * way of a frame. Pool and seal take turns. */
+static void chores(struct teak_store *store)
+{
+    grow_tables(store);
+    compact_step(store);
+    if (store->pool.waiting || store->seal.waiting) return;
+    const bool seal_due =
+        seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);
+    const bool pool_due = pool_is_busy(&store->pool) || pool_has_work(&store->pool, &store->segments);
+    store->chores_turn = !store->chores_turn;
+    if (seal_due && (store->chores_turn || !pool_due)) {
+        if (seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
+            store->no_memory = true;
+        return;
+    }
+    if (!pool_due) return;
+    const bool hurry = store->starved && !store->segments.ready;
+    const bool idle = store->flight.begin == store->flight.end && !writer_has_work(&store->writer);
+    pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
+              segment_active(&store->segments)->frames_end);
+}
+
+/* ------------------------------------------------------------------------------------------------- close and launch */
+
+static uint64_t open_frame_due_ns(const struct teak_store *store)
+{
+    const struct writer *writer = &store->writer;
+    if (writer->is_urgent) return 0;
+    return writer->opened_ns + (writer->is_lazy ? LAZY_NS : store->linger_ns);
+}
+
+/* May the open frame go? The first at once, with all that is waiting. One beside it only if it is large: splitting what is
+ * outstanding into small frames costs more than overlapping them gains (docs/performance.md). */
+static bool has_lane(const struct teak_store *store)
+{
+    const struct flight *flight = &store->flight;
+    const struct writer *writer = &store->writer;
+    if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
+    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= SECOND_LANE_BYTES;
+}
+
+static void launch(struct teak_store *store, bool final)
+{
+    struct writer *writer = &store->writer;
+    struct flight *flight = &store->flight;
+    if (writer_has_work(writer) && !writer->reserved && has_lane(store) && !flight_is_full(flight) &&
+        (final || store->now_ns >= open_frame_due_ns(store)))
+        writer_close_frame(store);
+    flight_launch(flight, store->disk, store->now_ns, final);
+}
+
+static bool everything_is_durable(const struct teak_store *store)
+{
+    return store->writer.data_lsn <= store->flight.durable_lsn && !writer_has_work(&store->writer);
+}
+
+/* 10 ms after the last frame became durable a mark says so, once: evidence, should that frame rot. */
+static void mark_idle(struct teak_store *store)
+{
+    struct writer *writer = &store->writer;
+    if (!everything_is_durable(store) || store->flight.strategy == TEAK_NONE) {
+        store->idle_since_ns = 0;
+        return;
+    }
+    if (store->idle_since_ns == 0) store->idle_since_ns = store->now_ns;
+    if (writer->ends_in_mark || writer->reserved || store->now_ns - store->idle_since_ns < IDLE_NS) return;
+    if (!writer_put_mark(store, MARK_IDLE)) writer->ends_in_mark = true; /* no room: the next segment's checkpoint says it */
+}
+
+static uint32_t at_disk(const struct teak_store *store)
+{
+    return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- settle */
+
+static void dispatch(struct teak_store *store, struct disk_op *op)
+{
+    switch (*(const enum errand *)op->owner) {
+    case ERRAND_FRAME: flight_frame_ended(&store->flight, op->owner); return;
+    case ERRAND_SYNC: flight_sync_ended(&store->flight, op->owner); return;
+    case ERRAND_POOL:
+        pool_ended(&store->pool, store->disk, &store->segments, store->now_ns);
+        store->chore_ended = true;
+        return;
+    case ERRAND_SEAL: {
+        const struct segment *segment = store->seal.segment;
+        const int error = seal_ended(&store->seal, store->disk, &store->segments, &store->logs, &store->pool.slots,
+                                     &store->pool.slot_capacity);
+        if (error) flight_poison(&store->flight, error, "seal", segment, segment->frames_end);
+        store->chore_ended = true;
+        return;
+    }
+    }
+}
+
+static void settle(struct teak_store *store, struct disk_op **done, uint32_t count)
+{
+    const bool was_poisoned = store->flight.poisoned;
+    for (uint32_t i = 0; i < count; i++) dispatch(store, done[i]);
+    uint64_t position;
+    if (flight_advance(&store->flight, store->now_ns, &position)) store->arena.durable = position;
+    if (store->flight.poisoned && !was_poisoned) durable_fall_back(&store->logs, &store->segments, &store->flight);
+}
+
+uint64_t turn_deadline(const struct teak_store *store)
+{
+    if (store->phase != STORE_WRITING || store->flight.poisoned) return UINT64_MAX;
+    uint64_t deadline = UINT64_MAX;
+    if (writer_has_work(&store->writer) && !store->writer.reserved && has_lane(store))
+        deadline = open_frame_due_ns(store);
+    if (store->idle_since_ns && !store->writer.ends_in_mark)
+        deadline = min_u64(deadline, store->idle_since_ns + IDLE_NS);
+    if (store->pool.retry_ns > store->now_ns) deadline = min_u64(deadline, store->pool.retry_ns);
+    return deadline;
+}
+
+/* Everything that may start, starts. */
+static void start(struct teak_store *store, bool final)
+{
+    if (store->phase != STORE_WRITING || store->flight.poisoned) return;
+    launch(store, final);
+    mark_idle(store);
+    launch(store, final);
+    chores(store);
+}
+
+/* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became durable,
+ * and what it submits then belongs into the next frame. */
+void turn(struct teak_store *store, uint64_t wait_ns, bool final)
+{
+    struct disk_op *done[COLLECT_MAX];
+    store->now_ns = disk_now(store->disk);
+    const uint64_t until = wait_ns > UINT64_MAX - store->now_ns ? UINT64_MAX : store->now_ns + wait_ns;
+    store->chore_ended = false;
+    if (turn_has_completion(store)) return;
+    for (;;) {
+        start(store, final);
+        const uint64_t deadline = min_u64(until, turn_deadline(store));
+        if (at_disk(store) == 0 && deadline == UINT64_MAX) return; /* nothing will ever happen */
+        const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final;
+        const bool is_over = store->now_ns >= until || !is_awaited;
+        const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;
+        const uint32_t count = disk_collect(store->disk, done, COLLECT_MAX, pause);
+        store->now_ns = disk_now(store->disk);
+        settle(store, done, count);
+        if (turn_has_completion(store) || is_over || store->flight.poisoned) return;
+        if (store->starved && store->chore_ended) return;
+    }
+}

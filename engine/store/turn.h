@@ -1,0 +1,25 @@
+/* turn.h: the spine: one function that shows how everything moves.
+ *
+ *   start     chores; close and launch what is due              (calls go down)
+ *   collect   the disk: one system call                          (completions come up)
+ *   settle    frames landed -> durable -> tickets may be told
+ */
+#ifndef TEAK_STORE_TURN_H
+#define TEAK_STORE_TURN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct teak_store;
+
+/* Drive the store until a completion can be handed out, something a starved caller waits for has moved, or `wait_ns` has
+ * passed. `final`: also make an idle mark safe (closing). */
+void turn(struct teak_store *store, uint64_t wait_ns, bool final);
+
+/* When the next turn is due even if the disk stays silent; UINT64_MAX: not. */
+uint64_t turn_deadline(const struct teak_store *store);
+
+/* A completion can be handed out. */
+bool turn_has_completion(const struct teak_store *store);
+
+#endif

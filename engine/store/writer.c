@@ -1,0 +1,670 @@
+/* writer.c: see writer.h. */
+#include "store/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "store/apply.h"
+#include "store/failure.h"
+#include "store/locate.h"
+#include "store/store.h"
+
+enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024 };
+
+bool writer_init(struct writer *writer, uint32_t table_room)
+{
+    *writer = (struct writer){.table_room = table_room, .table = malloc(table_room)};
+    return writer->table != NULL;
+}
+
+void writer_fini(struct writer *writer)
+{
+    free(writer->table);
+    *writer = (struct writer){0};
+}
+
+/* ------------------------------------------------------------------------------------------------------ what is needed */
+
+struct need {
+    uint64_t payload, table; /* bytes                                                       */
+    uint64_t slots;
+    uint64_t effects;        /* at most                                                     */
+    uint32_t logs;           /* created                                                     */
+    uint64_t records;        /* bytes of a checkpoint after it                              */
+    bool has_entries;
+};
+
+static uint64_t frame_bytes(uint64_t payload_end, uint64_t table, uint32_t block)
+{
+    return align_up(payload_end + table, block);
+}
+
+static void add_op(struct need *need, const struct teak_op *op)
+{
+    static const enum op_code code_of[] = {
+        [TEAK_OP_CREATE] = OP_CREATE,     [TEAK_OP_ENTRIES] = OP_ENTRIES,   [TEAK_OP_HARD_STATE] = OP_HARD_STATE,
+        [TEAK_OP_TRUNCATE] = OP_TRUNCATE, [TEAK_OP_SNAPSHOT] = OP_SNAPSHOT, [TEAK_OP_COMPACT] = OP_COMPACT,
+        [TEAK_OP_META] = OP_META,         [TEAK_OP_DROP] = OP_DROP,
+    };
+    if (op->op < TEAK_OP_CREATE || op->op > TEAK_OP_DROP) return;
+    const enum op_code code = code_of[op->op];
+    need->table += op_bytes(code, code == OP_ENTRIES ? op->count : code == OP_META ? op->bytes : 0);
+    if (code == OP_ENTRIES) {
+        need->has_entries = true;
+        need->slots += op->count;
+        for (uint32_t i = 0; op->entries && i < op->count; i++)
+            need->payload += align_up(op->entries[i].bytes, PAYLOAD_ALIGN);
+    }
+    if (code != OP_HARD_STATE && code != OP_COMPACT && code != OP_META) need->effects++;
+}
+
+uint64_t teak_batch_bytes(const struct teak_batch *batch)
+{
+    struct need need = {0};
+    for (uint32_t i = 0; i < batch->count; i++) add_op(&need, &batch->ops[i]);
+    return HEAD_BYTES + need.payload + need.table;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- admission */
+
+/* The term of an index of a staged log: from this batch if it wrote the entry, else from the map. */
+struct staged_terms {
+    const struct log *log;
+    const struct teak_batch *batch;
+    uint32_t upto; /* operations before this one */
+};
+
+static uint64_t staged_term_at(const void *context, uint64_t index)
+{
+    const struct staged_terms *staged = context;
+    if (index == staged->log->staged.base.index) return staged->log->staged.base.term;
+    for (uint32_t i = staged->upto; i-- > 0;) {
+        const struct teak_op *op = &staged->batch->ops[i];
+        if (op->op == TEAK_OP_ENTRIES && op->log == staged->log->id && index >= op->index &&
+            index - op->index < op->count)
+            return op->term;
+    }
+    return log_term_at(staged->log, index);
+}
+
+static struct log *staged_log(struct teak_store *store, const struct teak_op *op, struct need *need)
+{
+    struct writer *writer = &store->writer;
+    struct log *log = logs_find(&store->logs, op->log);
+    if (!log) {
+        if (op->op != TEAK_OP_CREATE || !logs_has_room(&store->logs, 1)) return NULL;
+        log = logs_add(&store->logs, op->log); /* not alive: taken out again if the batch is refused */
+    }
+    if (log->staged_in != writer->batch) {
+        log->staged = log->head;
+        log->staged_in = writer->batch;
+        log->staged_ops = 0;
+    }
+    if (op->op == TEAK_OP_CREATE && !log->staged.alive) {
+        need->logs++;
+        need->records += log_record_bytes(0);
+    }
+    return log;
+}
+
+static enum teak_status admit_op(struct teak_store *store, const struct teak_batch *batch, uint32_t i, struct need *need,
+                                 struct teak_error *error)
+{
+    const struct teak_op *op = &batch->ops[i];
+    struct log *log = staged_log(store, op, need);
+    if (!log) {
+        if (op->op != TEAK_OP_CREATE) return fail_log(error, TEAK_UNKNOWN_LOG, op->log);
+        store->logs.want_free = batch->count;
+        return fail_log(error, TEAK_FULL, op->log);
+    }
+    const uint64_t meta_before = align_up(log->staged.meta_bytes, 8);
+    const bool alive_before = log->staged.alive;
+    const struct staged_terms terms = {.log = log, .batch = batch, .upto = i};
+    const enum teak_status status = log_admit(&log->staged, op->log, op, staged_term_at, &terms, error);
+    if (status != TEAK_OK) return status;
+    log->staged_ops += op->op == TEAK_OP_ENTRIES;
+    need->records += align_up(log->staged.meta_bytes, 8) - meta_before; /* wraps and unwraps: the sum is right */
+    if (alive_before && !log->staged.alive) need->records -= log_record_bytes(0);
+    if (op->op == TEAK_OP_META && !log->meta && op->bytes > 0) {
+        log->wants_meta = true;
+        logs_want(&store->logs, log);
+        return fail_log(error, TEAK_FULL, op->log);
+    }
+    if (op->op == TEAK_OP_ENTRIES)
+        for (uint32_t e = 0; e < op->count; e++) {
+            if (op->entries[e].bytes > store->limits.entry_bytes)
+                return fail_index(error, TEAK_ENTRY_TOO_LARGE, op->log, op->index + e, store->limits.entry_bytes);
+            if (op->entries[e].bytes > 0 && !op->entries[e].data) return fail_log(error, TEAK_INVALID, op->log);
+        }
+    add_op(need, op);
+    return TEAK_OK;
+}
+
+static enum teak_status admit_limits(struct teak_store *store, const struct need *need, struct teak_error *error)
+{
+    const struct teak_limits *limits = &store->limits;
+    const uint64_t bytes = frame_bytes(HEAD_BYTES + need->payload, need->table, limits->block_bytes);
+    if (bytes > limits->batch_bytes) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
+    /* frame, index and checkpoint of a segment that holds nothing else must fit it: a quarter each, and two blocks */
+    const uint64_t index = segment_index_bytes(need->slots, need->effects, need->effects, limits->block_bytes);
+    const uint64_t fresh = limits->block_bytes + limits->checkpoint_bytes + bytes + index;
+    if (fresh > limits->segment_bytes) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
+    const uint64_t checkpoint = HEAD_BYTES + sizeof(struct layout_checkpoint) + store->logs.record_bytes + need->records;
+    if (need->records != 0 && (int64_t)need->records > 0 && checkpoint > limits->checkpoint_bytes)
+        return fail(error, TEAK_TOO_MANY_LOGS, "submit");
+    return TEAK_OK;
+}
+
+/* Every log of the batch has room in its tables: else it is asked for, and the batch comes again. */
+static enum teak_status admit_tables(struct teak_store *store, const struct teak_batch *batch, const struct need *need,
+                                     struct teak_error *error)
+{
+    const struct segment *active = segment_active(&store->segments);
+    enum teak_status status = TEAK_OK;
+    if (active->effect_count + need->effects > active->effect_capacity) {
+        store->writer.want_effects = (uint32_t)need->effects;
+        status = TEAK_FULL;
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct log *log = logs_find(&store->logs, batch->ops[i].log);
+        if (map_has_room(log, active, log->staged_ops)) continue;
+        log->wants_more = log->staged_ops;
+        logs_want(&store->logs, log);
+        status = TEAK_FULL;
+    }
+    if (status == TEAK_OK) return TEAK_OK;
+    return fail(error, store->no_memory ? TEAK_NO_MEMORY : status, "submit");
+}
+
+/* ------------------------------------------------------------------------------------------------------ making room */
+
+static bool fits_segment(const struct teak_store *store, const struct segment *segment, uint64_t frame_end,
+                         const struct need *need)
+{
+    const uint64_t index =
+        segment_index_bytes(segment->slot_count + need->slots, segment->effect_count + need->effects,
+                            segment->extent_count + need->effects, store->limits.block_bytes);
+    return frame_end + index <= segment->file_bytes;
+}
+
+static bool fits_open_frame(const struct teak_store *store, const struct need *need)
+{
+    const struct writer *writer = &store->writer;
+    const uint64_t table = writer->table_bytes + need->table;
+    const uint64_t bytes = frame_bytes(writer->payload_end + need->payload, table, store->limits.block_bytes);
+    if (bytes > writer->room || table > writer->table_room) return false;
+    if (writer->op_count > 0 && bytes > store->limits.group_bytes) return false;
+    return fits_segment(store, segment_active(&store->segments), writer->offset + bytes, need);
+}
+
+/* Begins a frame that can take `need`. FULL: no place in the flight, or in the arena. */
+static enum teak_status open_frame(struct teak_store *store, uint64_t bytes)
+{
+    struct writer *writer = &store->writer;
+    if (flight_is_full(&store->flight)) return TEAK_FULL;
+    uint64_t position;
+    const uint64_t room = arena_room(&store->arena, bytes, &position);
+    if (room == 0) return TEAK_FULL;
+    const struct segment *active = segment_active(&store->segments);
+    writer->is_open = true;
+    writer->is_lazy = true;
+    writer->is_urgent = false;
+    writer->position = position;
+    writer->room = align_down(min_u64(room, max_u64(bytes, store->limits.group_bytes)), store->limits.block_bytes);
+    writer->frame = arena_at(&store->arena, position);
+    writer->offset = active->frames_end;
+    writer->payload_end = HEAD_BYTES;
+    writer->table_bytes = writer->op_count = writer->entry_count = 0;
+    writer->joinable = NULL;
+    writer->has_drop = false;
+    arena_begin(&store->arena, active->number, writer->offset, position, writer->room);
+    return TEAK_OK;
+}
+
+static enum teak_status make_room(struct teak_store *store, const struct need *need)
+{
+    struct writer *writer = &store->writer;
+    const uint64_t bytes = frame_bytes(HEAD_BYTES + need->payload, need->table, store->limits.block_bytes);
+    /* The last segment is the reserve when space is gone: for hard states, truncation, compaction. */
+    if (need->has_entries && store->pool.no_space && !store->segments.ready && pool_is_empty(&store->pool))
+        return TEAK_NO_SPACE;
+    for (;;) {
+        if (writer->is_open) {
+            const bool new_life = need->logs > 0 && writer->has_drop;
+            if (!new_life && fits_open_frame(store, need)) return TEAK_OK;
+            if (writer->op_count > 0) {
+                if (flight_is_full(&store->flight)) return TEAK_FULL;
+                writer_close_frame(store);
+                continue;
+            }
+        }
+        const struct segment *active = segment_active(&store->segments);
+        if (!fits_segment(store, active, active->frames_end + bytes, need)) {
+            writer->is_open = false; /* empty */
+            const enum teak_status status = writer_roll(store, need->has_entries);
+            if (status != TEAK_OK) return status;
+            continue;
+        }
+        writer->is_open = false; /* empty and too small: begin it again */
+        const enum teak_status status = open_frame(store, bytes);
+        if (status != TEAK_OK) return status;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------ encoding */
+
+static void put_op(struct writer *writer, const struct op *op)
+{
+    writer->table_bytes += op_put(op, writer->table + writer->table_bytes);
+    writer->op_count++;
+    writer->joinable = NULL;
+}
+
+/* Where entries go in the table: behind the last operation if they go on where it ends, else behind a new head. */
+static void begin_entries(struct writer *writer, const struct teak_op *op)
+{
+    if (writer->joinable && writer->join_log == op->log && writer->join_index == op->index &&
+        writer->join_term == op->term && writer->join_kind == op->kind) {
+        writer->join_count += op->count;
+        writer->join_index += op->count;
+        op_set_count(writer->joinable, writer->join_count);
+        return;
+    }
+    uint8_t *at = writer->table + writer->table_bytes;
+    const struct op head = {.code = OP_ENTRIES, .kind = op->kind, .count = op->count, .log = op->log,
+                            .entries = {.first = op->index, .term = op->term}};
+    writer->table_bytes += op_put(&head, at);
+    writer->op_count++;
+    writer->joinable = at;
+    writer->join_log = op->log;
+    writer->join_index = op->index + op->count;
+    writer->join_term = op->term;
+    writer->join_kind = op->kind;
+    writer->join_count = op->count;
+}
+
+static void encode_entries(struct teak_store *store, const struct teak_op *op)
+{
+    struct writer *writer = &store->writer;
+    struct segment *active = segment_active(&store->segments);
+    begin_entries(writer, op);
+    struct entry_identity who = {.log = op->log, .index = op->index, .term = op->term, .kind = op->kind};
+    for (uint32_t i = 0; i < op->count; i++, who.index++) {
+        const struct teak_bytes *entry = &op->entries[i];
+        uint8_t *payload = writer->frame + writer->payload_end;
+        if (entry->data != payload && entry->bytes > 0) memcpy(payload, entry->data, entry->bytes);
+        const uint32_t end = (uint32_t)align_up(entry->bytes, PAYLOAD_ALIGN);
+        memset(payload + entry->bytes, 0, end - entry->bytes);
+        who.bytes = entry->bytes;
+        const struct layout_slot slot = {.offset = le32_of(writer->offset + writer->payload_end),
+                                         .bytes = le32_of(entry->bytes),
+                                         .sum = le64_of(key_entry_sum(&active->key, &who, payload))};
+        memcpy(writer->table + writer->table_bytes, &slot, sizeof slot);
+        writer->table_bytes += (uint32_t)sizeof slot;
+        active->slots[active->slot_count++] = slot;
+        writer->payload_end += end;
+        writer->payload_bytes += entry->bytes;
+    }
+    writer->entry_count += op->count;
+    writer->entries += op->count;
+}
+
+static uint64_t term_in_map(const void *context, uint64_t index) { return log_term_at(context, index); }
+
+static enum snapshot_effect snapshot_effect_of(const struct log *log, const struct teak_op *op)
+{
+    return log_snapshot_effect(&log->head, (struct teak_pos){.index = op->index, .term = op->term}, term_in_map, log);
+}
+
+static void encode_op(struct teak_store *store, const struct log *log, const struct teak_op *op)
+{
+    struct writer *writer = &store->writer;
+    struct op value = {.log = op->log};
+    switch (op->op) {
+    case TEAK_OP_ENTRIES: encode_entries(store, op); return;
+    case TEAK_OP_CREATE: value.code = OP_CREATE; break;
+    case TEAK_OP_DROP: value.code = OP_DROP; break;
+    case TEAK_OP_HARD_STATE:
+        value.code = OP_HARD_STATE;
+        value.hard.term = op->term;
+        value.hard.vote = op->vote;
+        value.hard.commit = op->commit;
+        break;
+    case TEAK_OP_TRUNCATE:
+        value.code = OP_TRUNCATE;
+        value.from = op->index;
+        break;
+    case TEAK_OP_SNAPSHOT:
+        value.code = OP_SNAPSHOT;
+        value.kind = (uint8_t)snapshot_effect_of(log, op);
+        value.snapshot.index = op->index;
+        value.snapshot.term = op->term;
+        break;
+    case TEAK_OP_COMPACT:
+        value.code = OP_COMPACT;
+        value.compact.upto = op->index;
+        value.compact.term = op->index > log->head.base.index ? log_term_at(log, op->index) : 0;
+        break;
+    case TEAK_OP_META:
+        value.code = OP_META;
+        value.count = op->bytes;
+        value.meta = op->data;
+        break;
+    }
+    put_op(writer, &value);
+}
+
+/* Encode, then let it take effect. Nothing here can fail. */
+static void apply_batch(struct teak_store *store, const struct teak_batch *batch)
+{
+    struct writer *writer = &store->writer;
+    const struct apply_at at = {.logs = &store->logs, .segments = &store->segments,
+                                .active = segment_active(&store->segments), .lsn = writer->next_lsn};
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct teak_op *op = &batch->ops[i];
+        const uint32_t slot = at.active->slot_count;
+        struct log *log = logs_find(&store->logs, op->log);
+        if (!log) log = logs_add(&store->logs, op->log); /* dropped by this very batch, and created anew */
+        encode_op(store, log, op);
+        switch (op->op) {
+        case TEAK_OP_CREATE: apply_create(&at, log); break;
+        case TEAK_OP_ENTRIES: apply_entries(&at, log, op->index, op->count, op->term, op->kind, slot); break;
+        case TEAK_OP_HARD_STATE: apply_hard_state(log, op->term, op->vote, op->commit); break;
+        case TEAK_OP_TRUNCATE: apply_truncate(&at, log, op->index); break;
+        case TEAK_OP_SNAPSHOT:
+            apply_snapshot(&at, log, (struct teak_pos){.index = op->index, .term = op->term},
+                           snapshot_effect_of(log, op), (struct snapshot_file){0});
+            break;
+        case TEAK_OP_COMPACT:
+            if (op->index > log->head.base.index) apply_compact(&at, log, op->index, log_term_at(log, op->index));
+            break;
+        case TEAK_OP_META: apply_meta(&store->logs, log, op->data, op->bytes); break;
+        case TEAK_OP_DROP:
+            apply_drop(&at, log);
+            writer->has_drop = true;
+            break;
+        }
+        if (op->op != TEAK_OP_DROP && log_is_short(log)) logs_want(&store->logs, log);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------- submitting */
+
+/* Logs that this refused batch would have created go away again. */
+static void undo_creates(struct teak_store *store, const struct teak_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->ops[i].op != TEAK_OP_CREATE) continue;
+        struct log *log = logs_find(&store->logs, batch->ops[i].log);
+        if (log && !log->head.alive) logs_remove(&store->logs, log);
+    }
+}
+
+/* With a reservation open, every payload must lie in it, where it will be written from. */
+static bool fits_reservation(const struct teak_store *store, const struct teak_batch *batch, const struct need *need)
+{
+    const struct writer *writer = &store->writer;
+    if (need->payload > writer->reserved_bytes || need->slots > writer->reserved_entries) return false;
+    const uint8_t *at = writer->frame + writer->payload_end;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct teak_op *op = &batch->ops[i];
+        for (uint32_t e = 0; op->op == TEAK_OP_ENTRIES && e < op->count; e++) {
+            if (op->entries[e].bytes > 0 && op->entries[e].data != at) return false;
+            at += align_up(op->entries[e].bytes, PAYLOAD_ALIGN);
+        }
+    }
+    return true;
+}
+
+static enum teak_status admit_batch(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
+{
+    struct writer *writer = &store->writer;
+    struct need need = {0};
+    writer->batch++;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const enum teak_status status = admit_op(store, batch, i, &need, error);
+        if (status != TEAK_OK) return status;
+    }
+    enum teak_status status = admit_limits(store, &need, error);
+    if (status != TEAK_OK) return status;
+    if (writer->reserved) {
+        if (!fits_reservation(store, batch, &need)) return fail(error, TEAK_INVALID, "submit");
+        if (!fits_open_frame(store, &need)) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
+    } else {
+        status = make_room(store, &need);
+        if (status != TEAK_OK) return fail(error, status, "submit");
+    }
+    return admit_tables(store, batch, &need, error);
+}
+
+enum teak_status writer_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
+{
+    struct writer *writer = &store->writer;
+    if (batch->count == 0 || !batch->ops) return fail(error, TEAK_EMPTY_BATCH, "submit");
+    if (tickets_are_full(&store->tickets)) {
+        writer->full++;
+        store->starved = true;
+        return fail(error, TEAK_FULL, "submit");
+    }
+    const enum teak_status status = admit_batch(store, batch, error);
+    if (status != TEAK_OK) {
+        undo_creates(store, batch);
+        if (status == TEAK_FULL || status == TEAK_NO_SPACE) {
+            writer->full += status == TEAK_FULL;
+            store->starved = true;
+        }
+        return status;
+    }
+    if (writer->op_count == 0) writer->opened_ns = store->now_ns;
+    apply_batch(store, batch);
+    store->starved = false;
+    writer->reserved = false;
+    writer->batches++;
+    writer->data_lsn = writer->next_lsn;
+    if (!(batch->flags & TEAK_LAZY)) {
+        if (writer->is_lazy) writer->opened_ns = store->now_ns; /* linger counts from the first that must be durable */
+        writer->is_lazy = false;
+    }
+    if (batch->flags & TEAK_URGENT) writer->is_urgent = true;
+    ticket_put(&store->tickets, batch->tag, writer->next_lsn);
+    return TEAK_OK;
+}
+
+enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
+                                struct teak_error *error)
+{
+    struct writer *writer = &store->writer;
+    if (writer->reserved) return fail(error, TEAK_RESERVED, "reserve");
+    const struct need need = {.payload = align_up(bytes, PAYLOAD_ALIGN),
+                              .table = op_bytes(OP_ENTRIES, entries) + (uint64_t)RESERVE_SLACK,
+                              .slots = entries,
+                              .effects = RESERVE_SLACK / 16,
+                              .has_entries = true};
+    enum teak_status status = admit_limits(store, &need, error);
+    if (status != TEAK_OK) return status;
+    status = make_room(store, &need);
+    if (status != TEAK_OK) {
+        writer->full += status == TEAK_FULL;
+        store->starved = true;
+        return fail(error, status, "reserve");
+    }
+    writer->reserved = true;
+    writer->reserved_bytes = (uint32_t)need.payload;
+    writer->reserved_entries = entries;
+    *out = writer->frame + writer->payload_end;
+    return TEAK_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ frames and segments */
+
+static void finish_frame(struct teak_store *store, uint32_t table_bytes, bool is_idle_mark)
+{
+    struct writer *writer = &store->writer;
+    struct segment *active = segment_active(&store->segments);
+    const uint32_t used = writer->payload_end + table_bytes;
+    const uint32_t bytes = (uint32_t)align_up(used, store->limits.block_bytes);
+    CHECK_LE(bytes, writer->room);
+    memset(writer->frame + used, 0, bytes - used);
+    const struct frame_head head = {.salt = active->key.salt, .segment = active->number, .lsn = writer->next_lsn,
+                                    .durable_lsn = store->flight.vouched_lsn, .chain = writer->chain,
+                                    .table_sum = key_sum(&active->key, writer->frame + writer->payload_end, table_bytes),
+                                    .offset = writer->offset, .bytes = bytes, .table_offset = writer->payload_end,
+                                    .table_bytes = table_bytes, .op_count = writer->op_count,
+                                    .entry_count = writer->entry_count};
+    CHECK_LT(head.durable_lsn, head.lsn);
+    writer->chain = frame_head_encode(&head, &active->key, writer->frame);
+    arena_end(&store->arena, writer->position, writer->offset, bytes);
+    struct frame *frame = flight_push(&store->flight);
+    frame->lsn = writer->next_lsn;
+    frame->segment = active;
+    frame->offset = writer->offset;
+    frame->bytes = bytes;
+    frame->position = writer->position;
+    frame->alone = writer->alone;
+    frame->is_idle_mark = is_idle_mark;
+    frame->op.data = writer->frame;
+    active->frames_end = writer->offset + bytes;
+    if (active->first_lsn == 0) active->first_lsn = writer->next_lsn;
+    active->last_lsn = writer->next_lsn;
+    active->chain = writer->chain;
+    writer->alone = false;
+    writer->next_lsn++;
+    writer->is_open = false;
+    writer->op_count = 0;
+    writer->frames++;
+    writer->frame_bytes += bytes;
+    writer->padding_bytes += bytes - used;
+}
+
+void writer_close_frame(struct teak_store *store)
+{
+    struct writer *writer = &store->writer;
+    CHECK(writer_has_work(writer) && !writer->reserved);
+    memcpy(writer->frame + writer->payload_end, writer->table, writer->table_bytes);
+    writer->ends_in_mark = false;
+    finish_frame(store, writer->table_bytes, false);
+}
+
+bool writer_put_mark(struct teak_store *store, enum mark mark)
+{
+    struct writer *writer = &store->writer;
+    const struct op op = {.code = OP_MARK, .kind = (uint8_t)mark};
+    const struct need need = {.table = op_bytes(OP_MARK, 0)};
+    CHECK(!writer_has_work(writer));
+    const struct segment *active = segment_active(&store->segments);
+    const uint32_t block = store->limits.block_bytes;
+    if (!fits_segment(store, active, active->frames_end + block, &need)) return false; /* not worth a new segment */
+    writer->is_open = false;
+    if (open_frame(store, block) != TEAK_OK) return false;
+    put_op(writer, &op);
+    memcpy(writer->frame + writer->payload_end, writer->table, writer->table_bytes);
+    if (mark == MARK_CLEAN) writer->data_lsn = writer->next_lsn;
+    writer->ends_in_mark = true;
+    finish_frame(store, writer->table_bytes, mark == MARK_IDLE);
+    return true;
+}
+
+bool writer_put_forget(struct teak_store *store, uint64_t oldest)
+{
+    struct writer *writer = &store->writer;
+    const struct need need = {.table = op_bytes(OP_FORGET, 0)};
+    if (writer->reserved || make_room(store, &need) != TEAK_OK) return false;
+    if (writer->op_count == 0) writer->opened_ns = store->now_ns;
+    put_op(writer, &(struct op){.code = OP_FORGET, .oldest = oldest});
+    writer->data_lsn = writer->next_lsn;
+    writer->oldest = oldest;
+    return true;
+}
+
+static uint32_t put_records(const struct teak_store *store, uint8_t *out)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < store->logs.count; i++) {
+        const struct log *log = store->logs.sorted[i];
+        const struct log_head *head = &log->head;
+        if (!head->alive) continue; /* being created by the batch that made the segment roll */
+        const struct log_record record = {
+            .log = log->id, .life = head->life, .term = head->term, .vote = head->vote, .commit = head->commit,
+            .base_index = head->base.index, .base_term = head->base.term, .last_index = head->last.index,
+            .last_term = head->last.term, .snapshot_index = head->snapshot.index, .snapshot_term = head->snapshot.term,
+            .file_id = head->file_id, .file_bytes = head->file_bytes, .file_sum = head->file_sum,
+            .marks = head->fresh ? LOG_FRESH : 0, .meta_bytes = head->meta_bytes, .meta = log->meta};
+        bytes += log_record_put(&record, out + bytes);
+    }
+    return bytes;
+}
+
+static uint32_t alive_logs(const struct teak_store *store)
+{
+    uint32_t alive = 0;
+    for (uint32_t i = 0; i < store->logs.count; i++) alive += store->logs.sorted[i]->head.alive;
+    return alive;
+}
+
+enum teak_status writer_put_checkpoint(struct teak_store *store)
+{
+    struct writer *writer = &store->writer;
+    struct segment *active = segment_active(&store->segments);
+    CHECK_EQ(active->first_lsn, 0);
+    const uint64_t table = sizeof(struct layout_checkpoint) + store->logs.record_bytes;
+    const enum teak_status status = open_frame(store, frame_bytes(HEAD_BYTES, table, store->limits.block_bytes));
+    if (status != TEAK_OK) return status;
+    struct op op = {.code = OP_CHECKPOINT, .count = alive_logs(store), .checkpoint = {.oldest = writer->oldest}};
+    if (active->number > store->segments.oldest) {
+        const struct segment *before = segment_at(&store->segments, active->number - 1);
+        op.checkpoint.segment = before->number;
+        op.checkpoint.salt = before->key.salt;
+        op.checkpoint.last_lsn = before->last_lsn;
+        op.checkpoint.end_offset = before->frames_end;
+        op.checkpoint.chain = before->chain;
+    }
+    uint8_t *at = writer->frame + HEAD_BYTES; /* no payload: the table stands where it will be written from */
+    uint32_t bytes = op_put(&op, at);
+    bytes += put_records(store, at + bytes);
+    CHECK_EQ(bytes, table);
+    writer->op_count = 1;
+    writer->data_lsn = writer->next_lsn;
+    writer->ends_in_mark = false;
+    finish_frame(store, bytes, false);
+    return TEAK_OK;
+}
+
+static uint32_t closed_segments(const struct segments *segments)
+{
+    uint32_t closed = 0;
+    for (uint64_t number = segments->newest; number-- > segments->oldest;) {
+        if (segment_at(segments, number)->state == SEGMENT_SEALED) break;
+        closed++;
+    }
+    return closed;
+}
+
+enum teak_status writer_roll(struct teak_store *store, bool has_entries)
+{
+    struct segments *segments = &store->segments;
+    CHECK(!writer_has_work(&store->writer));
+    if (store->pool.no_space && has_entries && pool_is_empty(&store->pool)) return TEAK_NO_SPACE;
+    if (!segments->ready) {
+        store->writer.stalls += !store->starved;
+        if (store->pool.no_space) return TEAK_NO_SPACE;
+        return store->pool.failure ? TEAK_IO : TEAK_FULL;
+    }
+    if (closed_segments(segments) >= CLOSED_MAX || segments->newest + 2 - segments->oldest > segments->capacity) {
+        store->writer.stalls += !store->starved;
+        return TEAK_FULL;
+    }
+    const uint64_t table = sizeof(struct layout_checkpoint) + store->logs.record_bytes;
+    uint64_t position;
+    const uint64_t bytes = frame_bytes(HEAD_BYTES, table, store->limits.block_bytes);
+    if (flight_is_full(&store->flight) || arena_room(&store->arena, bytes, &position) == 0) return TEAK_FULL;
+    segment_move(segment_active(segments), SEGMENT_CLOSED);
+    struct segment *next = segments->ready;
+    segments->ready = NULL;
+    segment_move(next, SEGMENT_ACTIVE);
+    segments_push(segments, next);
+    const enum teak_status status = writer_put_checkpoint(store);
+    CHECK_EQ(status, TEAK_OK);
+    return TEAK_OK;
+}

@@ -1,0 +1,76 @@
+/* writer.h: forms frames: admits batches, encodes them once, straight into the arena, and rolls to the next segment.
+ *
+ * OWNS   The open frame: the one that is being built. And the next LSN and the chain.
+ * PATH   admit (on copies) -> room (close the frame? roll?) -> encode and apply -> close -> flight.
+ * FAILS  A batch is refused whole and without trace: everything that can fail comes before `apply`.
+ *        Where there is no room yet the answer is TEAK_FULL; the chores make it.
+ * HOLDS  (1) the commit path allocates nothing and touches no name   (2) frame + index of the segment always fit the file
+ *        (3) the first frame of a segment is a checkpoint of everything admitted before it
+ */
+#ifndef TEAK_STORE_WRITER_H
+#define TEAK_STORE_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/descriptor.h"
+#include "teak/engine.h"
+
+struct teak_store;
+
+struct writer {
+    /* the open frame */
+    bool is_open;
+    bool is_lazy;           /* everything in it may wait                              */
+    bool is_urgent;         /* no linger                                              */
+    bool has_drop;          /* a log ended in it: none begins in it, so that a life has a number of its own */
+    uint8_t *frame;         /* in the arena                                           */
+    uint64_t position;      /* of it in the arena                                     */
+    uint64_t room;          /* bytes it may grow to                                   */
+    uint32_t offset;        /* in the active segment                                  */
+    uint32_t payload_end;   /* bytes from the frame's beginning; 8-aligned            */
+    uint64_t opened_ns;     /* when its first batch came                              */
+    uint8_t *table;         /* its table, copied behind the payloads when it closes   */
+    uint32_t table_bytes, table_room;
+    uint32_t op_count, entry_count;
+    /* the last operation of the table, if entries can join it */
+    uint8_t *joinable;
+    uint64_t join_log, join_index, join_term;
+    uint32_t join_count;
+    uint8_t join_kind;
+    /* the stream */
+    uint64_t next_lsn;      /* of the open frame                                      */
+    uint64_t data_lsn;      /* last frame that holds more than an idle mark           */
+    uint64_t chain;
+    bool alone;             /* the next frame flies alone: it stands behind a clean mark */
+    bool ends_in_mark;      /* the last frame is a mark                               */
+    uint64_t oldest;        /* oldest segment kept, as the last FORGET or checkpoint says */
+    /* reservation */
+    bool reserved;
+    uint32_t reserved_bytes, reserved_entries;
+    /* judging */
+    uint64_t batch;         /* number of the batch being judged                       */
+    uint32_t want_effects;  /* effects that a refused batch would have needed         */
+    /* counted */
+    uint64_t batches, entries, payload_bytes, frames, frame_bytes, padding_bytes, full, stalls;
+};
+
+bool writer_init(struct writer *writer, uint32_t table_room);
+void writer_fini(struct writer *writer);
+
+enum teak_status writer_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error);
+enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
+                                struct teak_error *error);
+
+static inline bool writer_has_work(const struct writer *writer) { return writer->is_open && writer->op_count > 0; }
+/* Ends the open frame and hands it to the flight. Needs writer_has_work and a place in the flight. */
+void writer_close_frame(struct teak_store *store);
+/* A mark, or FORGET, as an operation of the engine's own. false: no room now. */
+bool writer_put_mark(struct teak_store *store, enum mark mark);
+bool writer_put_forget(struct teak_store *store, uint64_t oldest);
+/* The active segment is closed, `ready` takes over and gets its checkpoint. */
+enum teak_status writer_roll(struct teak_store *store, bool has_entries);
+/* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not launched. */
+enum teak_status writer_put_checkpoint(struct teak_store *store);
+
+#endif
