@@ -16,7 +16,7 @@ static const struct shape shapes[OP_CODE_COUNT] = {
                     .count_max = UINT32_MAX, .kind_max = UINT8_MAX, .has_log = true},
     [OP_HARD_STATE] = {.fixed_bytes = sizeof(struct layout_hard_state), .has_log = true},
     [OP_TRUNCATE] = {.fixed_bytes = sizeof(struct layout_truncate), .has_log = true},
-    [OP_SNAPSHOT] = {.fixed_bytes = sizeof(struct layout_snapshot), .has_log = true},
+    [OP_SNAPSHOT] = {.fixed_bytes = sizeof(struct layout_snapshot), .kind_max = SNAPSHOT_CLEARS, .has_log = true},
     [OP_COMPACT] = {.fixed_bytes = sizeof(struct layout_compact), .has_log = true},
     [OP_META] = {.fixed_bytes = sizeof(struct layout_op), .unit_bytes = 1, .count_max = META_BYTES_MAX,
                  .has_log = true},

@@ -29,8 +29,16 @@ void key_derive(struct key *key, const uint8_t family[16], uint64_t salt)
     key->salt = salt;
 }
 
+#ifdef TEAK_HAVE_AVX2
+uint64_t key_sum_avx2(const struct key *key, const void *bytes, size_t count); /* key_avx2.c */
+#endif
+
 uint64_t key_sum(const struct key *key, const void *bytes, size_t count)
 {
+#ifdef TEAK_HAVE_AVX2
+    enum { LONG_BYTES = 240 }; /* XXH3 works in lanes beyond this */
+    if (count > LONG_BYTES && __builtin_cpu_supports("avx2")) return key_sum_avx2(key, bytes, count);
+#endif
     return XXH3_64bits_withSecret(bytes, count, key->secret, sizeof key->secret);
 }
 

@@ -65,6 +65,13 @@ bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment,
            out->first_lsn > 0 && out->first_lsn <= out->last_lsn && bytes_are_zero(layout.zero, sizeof layout.zero);
 }
 
+uint64_t slots_sum_of(const struct key *key, const uint64_t *piece_sums, uint32_t count)
+{
+    le64 sums[SLOT_PIECES_MAX];
+    for (uint32_t i = 0; i < count; i++) sums[i] = le64_of(piece_sums[i]);
+    return key_sum(key, sums, count * sizeof sums[0]);
+}
+
 /* ---- summary ---- */
 
 static uint64_t extent_end(const struct layout_extent *extent) /* one behind its last index */

@@ -20,6 +20,10 @@ void footer_encode(const struct footer *footer, const struct key *key, uint8_t *
 bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment, uint64_t file_bytes,
                   uint32_t block_bytes, struct footer *out);
 
+/* Footer's slots_sum from the sums of the pieces. `count` <= SLOT_PIECES_MAX. */
+enum { SLOT_PIECES_MAX = SEGMENT_BYTES_MAX / 32 / SLOT_PIECE };
+uint64_t slots_sum_of(const struct key *key, const uint64_t *piece_sums, uint32_t count);
+
 /* True if the summary's sum holds and its records make sense: logs ascending, extents inside it and contiguous in index,
  * slots below slot_count. A judged summary can be walked and searched without another check. */
 bool summary_judge(const uint8_t *summary, const struct footer *footer, const struct key *key);

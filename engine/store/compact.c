@@ -1,6 +1,7 @@
 /* compact.c: see compact.h. */
 #include "store/compact.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "store/reader.h"
 #include "store/store.h"
@@ -21,9 +22,20 @@ static uint64_t plan(const struct teak_store *store)
     return kept;
 }
 
+/* What was filled since the last time will be needed until the next: so a steady state recycles and never fills. But
+ * never more than is alive, so that dropping much gives the space back (disk use <= 2 x live + 4 segments). */
+static void set_keep(struct teak_store *store)
+{
+    const uint64_t live = store->segments.newest - store->forget_upto + 1;
+    const uint64_t rolled = store->segments.newest - store->forgot_at;
+    store->pool.keep = store->pool.spares + (uint32_t)min_u64(rolled, live + 1);
+    store->forgot_at = store->segments.newest;
+}
+
 static void hand_over(struct teak_store *store)
 {
     struct segments *segments = &store->segments;
+    set_keep(store);
     for (; segments->oldest < store->forget_upto; segments->oldest++) {
         struct segment *segment = segment_at(segments, segments->oldest);
         CHECK_EQ(segment->live, 0);

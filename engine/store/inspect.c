@@ -1,5 +1,4 @@
 /* inspect.c: looking at a store from outside: what it is made of, and whether every byte of it is what was written. */
-#define TEAK_UNSTABLE
 #include "teak/inspect.h"
 
 #include <stdlib.h>

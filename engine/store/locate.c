@@ -104,6 +104,14 @@ void map_append(struct log *log, struct segment *active, uint64_t first, uint32_
     terms_append(&log->terms, first, term);
 }
 
+void map_extend(struct log *log, struct segment *active, uint32_t count)
+{
+    CHECK_EQ(log->effect_segment, active->number);
+    struct effect *effect = &active->effects[log->effect];
+    struct layout_extent *last = &effect_extents(effect)[effect->count - 1];
+    last->count = le32_of(le32_get(last->count) + count);
+}
+
 static void release(struct segments *segments, const struct piece *piece, uint64_t lsn)
 {
     struct segment *segment = segment_of_piece(segments, piece->segment);

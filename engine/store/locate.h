@@ -42,6 +42,8 @@ bool map_has_room(const struct log *log, const struct segment *active, uint32_t 
 /* Entries first .. first + count - 1 lie in slots slot .. of `active`; everything from `first` on was taken away before. */
 void map_append(struct log *log, struct segment *active, uint64_t first, uint32_t count, uint64_t term, uint8_t kind,
                 uint32_t slot);
+/* The entries that map_append brought last go on for `count` more, in the slots behind. */
+void map_extend(struct log *log, struct segment *active, uint32_t count);
 /* Everything from `from` on goes. `lsn`: of the frame that says so. */
 void map_truncate(struct log *log, struct segments *segments, struct segment *active, uint64_t from, uint64_t lsn);
 /* Everything goes. */

@@ -14,7 +14,7 @@ uint64_t log_term_at(const struct log *log, uint64_t index)
     return index == log->head.base.index ? log->head.base.term : terms_at(&log->terms, index);
 }
 
-static enum teak_status admit_entries(struct log_head *head, uint64_t id, const struct teak_op *op,
+static enum teak_status judge_entries(const struct log_head *head, uint64_t id, const struct teak_op *op,
                                       struct teak_error *error)
 {
     const uint64_t next = head->last.index + 1;
@@ -24,46 +24,65 @@ static enum teak_status admit_entries(struct log_head *head, uint64_t id, const 
     if (!head->fresh && op->index > next) return fail_index(error, TEAK_GAP, id, op->index, next);
     if (!head->fresh && op->index < next) return fail_index(error, TEAK_OVERLAP, id, op->index, next);
     if (op->term < head->last.term) return fail_index(error, TEAK_TERM_BACKWARDS, id, op->index, head->last.term);
-    if (head->fresh) head->base = (struct teak_pos){.index = op->index - 1};
-    head->fresh = false;
-    head->last = (struct teak_pos){.index = op->index + op->count - 1, .term = op->term};
     return TEAK_OK;
 }
 
-static enum teak_status admit_hard_state(struct log_head *head, uint64_t id, const struct teak_op *op,
+static enum teak_status judge_hard_state(const struct log_head *head, uint64_t id, const struct teak_op *op,
                                          struct teak_error *error)
 {
     if (op->term < head->term) return fail_index(error, TEAK_TERM_BACKWARDS, id, 0, head->term);
     if (op->term == head->term && head->vote != 0 && op->vote != head->vote)
         return fail_index(error, TEAK_VOTE_CHANGED, id, 0, head->vote);
     if (op->commit < head->commit) return fail_index(error, TEAK_COMMIT_BACKWARDS, id, 0, head->commit);
-    head->term = op->term;
-    head->vote = op->vote;
-    head->commit = op->commit;
     return TEAK_OK;
 }
 
-static enum teak_status admit_truncate(struct log_head *head, uint64_t id, const struct teak_op *op,
-                                       log_term_fn term_at, const void *context, struct teak_error *error)
+static enum teak_status judge_truncate(const struct log_head *head, uint64_t id, const struct teak_op *op,
+                                       struct teak_error *error)
 {
     if (op->index == 0) return fail_index(error, TEAK_INDEX_ZERO, id, 0, head->base.index + 1);
     if (op->index <= head->snapshot.index)
         return fail_index(error, TEAK_BELOW_SNAPSHOT, id, op->index, head->snapshot.index + 1);
     if (op->index <= head->base.index) return fail_index(error, TEAK_COMPACTED, id, op->index, head->base.index + 1);
     if (op->index > head->last.index + 1) return fail_index(error, TEAK_BEYOND, id, op->index, head->last.index + 1);
-    if (op->index <= head->last.index)
-        head->last = (struct teak_pos){.index = op->index - 1, .term = term_at(context, op->index - 1)};
     return TEAK_OK;
 }
 
-static enum teak_status admit_compact(struct log_head *head, uint64_t id, const struct teak_op *op, log_term_fn term_at,
-                                      const void *context, struct teak_error *error)
+static enum teak_status judge_compact(const struct log_head *head, uint64_t id, const struct teak_op *op,
+                                      struct teak_error *error)
 {
     if (op->index == 0) return fail_index(error, TEAK_INDEX_ZERO, id, 0, head->base.index + 1);
     if (op->index > head->last.index) return fail_index(error, TEAK_BEYOND, id, op->index, head->last.index);
-    if (op->index > head->base.index)
-        head->base = (struct teak_pos){.index = op->index, .term = term_at(context, op->index)};
     return TEAK_OK;
+}
+
+static enum teak_status judge_snapshot(uint64_t id, const struct teak_op *op, struct teak_error *error)
+{
+    if (op->index == 0) return fail_index(error, TEAK_INDEX_ZERO, id, 0, 1);
+    return op->index == UINT64_MAX ? fail_log(error, TEAK_INVALID, id) : TEAK_OK;
+}
+
+static enum teak_status judge_meta(uint64_t id, const struct teak_op *op, struct teak_error *error)
+{
+    if (op->bytes > META_BYTES_MAX) return fail_log(error, TEAK_META_TOO_LARGE, id);
+    return op->bytes > 0 && !op->data ? fail_log(error, TEAK_INVALID, id) : TEAK_OK;
+}
+
+enum teak_status log_judge(const struct log_head *head, uint64_t id, const struct teak_op *op, struct teak_error *error)
+{
+    if (op->op == TEAK_OP_CREATE) return head->alive ? fail_log(error, TEAK_LOG_EXISTS, id) : TEAK_OK;
+    if (!head->alive) return fail_log(error, TEAK_UNKNOWN_LOG, id);
+    switch (op->op) {
+    case TEAK_OP_ENTRIES: return judge_entries(head, id, op, error);
+    case TEAK_OP_HARD_STATE: return judge_hard_state(head, id, op, error);
+    case TEAK_OP_TRUNCATE: return judge_truncate(head, id, op, error);
+    case TEAK_OP_SNAPSHOT: return judge_snapshot(id, op, error);
+    case TEAK_OP_COMPACT: return judge_compact(head, id, op, error);
+    case TEAK_OP_META: return judge_meta(id, op, error);
+    case TEAK_OP_DROP: return TEAK_OK;
+    case TEAK_OP_CREATE: break;
+    }
+    return fail_log(error, TEAK_INVALID, id);
 }
 
 enum snapshot_effect log_snapshot_effect(const struct log_head *head, struct teak_pos at, log_term_fn term_at,
@@ -74,46 +93,44 @@ enum snapshot_effect log_snapshot_effect(const struct log_head *head, struct tea
     return SNAPSHOT_CLEARS;
 }
 
-static enum teak_status admit_snapshot(struct log_head *head, uint64_t id, const struct teak_op *op,
-                                       log_term_fn term_at, const void *context, struct teak_error *error)
+static void advance_snapshot(struct log_head *head, struct teak_pos at, log_term_fn term_at, const void *context)
 {
-    if (op->index == 0 || op->index == UINT64_MAX) return fail_index(error, TEAK_INDEX_ZERO, id, op->index, 1);
-    const struct teak_pos at = {.index = op->index, .term = op->term};
     const enum snapshot_effect effect = log_snapshot_effect(head, at, term_at, context);
-    if (effect == SNAPSHOT_STALE) return TEAK_OK;
+    if (effect == SNAPSHOT_STALE) return;
     head->snapshot = at;
-    head->file_id = head->file_bytes = head->file_sum = 0;
-    if (effect == SNAPSHOT_CLEARS) {
-        head->base = head->last = at;
-        head->fresh = false;
-    }
-    return TEAK_OK;
+    if (effect == SNAPSHOT_KEEPS) return;
+    head->base = head->last = at;
+    head->fresh = false;
 }
 
-enum teak_status log_admit(struct log_head *head, uint64_t id, const struct teak_op *op, log_term_fn term_at,
-                           const void *context, struct teak_error *error)
+void log_advance(struct log_head *head, const struct teak_op *op, log_term_fn term_at, const void *context)
 {
-    if (op->op == TEAK_OP_CREATE) {
-        if (head->alive) return fail_log(error, TEAK_LOG_EXISTS, id);
-        *head = (struct log_head){.alive = true, .fresh = true};
-        return TEAK_OK;
-    }
-    if (!head->alive) return fail_log(error, TEAK_UNKNOWN_LOG, id);
     switch (op->op) {
-    case TEAK_OP_ENTRIES: return admit_entries(head, id, op, error);
-    case TEAK_OP_HARD_STATE: return admit_hard_state(head, id, op, error);
-    case TEAK_OP_TRUNCATE: return admit_truncate(head, id, op, term_at, context, error);
-    case TEAK_OP_SNAPSHOT: return admit_snapshot(head, id, op, term_at, context, error);
-    case TEAK_OP_COMPACT: return admit_compact(head, id, op, term_at, context, error);
-    case TEAK_OP_META:
-        if (op->bytes > META_BYTES_MAX) return fail_log(error, TEAK_META_TOO_LARGE, id);
-        if (op->bytes > 0 && !op->data) return fail_log(error, TEAK_INVALID, id);
-        head->meta_bytes = op->bytes;
-        return TEAK_OK;
-    case TEAK_OP_DROP: *head = (struct log_head){0}; return TEAK_OK;
-    case TEAK_OP_CREATE: break;
+    case TEAK_OP_CREATE: *head = (struct log_head){.alive = true, .fresh = true}; return;
+    case TEAK_OP_DROP: *head = (struct log_head){0}; return;
+    case TEAK_OP_ENTRIES:
+        if (head->fresh) head->base = (struct teak_pos){.index = op->index - 1};
+        head->fresh = false;
+        head->last = (struct teak_pos){.index = op->index + op->count - 1, .term = op->term};
+        return;
+    case TEAK_OP_HARD_STATE:
+        head->term = op->term;
+        head->vote = op->vote;
+        head->commit = op->commit;
+        return;
+    case TEAK_OP_TRUNCATE:
+        if (op->index <= head->last.index)
+            head->last = (struct teak_pos){.index = op->index - 1, .term = term_at(context, op->index - 1)};
+        return;
+    case TEAK_OP_SNAPSHOT:
+        advance_snapshot(head, (struct teak_pos){.index = op->index, .term = op->term}, term_at, context);
+        return;
+    case TEAK_OP_COMPACT:
+        if (op->index > head->base.index)
+            head->base = (struct teak_pos){.index = op->index, .term = term_at(context, op->index)};
+        return;
+    case TEAK_OP_META: head->meta_bytes = op->bytes; return;
     }
-    return fail_log(error, TEAK_INVALID, id);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ table */

@@ -58,12 +58,13 @@ struct log {
 /* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */
 uint64_t log_term_at(const struct log *log, uint64_t index);
 
-/* Judge one operation against `head` and change it as the operation does; OK or why not (head is then half-changed and
- * must be thrown away). `term_at_cut` answers the term of an index of the staged log (earlier operations of the batch
- * included). No map, no memory. */
+/* May the operation follow on `head`? OK, or why not. Changes nothing. */
+enum teak_status log_judge(const struct log_head *head, uint64_t id, const struct teak_op *op, struct teak_error *error);
+
+/* Change `head` as an operation that was judged does. `term_at` answers the term of an index of that very log (earlier
+ * operations of the batch included). Only the head: no map, no memory. */
 typedef uint64_t (*log_term_fn)(const void *context, uint64_t index);
-enum teak_status log_admit(struct log_head *head, uint64_t id, const struct teak_op *op, log_term_fn term_at,
-                           const void *context, struct teak_error *error);
+void log_advance(struct log_head *head, const struct teak_op *op, log_term_fn term_at, const void *context);
 
 /* What a snapshot at `at` does to a log. */
 enum snapshot_effect log_snapshot_effect(const struct log_head *head, struct teak_pos at, log_term_fn term_at,

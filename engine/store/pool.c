@@ -18,7 +18,8 @@ bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const 
                           .open_flags = open_flags,
                           .block_bytes = shape->block_bytes,
                           .segment_bytes = shape->segment_bytes,
-                          .spares = spares};
+                          .spares = spares,
+                          .keep = spares};
     memcpy(pool->family, shape->family, sizeof pool->family);
     pool->zeros = aligned_alloc(65536, POOL_PIECE_BYTES);
     pool->identity = aligned_alloc(65536, BLOCK_BYTES_MAX);
@@ -70,7 +71,7 @@ static void name_stock(const struct stock *stock, char name[NAME_BYTES])
 
 bool pool_has_work(const struct pool *pool, const struct segments *segments)
 {
-    return !segments->ready || pool->stock_count != pool->spares;
+    return !segments->ready || pool->stock_count < pool->spares || pool->stock_count > pool->keep;
 }
 
 /* ------------------------------------------------------------------------------------- one step: fill in the operation */
@@ -286,7 +287,7 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
     if (pool->step == POOL_IDLE) {
         if (!segments->ready && pool->stock_count > 0)
             begin_prepare(pool);
-        else if (pool->stock_count > pool->spares)
+        else if (pool->stock_count > pool->keep)
             begin_remove(pool);
         else if ((!segments->ready || pool->stock_count < pool->spares) && now_ns >= pool->retry_ns)
             begin_make(pool);

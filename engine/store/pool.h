@@ -55,7 +55,8 @@ struct pool {
     uint64_t filled;        /* bytes of the file at hand            */
     struct stock *stock;
     uint32_t stock_count, stock_capacity;
-    uint32_t spares;        /* stock to keep                        */
+    uint32_t spares;        /* stock to fill up to                  */
+    uint32_t keep;          /* stock beyond that is unlinked        */
     uint64_t next_spare;    /* number for the next new file         */
     struct layout_slot *slots; /* of a sealed segment, for the next */
     uint32_t slot_capacity;

@@ -416,6 +416,7 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
     flight->durable_lsn = flight->vouched_lsn = tail->lsn - 1;
     flight->durable_segment = store->segments.newest;
     flight->durable_offset = (uint32_t)tail->end;
+    store->forgot_at = store->segments.newest;
     store->continues = tail->is_clean;
     store->cut_segments = tail->count - 1 - tail->last;
     store->shown_lsn = tail->lsn - 1;

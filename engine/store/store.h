@@ -44,6 +44,7 @@ struct teak_store {
     uint32_t leftover_count;          /* half-made spares to remove                               */
     /* forgetting (compact.c) */
     uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
+    uint64_t forgot_at;               /* the newest segment when that was done last               */
     uint64_t forgotten;
     /* turn.c */
     uint64_t now_ns;

@@ -122,8 +122,9 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
     const uint64_t meta_before = align_up(log->staged.meta_bytes, 8);
     const bool alive_before = log->staged.alive;
     const struct staged_terms terms = {.log = log, .batch = batch, .upto = i};
-    const enum teak_status status = log_admit(&log->staged, op->log, op, staged_term_at, &terms, error);
+    const enum teak_status status = log_judge(&log->staged, op->log, op, error);
     if (status != TEAK_OK) return status;
+    log_advance(&log->staged, op, staged_term_at, &terms);
     log->staged_ops += op->op == TEAK_OP_ENTRIES;
     need->records += align_up(log->staged.meta_bytes, 8) - meta_before; /* wraps and unwraps: the sum is right */
     if (alive_before && !log->staged.alive) need->records -= log_record_bytes(0);
@@ -439,6 +440,49 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
     return admit_tables(store, batch, &need, error);
 }
 
+/* The batch is in the open frame: when that must go, and who is owed a completion. */
+static void take_in(struct teak_store *store, const struct teak_batch *batch)
+{
+    struct writer *writer = &store->writer;
+    store->starved = false;
+    writer->reserved = false;
+    writer->batches++;
+    writer->data_lsn = writer->next_lsn;
+    if (!(batch->flags & TEAK_LAZY) && writer->is_lazy) {
+        writer->is_lazy = false;
+        writer->opened_ns = store->now_ns; /* linger counts from the first that must be durable */
+    }
+    if (batch->flags & TEAK_URGENT) writer->is_urgent = true;
+    ticket_put(&store->tickets, batch->tag, writer->next_lsn);
+}
+
+/* Nearly every batch: entries that go on where the last operation of the open frame ended. What the long way looks at is
+ * looked at here for this one case; where anything is out of the ordinary the answer is false, and nothing changed. */
+static bool join(struct teak_store *store, const struct teak_batch *batch)
+{
+    struct writer *writer = &store->writer;
+    const struct teak_op *op = batch->ops;
+    if (batch->count != 1 || op->op != TEAK_OP_ENTRIES || !writer->joinable || writer->reserved) return false;
+    if (op->log != writer->join_log || op->index != writer->join_index || op->term != writer->join_term ||
+        op->kind != writer->join_kind)
+        return false;
+    if (op->count == 0 || !op->entries || op->index > UINT64_MAX - op->count) return false;
+    struct need need = {.slots = op->count, .table = op->count * sizeof(struct layout_slot), .has_entries = true};
+    for (uint32_t i = 0; i < op->count; i++) {
+        const struct teak_bytes *entry = &op->entries[i];
+        if (entry->bytes > store->limits.entry_bytes || (entry->bytes > 0 && !entry->data)) return false;
+        need.payload += align_up(entry->bytes, PAYLOAD_ALIGN);
+    }
+    if (store->pool.no_space || !fits_open_frame(store, &need)) return false;
+    struct segment *active = segment_active(&store->segments);
+    struct log *log = logs_find(&store->logs, op->log);
+    encode_entries(store, op);
+    map_extend(log, active, op->count);
+    log->head.last.index += op->count;
+    take_in(store, batch);
+    return true;
+}
+
 enum teak_status writer_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
 {
     struct writer *writer = &store->writer;
@@ -448,6 +492,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
         store->starved = true;
         return fail(error, TEAK_FULL, "submit");
     }
+    if (join(store, batch)) return TEAK_OK;
     const enum teak_status status = admit_batch(store, batch, error);
     if (status != TEAK_OK) {
         undo_creates(store, batch);
@@ -459,16 +504,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
     }
     if (writer->op_count == 0) writer->opened_ns = store->now_ns;
     apply_batch(store, batch);
-    store->starved = false;
-    writer->reserved = false;
-    writer->batches++;
-    writer->data_lsn = writer->next_lsn;
-    if (!(batch->flags & TEAK_LAZY)) {
-        if (writer->is_lazy) writer->opened_ns = store->now_ns; /* linger counts from the first that must be durable */
-        writer->is_lazy = false;
-    }
-    if (batch->flags & TEAK_URGENT) writer->is_urgent = true;
-    ticket_put(&store->tickets, batch->tag, writer->next_lsn);
+    take_in(store, batch);
     return TEAK_OK;
 }
 
@@ -532,6 +568,7 @@ static void finish_frame(struct teak_store *store, uint32_t table_bytes, bool is
     writer->alone = false;
     writer->next_lsn++;
     writer->is_open = false;
+    writer->joinable = NULL;
     writer->op_count = 0;
     writer->frames++;
     writer->frame_bytes += bytes;

@@ -242,13 +242,15 @@ TEAK_API enum teak_status teak_create_log(struct teak_store *store, uint64_t log
 TEAK_API uint64_t teak_batch_bytes(const struct teak_batch *batch);
 
 /* teak_reserve: memory to serialise entries in, so that submitting them copies nothing.
- * Does      Gives `bytes` bytes inside the next frame. Serialise payloads there one behind another, each beginning at a
- *           multiple of 8 from the start, and submit a batch whose entries point at them in that order: the submit takes
- *           the reservation and the payloads stay where they are. Nothing newer is written while a reservation is open.
- * Owner     The memory is the caller's until teak_submit (of any batch that uses it) or teak_release.
+ * Does      Gives `bytes` bytes inside the next frame, for at most `entries` entries. Serialise the payloads there one
+ *           behind another, each beginning at a multiple of 8 from the start, and submit one batch whose entries point at
+ *           them in that order: the payloads stay where they are. A batch that is taken ends the reservation, used up or
+ *           not. Until then nothing newer is written, and payloads from elsewhere are refused.
+ * Owner     The memory is the caller's until teak_submit answers TEAK_OK, or teak_release.
  * Threads   The driving thread; one reservation at a time.
  * Fails     FULL · NO_SPACE · BATCH_TOO_LARGE · RESERVED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
-TEAK_API enum teak_status teak_reserve(struct teak_store *store, uint32_t bytes, void **out, struct teak_error *error);
+TEAK_API enum teak_status teak_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
+                                       struct teak_error *error);
 
 /* teak_release: give an open reservation back unused. Threads: driving. Fails: never; without a reservation it does nothing. */
 TEAK_API void teak_release(struct teak_store *store);
