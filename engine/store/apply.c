@@ -12,7 +12,7 @@ void apply_create(const struct apply_at *at, struct log *log)
 {
     CHECK(!log->head.alive);
     log->head = (struct log_head){.alive = true, .fresh = true, .life = at->lsn};
-    map_effect(log, at->active)->flags |= TOUCHED_CREATED;
+    map_effect(log, at->active)->flags = TOUCHED_CREATED; /* what may have ended here before does not count any more */
     at->logs->record_bytes += log_record_bytes(0);
 }
 
@@ -93,5 +93,6 @@ void apply_drop(const struct apply_at *at, struct log *log)
     effect->flags |= TOUCHED_DROPPED;
     at->logs->record_bytes -= log_record_bytes(log->head.meta_bytes);
     log->head = (struct log_head){0};
-    logs_remove(at->logs, log);
+    log->floor = (struct teak_pos){0};
+    log->base_lsn = 0;
 }

@@ -63,9 +63,16 @@ bool locate(const struct segments *segments, const struct log *log, uint64_t ind
 bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops)
 {
     if (log->piece_count + ops > log->piece_capacity || log->terms.count + ops > log->terms.capacity) return false;
-    if (log->effect_segment != active->number) return ops <= 1;
+    if (log->effect_segment != active->number) return ops <= max_u64(1, log->ahead_capacity);
     const struct effect *effect = &active->effects[log->effect];
     return effect->count + ops <= effect->capacity;
+}
+
+bool map_is_short(const struct log *log, const struct segment *active)
+{
+    if (log->effect_segment != active->number) return false;
+    const struct effect *effect = &active->effects[log->effect];
+    return effect->count > 1 && effect->count + LOG_EXTENTS_AHEAD > effect->capacity;
 }
 
 struct effect *map_effect(struct log *log, struct segment *active)
@@ -73,6 +80,13 @@ struct effect *map_effect(struct log *log, struct segment *active)
     if (log->effect_segment != active->number) {
         log->effect = segment_add_effect(active, log->id);
         log->effect_segment = active->number;
+        if (log->ahead) {
+            struct effect *effect = &active->effects[log->effect];
+            effect->heap = log->ahead;
+            effect->capacity = log->ahead_capacity;
+            log->ahead = NULL;
+            log->ahead_capacity = 0;
+        }
     }
     return &active->effects[log->effect];
 }

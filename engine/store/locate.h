@@ -38,6 +38,8 @@ struct effect *map_effect(struct log *log, struct segment *active);
 
 /* Room for `ops` more operations of a batch on this log in `active`. */
 bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops);
+/* Its extents there are nearly used up. */
+bool map_is_short(const struct log *log, const struct segment *active);
 
 /* Entries first .. first + count - 1 lie in slots slot .. of `active`; everything from `first` on was taken away before. */
 void map_append(struct log *log, struct segment *active, uint64_t first, uint32_t count, uint64_t term, uint8_t kind,

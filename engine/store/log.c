@@ -156,6 +156,7 @@ void logs_fini(struct logs *logs)
             free(log[i].pieces);
             free(log[i].terms.runs);
             free(log[i].meta);
+            free(log[i].ahead);
         }
         free(log);
     }
@@ -202,7 +203,7 @@ struct log *logs_add(struct logs *logs, uint64_t id)
     logs->free_count--;
     const struct log fresh = {.id = id, .pieces = log->pieces, .piece_capacity = log->piece_capacity, .meta = log->meta,
                               .terms = {.runs = log->terms.runs, .capacity = log->terms.capacity},
-                              .effect = LOG_NO_EFFECT};
+                              .effect = LOG_NO_EFFECT, .ahead = log->ahead, .ahead_capacity = log->ahead_capacity};
     *log = fresh;
     uint32_t slot = slot_of(logs, id);
     while (logs->slots[slot]) slot = (slot + 1) & (logs->capacity - 1);
@@ -217,6 +218,7 @@ struct log *logs_add(struct logs *logs, uint64_t id)
 void logs_remove(struct logs *logs, struct log *log)
 {
     CHECK_EQ(log->piece_count, 0);
+    log->terms.count = 0;
     if (logs->recent == log) logs->recent = NULL;
     uint32_t hole = slot_of(logs, log->id);
     while (logs->slots[hole] != log) hole = (hole + 1) & (logs->capacity - 1);
@@ -249,6 +251,26 @@ void logs_want(struct logs *logs, struct log *log)
     log->wanted = true;
     log->next = logs->want;
     logs->want = log;
+}
+
+void logs_want_free(struct logs *logs, uint32_t count, uint32_t more, bool meta)
+{
+    logs->want_free = (uint32_t)max_u64(logs->want_free, count);
+    logs->want_free_more = (uint32_t)max_u64(logs->want_free_more, more);
+    logs->want_free_meta |= meta;
+}
+
+/* Extents for the effect that the log has not got yet in the active segment. */
+static bool grow_ahead(struct logs *logs, struct log *log, uint32_t capacity)
+{
+    if (capacity < 2 || capacity <= log->ahead_capacity) return true; /* an effect holds one itself */
+    struct layout_extent *grown = malloc(capacity * sizeof *grown);
+    if (!grown) return false;
+    logs->memory_bytes += (capacity - log->ahead_capacity) * sizeof *grown;
+    free(log->ahead);
+    log->ahead = grown;
+    log->ahead_capacity = capacity;
+    return true;
 }
 
 static bool grow_log(struct logs *logs, struct log *log)
@@ -329,29 +351,31 @@ static bool grow_free(struct logs *logs, uint32_t free)
 {
     struct log *log = logs->free;
     for (uint32_t i = 0; i < free && log; i++, log = log->next) {
-        log->piece_count = 0;
-        log->terms.count = 0;
-        if (!grow_log(logs, log)) return false;
+        const bool is_wanted = i < logs->want_free;
+        log->wants_more = is_wanted ? logs->want_free_more : 0;
+        log->wants_meta = is_wanted && logs->want_free_meta;
+        const bool grown = grow_log(logs, log) && grow_ahead(logs, log, log->wants_more);
+        log->wants_more = 0;
+        log->wants_meta = false;
+        if (!grown) return false;
     }
     return true;
 }
 
-/* Twice the extents, or what a refused batch asked for; the effect itself if the log has none in `active` yet. */
-static bool grow_extents(struct log *log, struct segment *active)
+/* Twice the extents, or what a refused batch asked for: of its effect in `active`, or of the one that it will get there. */
+static bool grow_extents(struct logs *logs, struct log *log, struct segment *active)
 {
+    const uint32_t more = log->wants_more;
     if (log->effect_segment != active->number) {
-        if (log->wants_more == 0) return true;
-        if (active->effect_count == active->effect_capacity &&
-            !segment_grow_effects(active, active->effect_capacity * 2))
+        if (!grow_ahead(logs, log, more)) return false;
+    } else {
+        struct effect *effect = &active->effects[log->effect];
+        const uint32_t wanted = effect->count + (uint32_t)max_u64(more, LOG_EXTENTS_AHEAD);
+        if (wanted > effect->capacity && !effect_grow(effect, (uint32_t)max_u64(wanted, 2 * (uint64_t)effect->capacity)))
             return false;
-        log->effect = segment_add_effect(active, log->id);
-        log->effect_segment = active->number;
     }
-    struct effect *effect = &active->effects[log->effect];
-    const uint32_t wanted = effect->count + log->wants_more;
     log->wants_more = 0;
-    if (effect->count < effect->capacity && wanted <= effect->capacity) return true;
-    return effect_grow(effect, (uint32_t)max_u64(wanted, 2 * (uint64_t)effect->capacity));
+    return true;
 }
 
 bool logs_grow(struct logs *logs, uint32_t free, struct segment *active)
@@ -363,10 +387,11 @@ bool logs_grow(struct logs *logs, uint32_t free, struct segment *active)
             if (!add_slab(logs)) return false;
     }
     if (!grow_free(logs, free)) return false;
-    logs->want_free = 0;
+    logs->want_free = logs->want_free_more = 0;
+    logs->want_free_meta = false;
     while (logs->want) {
         struct log *log = logs->want;
-        if (!grow_log(logs, log) || (active && !grow_extents(log, active))) return false;
+        if (!grow_log(logs, log) || (active && !grow_extents(logs, log, active))) return false;
         logs->want = log->next;
         log->wanted = false;
     }

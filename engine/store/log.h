@@ -53,6 +53,8 @@ struct log {
     bool wanted;              /* is in the list of those that should grow                                   */
     bool wants_meta;
     uint32_t wants_more;      /* pieces, runs and extents that a refused batch would have needed            */
+    struct layout_extent *ahead; /* memory for the extents of the next effect, or NULL                      */
+    uint32_t ahead_capacity;
 };
 
 /* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */
@@ -82,7 +84,9 @@ struct logs {
     void **slabs;
     uint32_t slab_count;
     struct log *want;        /* logs to grow; linked by next                                        */
-    uint32_t want_free;      /* logs a refused batch would have needed                                   */
+    uint32_t want_free;      /* logs a refused batch would have created                                  */
+    uint32_t want_free_more; /* what the neediest of them wants in its tables                            */
+    bool want_free_meta;     /* one of them wants META                                                   */
     uint64_t record_bytes;   /* of all logs in a checkpoint                                              */
     struct log *recent;      /* the one found last                                                       */
     uint64_t memory_bytes;
@@ -106,19 +110,30 @@ static inline bool logs_has_room(const struct logs *logs, uint32_t more)
 
 /* The log's tables are nearly full, or a batch was refused for want of room: grow it at the next chores. */
 void logs_want(struct logs *logs, struct log *log);
+/* A batch that would have created `count` logs was refused, for one of them lacks `more` in its tables, or META. Those logs
+ * are free again: the next `count` free ones get it, and the batch, when it comes again, finds it in them. */
+void logs_want_free(struct logs *logs, uint32_t count, uint32_t more, bool meta);
 /* Chores: grow what is wanted, keep `free` logs at hand. `active` may be NULL: then extents are not grown. false: no
  * memory (nothing is lost, the next try may do). */
 bool logs_grow(struct logs *logs, uint32_t free, struct segment *active);
-static inline bool logs_need_growth(const struct logs *logs, uint32_t free)
-{
-    return logs->want || logs->want_free || !logs_has_room(logs, free);
-}
 
-enum { LOG_PIECES_AHEAD = 2, LOG_RUNS_AHEAD = 2 };
+enum { LOG_PIECES_AHEAD = 2, LOG_RUNS_AHEAD = 2, LOG_EXTENTS_AHEAD = 2 };
 static inline bool log_is_short(const struct log *log)
 {
     return log->piece_count + LOG_PIECES_AHEAD > log->piece_capacity ||
            log->terms.count + LOG_RUNS_AHEAD > log->terms.capacity || (log->wants_meta && !log->meta);
+}
+/* Of the first `free` free logs one has less than a log just created needs. */
+static inline bool logs_free_is_short(const struct logs *logs, uint32_t free)
+{
+    const struct log *log = logs->free;
+    for (uint32_t i = 0; i < free && log; i++, log = log->next)
+        if (log_is_short(log)) return true;
+    return false;
+}
+static inline bool logs_need_growth(const struct logs *logs, uint32_t free)
+{
+    return logs->want || logs->want_free || !logs_has_room(logs, free) || logs_free_is_short(logs, free);
 }
 
 #endif

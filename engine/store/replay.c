@@ -215,7 +215,10 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
         apply_compact(at, log, op->compact.upto, op->compact.term);
         return TEAK_OK;
     case OP_META: apply_meta(&store->logs, log, op->meta, op->count); return TEAK_OK;
-    case OP_DROP: apply_drop(at, log); return TEAK_OK;
+    case OP_DROP:
+        apply_drop(at, log);
+        logs_remove(at->logs, log);
+        return TEAK_OK;
     case OP_FORGET:
     case OP_MARK:
     case OP_CHECKPOINT:

@@ -34,6 +34,7 @@ struct need {
     uint32_t logs;           /* created                                                     */
     uint64_t records;        /* bytes of a checkpoint after it                              */
     bool has_entries;
+    bool has_drop;
 };
 
 static uint64_t frame_bytes(uint64_t payload_end, uint64_t table, uint32_t block)
@@ -116,7 +117,7 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
     struct log *log = staged_log(store, op, need);
     if (!log) {
         if (op->op != TEAK_OP_CREATE) return fail_log(error, TEAK_UNKNOWN_LOG, op->log);
-        store->logs.want_free = batch->count;
+        logs_want_free(&store->logs, (uint32_t)min_u64(batch->count, store->limits.logs), 0, false);
         return fail_log(error, TEAK_FULL, op->log);
     }
     const uint64_t meta_before = align_up(log->staged.meta_bytes, 8);
@@ -128,11 +129,8 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
     log->staged_ops += op->op == TEAK_OP_ENTRIES;
     need->records += align_up(log->staged.meta_bytes, 8) - meta_before; /* wraps and unwraps: the sum is right */
     if (alive_before && !log->staged.alive) need->records -= log_record_bytes(0);
-    if (op->op == TEAK_OP_META && !log->meta && op->bytes > 0) {
-        log->wants_meta = true;
-        logs_want(&store->logs, log);
-        return fail_log(error, TEAK_FULL, op->log);
-    }
+    need->has_drop |= op->op == TEAK_OP_DROP;
+    log->wants_meta |= op->op == TEAK_OP_META && op->bytes > 0 && !log->meta;
     if (op->op == TEAK_OP_ENTRIES)
         for (uint32_t e = 0; e < op->count; e++) {
             if (op->entries[e].bytes > store->limits.entry_bytes)
@@ -170,9 +168,14 @@ static enum teak_status admit_tables(struct teak_store *store, const struct teak
     }
     for (uint32_t i = 0; i < batch->count; i++) {
         struct log *log = logs_find(&store->logs, batch->ops[i].log);
-        if (map_has_room(log, active, log->staged_ops)) continue;
-        log->wants_more = log->staged_ops;
-        logs_want(&store->logs, log);
+        const bool lacks_meta = log->wants_meta && !log->meta;
+        if (!lacks_meta && map_has_room(log, active, log->staged_ops)) continue;
+        if (log->head.alive) {
+            log->wants_more = log->staged_ops;
+            logs_want(&store->logs, log);
+        } else {
+            logs_want_free(&store->logs, need->logs, log->staged_ops, lacks_meta);
+        }
         status = TEAK_FULL;
     }
     if (status == TEAK_OK) return TEAK_OK;
@@ -233,7 +236,9 @@ static enum teak_status make_room(struct teak_store *store, const struct need *n
         return TEAK_NO_SPACE;
     for (;;) {
         if (writer->is_open) {
-            const bool new_life = need->logs > 0 && writer->has_drop;
+            /* a log that ends and begins again gets a frame, and so a number, of its own */
+            const bool new_life =
+                need->logs > 0 && (writer->has_drop || (need->has_drop && writer->op_count > 0));
             if (!new_life && fits_open_frame(store, need)) return TEAK_OK;
             if (writer->op_count > 0) {
                 if (flight_is_full(&store->flight)) return TEAK_FULL;
@@ -367,7 +372,6 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         const struct teak_op *op = &batch->ops[i];
         const uint32_t slot = at.active->slot_count;
         struct log *log = logs_find(&store->logs, op->log);
-        if (!log) log = logs_add(&store->logs, op->log); /* dropped by this very batch, and created anew */
         encode_op(store, log, op);
         switch (op->op) {
         case TEAK_OP_CREATE: apply_create(&at, log); break;
@@ -387,17 +391,17 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
             writer->has_drop = true;
             break;
         }
-        if (op->op != TEAK_OP_DROP && log_is_short(log)) logs_want(&store->logs, log);
+        if (log_is_short(log) || map_is_short(log, at.active)) logs_want(&store->logs, log);
     }
 }
 
 /* --------------------------------------------------------------------------------------------------------- submitting */
 
-/* Logs that this refused batch would have created go away again. */
-static void undo_creates(struct teak_store *store, const struct teak_batch *batch)
+/* Logs that are not alive leave the table: those that a refused batch would have created, those that a batch dropped. */
+static void remove_dead(struct teak_store *store, const struct teak_batch *batch, enum teak_op_kind kind)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->ops[i].op != TEAK_OP_CREATE) continue;
+        if (batch->ops[i].op != kind) continue;
         struct log *log = logs_find(&store->logs, batch->ops[i].log);
         if (log && !log->head.alive) logs_remove(&store->logs, log);
     }
@@ -495,7 +499,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
     if (join(store, batch)) return TEAK_OK;
     const enum teak_status status = admit_batch(store, batch, error);
     if (status != TEAK_OK) {
-        undo_creates(store, batch);
+        remove_dead(store, batch, TEAK_OP_CREATE);
         if (status == TEAK_FULL || status == TEAK_NO_SPACE) {
             writer->full += status == TEAK_FULL;
             store->starved = true;
@@ -504,6 +508,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
     }
     if (writer->op_count == 0) writer->opened_ns = store->now_ns;
     apply_batch(store, batch);
+    if (writer->has_drop) remove_dead(store, batch, TEAK_OP_DROP);
     take_in(store, batch);
     return TEAK_OK;
 }
