@@ -51,7 +51,8 @@ struct teak_store {
     uint64_t idle_since_ns;           /* everything durable since; 0: not idle                    */
     bool chores_turn;                 /* whose turn it is: pool or seal                           */
     bool starved;                     /* a batch was answered TEAK_FULL since the last success    */
-    bool chore_ended;
+    bool chore_ended;                 /* in this turn, or tables have grown                        */
+    bool unstarted;                   /* since the last start something came that may let more start */
     bool no_memory;                   /* the chores could not grow what admission needs           */
     /* reader.c */
     uint32_t open_sealed;             /* sealed segments with a descriptor                        */

@@ -25,7 +25,9 @@ static void grow_tables(struct teak_store *store)
 {
     struct segment *active = segment_active(&store->segments);
     bool grown = true;
-    if (logs_need_growth(&store->logs, LOGS_AHEAD)) grown = logs_grow(&store->logs, LOGS_AHEAD, active);
+    const uint32_t effects_before = active->effect_capacity;
+    const bool wanted_logs = logs_need_growth(&store->logs, LOGS_AHEAD);
+    if (wanted_logs) grown = logs_grow(&store->logs, LOGS_AHEAD, active);
     const uint32_t wanted = active->effect_count + EFFECTS_AHEAD + store->writer.want_effects;
     if (grown && wanted > active->effect_capacity) {
         grown = segment_grow_effects(active, (uint32_t)max_u64(wanted, 2 * (uint64_t)active->effect_capacity));
@@ -33,6 +35,15 @@ static void grow_tables(struct teak_store *store)
     }
     if (grown) grown = segments_make_room(&store->segments);
     store->no_memory = !grown;
+    if (grown && (wanted_logs || active->effect_capacity != effects_before)) store->chore_ended = true;
+}
+
+static void step_pool(struct teak_store *store)
+{
+    const bool hurry = store->starved && !store->segments.ready;
+    const bool idle = store->flight.begin == store->flight.end && !writer_has_work(&store->writer);
+    pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
+              segment_active(&store->segments)->frames_end);
 }
 
 /* One chore's operation at the disk at a time: never two syncs, never all the workers, never two journal commits in the
@@ -46,16 +57,10 @@ static void chores(struct teak_store *store)
         seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);
     const bool pool_due = pool_is_busy(&store->pool) || pool_has_work(&store->pool, &store->segments);
     store->chores_turn = !store->chores_turn;
-    if (seal_due && (store->chores_turn || !pool_due)) {
-        if (seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
-            store->no_memory = true;
-        return;
-    }
-    if (!pool_due) return;
-    const bool hurry = store->starved && !store->segments.ready;
-    const bool idle = store->flight.begin == store->flight.end && !writer_has_work(&store->writer);
-    pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
-              segment_active(&store->segments)->frames_end);
+    if (pool_due && !(seal_due && store->chores_turn)) step_pool(store);
+    if (seal_due && !store->pool.waiting &&
+        seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
+        store->no_memory = true;
 }
 
 /* ------------------------------------------------------------------------------------------------- close and launch */
@@ -63,7 +68,7 @@ static void chores(struct teak_store *store)
 static uint64_t open_frame_due_ns(const struct teak_store *store)
 {
     const struct writer *writer = &store->writer;
-    if (writer->is_urgent) return 0;
+    if (writer->is_urgent || store->starved) return 0; /* nothing can join it while the caller waits for room */
     return writer->opened_ns + (writer->is_lazy ? LAZY_NS : store->linger_ns);
 }
 
@@ -135,6 +140,7 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
 static void settle(struct teak_store *store, struct disk_op **done, uint32_t count)
 {
     const bool was_poisoned = store->flight.poisoned;
+    store->unstarted |= count > 0;
     for (uint32_t i = 0; i < count; i++) dispatch(store, done[i]);
     uint64_t position;
     if (flight_advance(&store->flight, store->now_ns, &position)) store->arena.durable = position;
@@ -144,6 +150,7 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
 uint64_t turn_deadline(const struct teak_store *store)
 {
     if (store->phase != STORE_WRITING || store->flight.poisoned) return UINT64_MAX;
+    if (store->unstarted) return 0;
     uint64_t deadline = UINT64_MAX;
     if (writer_has_work(&store->writer) && !store->writer.reserved && has_lane(store))
         deadline = open_frame_due_ns(store);
@@ -156,6 +163,7 @@ uint64_t turn_deadline(const struct teak_store *store)
 /* Everything that may start, starts. */
 static void start(struct teak_store *store, bool final)
 {
+    store->unstarted = false;
     if (store->phase != STORE_WRITING || store->flight.poisoned) return;
     launch(store, final);
     mark_idle(store);
@@ -171,18 +179,20 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
     store->now_ns = disk_now(store->disk);
     const uint64_t until = wait_ns > UINT64_MAX - store->now_ns ? UINT64_MAX : store->now_ns + wait_ns;
     store->chore_ended = false;
-    if (turn_has_completion(store)) return;
+    const bool can_tell = turn_has_completion(store) && !final;
+    if (can_tell && !store->starved) return;
     for (;;) {
         start(store, final);
         const uint64_t deadline = min_u64(until, turn_deadline(store));
         if (at_disk(store) == 0 && deadline == UINT64_MAX) return; /* nothing will ever happen */
         const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final;
-        const bool is_over = store->now_ns >= until || !is_awaited;
+        const bool has_moved = can_tell || (store->starved && store->chore_ended);
+        const bool is_over = store->now_ns >= until || !is_awaited || has_moved;
         const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;
         const uint32_t count = disk_collect(store->disk, done, COLLECT_MAX, pause);
         store->now_ns = disk_now(store->disk);
         settle(store, done, count);
-        if (turn_has_completion(store) || is_over || store->flight.poisoned) return;
+        if (is_over || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
         if (store->starved && store->chore_ended) return;
     }
 }

@@ -444,6 +444,12 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
     return admit_tables(store, batch, &need, error);
 }
 
+/* Linger and a lazy batch's second count from now, not from the last turn, which may be long ago. */
+static uint64_t begin_of_wait(const struct teak_store *store, const struct teak_batch *batch)
+{
+    return store->linger_ns > 0 || (batch->flags & TEAK_LAZY) ? disk_now(store->disk) : store->now_ns;
+}
+
 /* The batch is in the open frame: when that must go, and who is owed a completion. */
 static void take_in(struct teak_store *store, const struct teak_batch *batch)
 {
@@ -454,7 +460,7 @@ static void take_in(struct teak_store *store, const struct teak_batch *batch)
     writer->data_lsn = writer->next_lsn;
     if (!(batch->flags & TEAK_LAZY) && writer->is_lazy) {
         writer->is_lazy = false;
-        writer->opened_ns = store->now_ns; /* linger counts from the first that must be durable */
+        writer->opened_ns = begin_of_wait(store, batch); /* linger counts from the first that must be durable */
     }
     if (batch->flags & TEAK_URGENT) writer->is_urgent = true;
     ticket_put(&store->tickets, batch->tag, writer->next_lsn);
@@ -493,7 +499,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
     if (batch->count == 0 || !batch->ops) return fail(error, TEAK_EMPTY_BATCH, "submit");
     if (tickets_are_full(&store->tickets)) {
         writer->full++;
-        store->starved = true;
+        store->starved = store->unstarted = true;
         return fail(error, TEAK_FULL, "submit");
     }
     if (join(store, batch)) return TEAK_OK;
@@ -502,11 +508,11 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
         remove_dead(store, batch, TEAK_OP_CREATE);
         if (status == TEAK_FULL || status == TEAK_NO_SPACE) {
             writer->full += status == TEAK_FULL;
-            store->starved = true;
+            store->starved = store->unstarted = true;
         }
         return status;
     }
-    if (writer->op_count == 0) writer->opened_ns = store->now_ns;
+    if (writer->op_count == 0) writer->opened_ns = begin_of_wait(store, batch);
     apply_batch(store, batch);
     if (writer->has_drop) remove_dead(store, batch, TEAK_OP_DROP);
     take_in(store, batch);
@@ -528,7 +534,7 @@ enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32
     status = make_room(store, &need);
     if (status != TEAK_OK) {
         writer->full += status == TEAK_FULL;
-        store->starved = true;
+        store->starved = store->unstarted = true;
         return fail(error, status, "reserve");
     }
     writer->reserved = true;
