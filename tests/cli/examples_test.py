@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""examples_test.py: the programs of examples/ do what they say, and the README shows the one that is there."""
+import os
+import re
+import subprocess
+
+import harness
+
+
+class Examples(harness.Store):
+    def example(self, name, *words):
+        program = os.path.join(os.path.abspath(harness.arguments.build), "examples", name)
+        run = subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(run.returncode, 0, f"{name}: {run.stdout}{run.stderr}")
+        return run.stdout
+
+    def test_the_readme_shows_hello_byte_for_byte(self):
+        with open(os.path.join(harness.source_path, "README.md"), encoding="utf-8") as file:
+            shown = re.findall(r"^```c\n(.*?)^```$", file.read(), re.S | re.M)
+        with open(os.path.join(harness.source_path, "examples", "hello.c"), encoding="utf-8") as file:
+            self.assertEqual(shown, [file.read()])
+
+    def test_hello_goes_on_where_it_ended(self):
+        for run in (1, 2, 3):
+            lines = self.example("hello", self.dir).splitlines()
+            self.assertEqual(lines, [f"{run * 100 - 9 + i} hello" for i in range(10)])
+        out, _ = self.teak("cat", "--dir", self.dir, "--log", 7)
+        self.assertEqual(out, b"hello\n" * 300)
+        self.teak("verify", "--dir", self.dir)
+
+    def test_an_epoll_loop_hears_of_every_batch(self):
+        for run in (1, 2):
+            self.assertEqual(self.example("epoll_loop", self.dir, 200), "200 batches durable\n")
+            out, _ = self.teak("cat", "--dir", self.dir)
+            self.assertEqual(out, b"tick\n" * 1600 * run)
+
+    def test_what_fails_is_said_in_a_line(self):
+        program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "hello")
+        run = subprocess.run([program, os.path.join(self.work, "no", "such")], capture_output=True, text=True,
+                             timeout=120, check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assertTrue(run.stderr.startswith("no_directory: "), run.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
