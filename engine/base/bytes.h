@@ -41,7 +41,10 @@ static inline uint64_t align_up(uint64_t v, uint64_t unit) { return (v + unit - 
 static inline uint64_t align_down(uint64_t v, uint64_t unit) { return v & ~(unit - 1); }
 
 /* True and the sum, or false where it would wrap. For sizes that come from outside. */
-static inline bool add_fits(uint64_t a, uint64_t b, uint64_t *sum_out) { return !__builtin_add_overflow(a, b, sum_out); }
+static inline bool add_fits(uint64_t a, uint64_t b, uint64_t *sum_out)
+{
+    return !__builtin_add_overflow(a, b, sum_out);
+}
 static inline bool mul_fits(uint64_t a, uint64_t b, uint64_t *product_out)
 {
     return !__builtin_mul_overflow(a, b, product_out);

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Called with the text of the failed check before the process aborts; may log or longjmp (tests). NULL: abort at once. */
+/* Called with the text of the failed check before the process aborts; may log or longjmp (tests). NULL: abort at
+ * once. */
 typedef void (*check_hook)(const char *text);
 void check_set_hook(check_hook hook);
 

@@ -1,4 +1,5 @@
-/* hist.h: a latency histogram with 3 significant digits and fixed memory (log-linear buckets, as HdrHistogram has them). */
+/* hist.h: a latency histogram with 3 significant digits and fixed memory (log-linear buckets, as HdrHistogram has
+ * them). */
 #ifndef TEAK_BASE_HIST_H
 #define TEAK_BASE_HIST_H
 

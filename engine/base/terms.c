@@ -5,7 +5,8 @@
 
 #include "base/check.h"
 
-/* Position of the run that holds `index`, or UINT32_MAX if it lies before all. The tail is asked most: look there first. */
+/* Position of the run that holds `index`, or UINT32_MAX if it lies before all. The tail is asked most: look there
+ * first. */
 static uint32_t run_of(const struct terms *terms, uint64_t index)
 {
     uint32_t end = terms->count;

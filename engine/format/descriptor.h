@@ -1,8 +1,9 @@
 /* descriptor.h: the operations in a frame's table: written one behind another, read one after another.
  *
- * Writing: the writer keeps `uint8_t *at` and the table's room; each put returns the bytes it wrote. Sizes first, so that a
- * batch can be refused before anything is written.
- * Reading: bytes from outside are judged: a table that passes `table_judge` can be walked without another check of bounds.
+ * Writing: the writer keeps `uint8_t *at` and the table's room; each put returns the bytes it wrote. Sizes first, so
+ * that a batch can be refused before anything is written.
+ * Reading: bytes from outside are judged: a table that passes `table_judge` can be walked without another check of
+ * bounds.
  */
 #ifndef TEAK_FORMAT_DESCRIPTOR_H
 #define TEAK_FORMAT_DESCRIPTOR_H
@@ -27,7 +28,11 @@ struct op {
         struct { uint64_t upto, term; } compact;
         const uint8_t *meta;
         uint64_t oldest;                                           /* FORGET          */
-        struct { uint64_t oldest, segment, salt, last_lsn, end_offset, chain; const uint8_t *records; uint64_t record_bytes; } checkpoint;
+        struct {
+            uint64_t oldest, segment, salt, last_lsn, end_offset, chain;
+            const uint8_t *records;
+            uint64_t record_bytes;
+        } checkpoint;
     };
 };
 
@@ -41,7 +46,8 @@ struct log_record {
 
 /* Bytes that an operation takes in the table (without a checkpoint's records). */
 uint32_t op_bytes(enum op_code code, uint32_t count);
-/* Writes everything but ENTRIES' slots and CHECKPOINT's records, which the caller puts behind. Returns the bytes written. */
+/* Writes everything but ENTRIES' slots and CHECKPOINT's records, which the caller puts behind. Returns the bytes
+ * written. */
 uint32_t op_put(const struct op *op, uint8_t *out);
 /* ENTRIES grown by one: the count in an operation already written. */
 void op_set_count(uint8_t *op, uint32_t count);
@@ -52,11 +58,11 @@ uint32_t log_record_put(const struct log_record *record, uint8_t *out);
 uint32_t log_record_get(const uint8_t *at, struct log_record *out);
 
 /* Judges a whole frame whose head has been judged: `frame` holds head->bytes bytes. Checks the table's sum, every
- * operation's bounds and values (codes, counts, zero fields, ascending logs in a checkpoint), that payloads lie one behind
- * another from the head to the table, and every entry's sum. */
+ * operation's bounds and values (codes, counts, zero fields, ascending logs in a checkpoint), that payloads lie one
+ * behind another from the head to the table, and every entry's sum. */
 enum frame_verdict { FRAME_WHOLE, FRAME_TORN_TABLE, FRAME_TORN_ENTRY, FRAME_SENSELESS, FRAME_UNKNOWN };
-/* FRAME_TORN_*: bytes are not what was written. FRAME_SENSELESS: sums hold but the table makes no sense (a bug or malice).
- * FRAME_UNKNOWN: an operation or flag of a later version. */
+/* FRAME_TORN_*: bytes are not what was written. FRAME_SENSELESS: sums hold but the table makes no sense (a bug or
+ * malice). FRAME_UNKNOWN: an operation or flag of a later version. */
 enum frame_verdict frame_judge(const uint8_t *frame, const struct frame_head *head, const struct key *key,
                                struct op *bad_op_out, uint64_t *bad_index_out);
 /* Only the table: for a reader that wants to know who is in a frame whose payload is hurt. */

@@ -1,8 +1,8 @@
 /* key.h: the checksums of the format, keyed by store family and segment use.
  *
  * secret = XXH3_generateSecret(family, salt), once per use of a segment. Head = XXH3_64bits_withSecret(bytes).
- * Entry = mix(XXH3_withSecret(payload), XXH3_withSecret({log, index, term, kind, bytes})). Never `withSecretandSeed`: it
- * ignores the secret up to 240 bytes and the seed beyond. A stale entry of a recycled file has another secret; a
+ * Entry = mix(XXH3_withSecret(payload), XXH3_withSecret({log, index, term, kind, bytes})). Never `withSecretandSeed`:
+ * it ignores the secret up to 240 bytes and the seed beyond. A stale entry of a recycled file has another secret; a
  * misplaced one has another identity.
  */
 #ifndef TEAK_FORMAT_KEY_H

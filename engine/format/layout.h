@@ -123,7 +123,8 @@ enum op_code {
     OP_ENTRIES = 2,    /* head {kind, flags, count} first term, then count slots                     */
     OP_HARD_STATE = 3, /* head term vote commit                                                      */
     OP_TRUNCATE = 4,   /* head from                                                                  */
-    OP_SNAPSHOT = 5,   /* head {kind = enum snapshot_effect} index term file_id file_bytes file_sum (file_id 0: the caller keeps it) */
+    OP_SNAPSHOT = 5,   /* head {kind = enum snapshot_effect} index term file_id file_bytes file_sum
+                        * (file_id 0: the caller keeps it)                                         */
     OP_COMPACT = 6,    /* head upto term                                                             */
     OP_META = 7,       /* head {count = bytes}, bytes padded with zeros to 8                         */
     OP_DROP = 8,       /* head                                                                       */
@@ -134,7 +135,8 @@ enum op_code {
     OP_CODE_COUNT,
 };
 enum mark { MARK_CLEAN = 1, MARK_IDLE = 2 };
-/* `kind` of a SNAPSHOT: what it did. Written down, because the terms that decided it may be forgotten before a replay. */
+/* `kind` of a SNAPSHOT: what it did. Written down, because the terms that decided it may be forgotten before a
+ * replay. */
 enum snapshot_effect { SNAPSHOT_STALE = 0, SNAPSHOT_KEEPS = 1, SNAPSHOT_CLEARS = 2 };
 
 struct layout_op {

@@ -18,13 +18,22 @@ struct segment_id {
 /* Writes one whole block of id->block_bytes: head, then zeros. */
 void segment_id_encode(const struct segment_id *id, uint8_t *out);
 
-/* TEAK_OK · TEAK_BAD_MAGIC · TEAK_HASH_MISMATCH (also: another family's, since the key is the family's) · TEAK_VERSION ·
- * TEAK_FEATURE · TEAK_DECODE. Needs HEAD_BYTES bytes. Judged under `family` and the salt it holds itself. */
+/* TEAK_OK · TEAK_BAD_MAGIC · TEAK_HASH_MISMATCH (also: another family's, since the key is the family's) · TEAK_VERSION
+ * · TEAK_FEATURE · TEAK_DECODE. Needs HEAD_BYTES bytes. Judged under `family` and the salt it holds itself. */
 enum teak_status segment_id_judge(const uint8_t *bytes, const uint8_t family[16], struct segment_id *out);
 
 /* Names in the store's directory. */
 enum { NAME_BYTES = 32 };
-enum name_kind { NAME_STORE, NAME_LOCK, NAME_SEGMENT, NAME_SPARE, NAME_TEMPORARY, NAME_SNAPSHOTS, NAME_REPLACED, NAME_OTHER };
+enum name_kind {
+    NAME_STORE,
+    NAME_LOCK,
+    NAME_SEGMENT,
+    NAME_SPARE,
+    NAME_TEMPORARY,
+    NAME_SNAPSHOTS,
+    NAME_REPLACED,
+    NAME_OTHER,
+};
 
 void name_segment(uint64_t segment, char out[NAME_BYTES]);     /* 0000000000000007.seg (16 hex digits)             */
 void name_spare(uint64_t number, char out[NAME_BYTES]);        /* spare-0000000000000003.seg                       */

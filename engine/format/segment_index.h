@@ -15,8 +15,8 @@ struct footer {
 
 /* Writes HEAD_BYTES. */
 void footer_encode(const struct footer *footer, const struct key *key, uint8_t *out);
-/* True if these HEAD_BYTES are the footer of that segment under `key`, in a file of `file_bytes`, with every range inside
- * the file and in order (frames, slots, summary, footer block). */
+/* True if these HEAD_BYTES are the footer of that segment under `key`, in a file of `file_bytes`, with every range
+ * inside the file and in order (frames, slots, summary, footer block). */
 bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment, uint64_t file_bytes,
                   uint32_t block_bytes, struct footer *out);
 
@@ -24,8 +24,8 @@ bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment,
 enum { SLOT_PIECES_MAX = SEGMENT_BYTES_MAX / 32 / SLOT_PIECE };
 uint64_t slots_sum_of(const struct key *key, const uint64_t *piece_sums, uint32_t count);
 
-/* True if the summary's sum holds and its records make sense: logs ascending, extents inside it and contiguous in index,
- * slots below slot_count. A judged summary can be walked and searched without another check. */
+/* True if the summary's sum holds and its records make sense: logs ascending, extents inside it and contiguous in
+ * index, slots below slot_count. A judged summary can be walked and searched without another check. */
 bool summary_judge(const uint8_t *summary, const struct footer *footer, const struct key *key);
 
 /* Records of a judged summary. `record` is an offset in the summary; 0 is the first; returns the next one's offset. */

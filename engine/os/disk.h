@@ -6,8 +6,8 @@
  * One `struct disk` serves one store. An operation is a value, `struct disk_op`, that its owner keeps:
  *
  *   disk_run      does it now, on the calling thread, with plain calls: opening, closing, tools.
- *   disk_submit   queues it; disk_collect hands it back when it has ended. Owner thread only. The op, its buffer and its
- *                 names belong to the disk from submit to collect.
+ *   disk_submit   queues it; disk_collect hands it back when it has ended. Owner thread only. The op, its buffer and
+ *                 its names belong to the disk from submit to collect.
  *
  * What a completion means
  *   WRITE  all bytes were accepted (a short write is finished by the backend, and counted). With DISK_DSYNC they are
@@ -97,8 +97,10 @@ struct disk_device {
 };
 
 struct disk_counters {
-    uint64_t writes, write_bytes, syncs, reads, read_bytes; /* completed; `syncs` counts DISK_SYNC, DISK_SYNC_ALL and DSYNC writes */
-    uint64_t short_transfers, retries, enters;              /* `enters`: system calls of the ring or hand-overs to workers         */
+    /* completed; `syncs` counts DISK_SYNC, DISK_SYNC_ALL and DSYNC writes */
+    uint64_t writes, write_bytes, syncs, reads, read_bytes;
+    /* `enters`: system calls of the ring or hand-overs to workers */
+    uint64_t short_transfers, retries, enters;
 };
 
 enum disk_lock { DISK_LOCK_SHARED, DISK_LOCK_EXCLUSIVE, DISK_UNLOCK };
@@ -141,8 +143,8 @@ struct disk {
 /* Do `op` now. Returns op->error. Any thread, one op per thread at a time; never while the same op is submitted. */
 static inline int disk_run(struct disk *disk, struct disk_op *op) { return disk->ops->run(disk, op); }
 
-/* Queue `op`. It may start at once or at the next collect. Never fails: what cannot be started comes back with an error.
- * At most DISK_SUBMITTED_MAX ops may be out at a time. Owner thread, after attach. */
+/* Queue `op`. It may start at once or at the next collect. Never fails: what cannot be started comes back with an
+ * error. At most DISK_SUBMITTED_MAX ops may be out at a time. Owner thread, after attach. */
 enum { DISK_SUBMITTED_MAX = 128 };
 static inline void disk_submit(struct disk *disk, struct disk_op *op)
 {
@@ -159,7 +161,8 @@ static inline uint32_t disk_collect(struct disk *disk, struct disk_op **done, ui
     return count;
 }
 
-/* The calling thread becomes the one that submits and collects. 0, or an errno (EEXIST: another thread is). Idempotent. */
+/* The calling thread becomes the one that submits and collects. 0, or an errno (EEXIST: another thread is).
+ * Idempotent. */
 static inline int disk_attach(struct disk *disk) { return disk->ops->attach(disk); }
 
 static inline int disk_list(struct disk *disk, int32_t dir, disk_name_fn fn, void *context)
@@ -176,7 +179,10 @@ static inline int disk_probe(struct disk *disk, int32_t dir, struct disk_device 
 }
 
 /* flock, not waiting: 0, EWOULDBLOCK, or another errno. */
-static inline int disk_lock(struct disk *disk, int32_t file, enum disk_lock how) { return disk->ops->lock(disk, file, how); }
+static inline int disk_lock(struct disk *disk, int32_t file, enum disk_lock how)
+{
+    return disk->ops->lock(disk, file, how);
+}
 
 /* Tie `file` to the requests of this disk: after a kill it stays open (and so locked) until the last of them has ended.
  * ENGINE history 1. uring: registered with the ring. posix: nothing to do, the workers' writes are synchronous. */
@@ -211,8 +217,14 @@ static inline int disk_event_fd(struct disk *disk) { return disk->ops->event_fd(
 
 static inline uint64_t disk_now(struct disk *disk) { return disk->ops->now(disk); } /* ns, CLOCK_MONOTONIC */
 static inline void disk_pause(struct disk *disk, uint64_t ns) { disk->ops->pause(disk, ns); } /* only while opening */
-static inline int disk_entropy(struct disk *disk, void *out, size_t bytes) { return disk->ops->entropy(disk, out, bytes); }
-static inline bool disk_is_process_alive(struct disk *disk, uint64_t pid) { return disk->ops->is_process_alive(disk, pid); }
+static inline int disk_entropy(struct disk *disk, void *out, size_t bytes)
+{
+    return disk->ops->entropy(disk, out, bytes);
+}
+static inline bool disk_is_process_alive(struct disk *disk, uint64_t pid)
+{
+    return disk->ops->is_process_alive(disk, pid);
+}
 static inline uint64_t disk_process_id(struct disk *disk) { return disk->ops->process_id(disk); }
 
 /* Waits for everything that is out, without handing it back; gives up a guarded lock; then frees. By the owner thread,

@@ -1,5 +1,5 @@
-/* apply.h: what an admitted operation does to a log. One truth for the writer, which has judged it, and for replay, which
- * meets it again on the medium. Capacity was seen to before; nothing here fails. */
+/* apply.h: what an admitted operation does to a log. One truth for the writer, which has judged it, and for replay,
+ * which meets it again on the medium. Capacity was seen to before; nothing here fails. */
 #ifndef TEAK_STORE_APPLY_H
 #define TEAK_STORE_APPLY_H
 
@@ -28,8 +28,8 @@ void apply_snapshot(const struct apply_at *at, struct log *log, struct teak_pos 
 void apply_compact(const struct apply_at *at, struct log *log, uint64_t upto, uint64_t term);
 /* The log has memory for it. */
 void apply_meta(struct logs *logs, struct log *log, const void *data, uint32_t bytes);
-/* The log's life ends. It stays in the table with its memory, for the batch may begin another: whoever applies the frame
- * takes out with logs_remove what is not alive in the end. */
+/* The log's life ends. It stays in the table with its memory, for the batch may begin another: whoever applies the
+ * frame takes out with logs_remove what is not alive in the end. */
 void apply_drop(const struct apply_at *at, struct log *log);
 
 #endif

@@ -39,12 +39,12 @@ struct arena {
 bool arena_init(struct arena *arena, uint64_t bytes);
 void arena_fini(struct arena *arena);
 
-/* Contiguous bytes that a frame beginning now could have at most, and where: skips to the beginning of the memory if that
- * gives `wanted` and staying does not. 0: not `wanted` until more is durable. Nothing is taken. */
+/* Contiguous bytes that a frame beginning now could have at most, and where: skips to the beginning of the memory if
+ * that gives `wanted` and staying does not. 0: not `wanted` until more is durable. Nothing is taken. */
 uint64_t arena_room(const struct arena *arena, uint64_t wanted, uint64_t *position_out);
 
-/* A frame of segment `segment` begins at `position` (from arena_room) and file offset `offset`: entries in it can be read
- * from now on. `room`: how far it may grow: what lay there before cannot be read any more. */
+/* A frame of segment `segment` begins at `position` (from arena_room) and file offset `offset`: entries in it can be
+ * read from now on. `room`: how far it may grow: what lay there before cannot be read any more. */
 void arena_begin(struct arena *arena, uint64_t segment, uint32_t offset, uint64_t position, uint64_t room);
 /* It ended up with `bytes`. */
 void arena_end(struct arena *arena, uint64_t position, uint32_t offset, uint64_t bytes);

@@ -14,7 +14,7 @@ enum teak_status fail_index(struct teak_error *error, enum teak_status status, u
 enum teak_status fail_log(struct teak_error *error, enum teak_status status, uint64_t log);
 enum teak_status fail_file(struct teak_error *error, enum teak_status status, const char *operation, const char *file,
                            uint64_t offset);
-enum teak_status fail_segment(struct teak_error *error, enum teak_status status, const char *operation, uint64_t segment,
-                              uint64_t offset);
+enum teak_status fail_segment(struct teak_error *error, enum teak_status status, const char *operation,
+                              uint64_t segment, uint64_t offset);
 
 #endif

@@ -7,12 +7,13 @@
  *       safe   │ landed or not,     │ waits for its turn│ writer.c builds
  *              │ in any order       │
  *
- * PATH   flight_push() takes a closed frame; flight_launch() starts writes and syncs; flight_ended() marks what the disk
- *        hands back; flight_advance() moves `durable_lsn` over the safe frames without a hole.
- * FAILS  A write or sync that fails poisons the store, once and for good: after a failed fdatasync the kernel may drop the
- *        pages and call the next one a success, so asking again could report "safe" for bytes that are gone.
- * HOLDS  (1) launched in LSN order, landed in any   (2) a frame is SAFE when its own DSYNC write has completed, or a sync
- *        of its file that was queued after its write had been collected has succeeded   (3) durable_lsn never goes back
+ * PATH   flight_push() takes a closed frame; flight_launch() starts writes and syncs; flight_ended() marks what the
+ *        disk hands back; flight_advance() moves `durable_lsn` over the safe frames without a hole.
+ * FAILS  A write or sync that fails poisons the store, once and for good: after a failed fdatasync the kernel may drop
+ *        the pages and call the next one a success, so asking again could report "safe" for bytes that are gone.
+ * HOLDS  (1) launched in LSN order, landed in any   (2) a frame is SAFE when its own DSYNC write has completed, or a
+ *        sync of its file that was queued after its write had been collected has succeeded   (3) durable_lsn never goes
+ *        back
  */
 #ifndef TEAK_STORE_FLIGHT_H
 #define TEAK_STORE_FLIGHT_H
@@ -83,12 +84,12 @@ void flight_init(struct flight *flight, enum teak_strategy strategy, uint32_t in
 /* The next slot, to be filled in (lsn, segment, offset, bytes, position, flags, op.data). Needs !flight_is_full. */
 struct frame *flight_push(struct flight *flight);
 
-/* Start what may start: writes in order, syncs where something landed that needs one. `final`: an idle mark is to be made
- * safe as well. */
+/* Start what may start: writes in order, syncs where something landed that needs one. `final`: an idle mark is to be
+ * made safe as well. */
 void flight_launch(struct flight *flight, struct disk *disk, uint64_t now_ns, bool final);
 
-/* Write every closed frame and sync its file, by plain calls: creation, and what opening left to be done. 0, or the errno
- * that poisoned the store. Needs an idle disk. */
+/* Write every closed frame and sync its file, by plain calls: creation, and what opening left to be done. 0, or the
+ * errno that poisoned the store. Needs an idle disk. */
 int flight_land_now(struct flight *flight, struct disk *disk);
 
 /* The disk handed back a frame's or a sync's operation. */

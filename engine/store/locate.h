@@ -41,7 +41,8 @@ bool map_has_room(const struct log *log, const struct segment *active, uint32_t 
 /* Its extents there are nearly used up. */
 bool map_is_short(const struct log *log, const struct segment *active);
 
-/* Entries first .. first + count - 1 lie in slots slot .. of `active`; everything from `first` on was taken away before. */
+/* Entries first .. first + count - 1 lie in slots slot .. of `active`; everything from `first` on was taken away
+ * before. */
 void map_append(struct log *log, struct segment *active, uint64_t first, uint32_t count, uint64_t term, uint8_t kind,
                 uint32_t slot);
 /* The entries that map_append brought last go on for `count` more, in the slots behind. */

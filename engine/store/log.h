@@ -1,7 +1,8 @@
 /* log.h: one log: where it begins and ends, its hard state, and the rules by which an operation is admitted.
  *
  * OWNS   `head`: the state with everything that was admitted. The map from index to place is written by locate.c.
- * HOLDS  (1) base.index <= last.index   (2) first entry = base.index + 1   (3) term of `last` >= term of any entry before
+ * HOLDS  (1) base.index <= last.index   (2) first entry = base.index + 1   (3) term of `last` >= term of any entry
+ *        before
  *        (4) a log that is fresh has last == base and may begin at any index
  *        (5) pieces ascend strictly in `first`; the last one ends at last.index
  * A batch is judged on copies ("staged") and applied only when all of it was admitted: a refusal leaves no trace.
@@ -61,7 +62,8 @@ struct log {
 uint64_t log_term_at(const struct log *log, uint64_t index);
 
 /* May the operation follow on `head`? OK, or why not. Changes nothing. */
-enum teak_status log_judge(const struct log_head *head, uint64_t id, const struct teak_op *op, struct teak_error *error);
+enum teak_status log_judge(const struct log_head *head, uint64_t id, const struct teak_op *op,
+                           struct teak_error *error);
 
 /* Change `head` as an operation that was judged does. `term_at` answers the term of an index of that very log (earlier
  * operations of the batch included). Only the head: no map, no memory. */
@@ -110,8 +112,8 @@ static inline bool logs_has_room(const struct logs *logs, uint32_t more)
 
 /* The log's tables are nearly full, or a batch was refused for want of room: grow it at the next chores. */
 void logs_want(struct logs *logs, struct log *log);
-/* A batch that would have created `count` logs was refused, for one of them lacks `more` in its tables, or META. Those logs
- * are free again: the next `count` free ones get it, and the batch, when it comes again, finds it in them. */
+/* A batch that would have created `count` logs was refused, for one of them lacks `more` in its tables, or META. Those
+ * logs are free again: the next `count` free ones get it, and the batch, when it comes again, finds it in them. */
 void logs_want_free(struct logs *logs, uint32_t count, uint32_t more, bool meta);
 /* Chores: grow what is wanted, keep `free` logs at hand. `active` may be NULL: then extents are not grown. false: no
  * memory (nothing is lost, the next try may do). */

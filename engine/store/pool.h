@@ -3,12 +3,12 @@
  * OWNS   The files that are nobody's: spares, forgotten segments. One job at a time, one operation of it at the disk.
  *
  *   make     create spare-N.tmp, allocate, zero-fill in pieces, sync, rename to spare-N.seg, sync the directory
- *   prepare  take a file; nobody else's?; identity with new number and salt, sync; rename to the number, never over another
- *            file; sync the directory; only now the writer may know it
+ *   prepare  take a file; nobody else's?; identity with new number and salt, sync; rename to the number, never over
+ *            another file; sync the directory; only now the writer may know it
  *   remove   unlink what is not needed
  *
- * FAILS  No space: the half-made file goes, `no_space` is set, and it is tried again every second and when files come back.
- *        Another error: the file goes, `failure` keeps the cause until a try succeeds.
+ * FAILS  No space: the half-made file goes, `no_space` is set, and it is tried again every second and when files come
+ *        back. Another error: the file goes, `failure` keeps the cause until a try succeeds.
  * HOLDS  Nothing is written into a file whose name is not durable; a file with a second link, or locked by a reader, is
  *        unlinked, never recycled; a filled file never passes for one unless all of it was written and synced.
  */
@@ -69,7 +69,8 @@ struct pool {
 
 enum { POOL_PIECE_BYTES = 256 * 1024 };
 
-bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape, uint32_t spares);
+bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape,
+               uint32_t spares);
 void pool_fini(struct pool *pool, struct disk *disk);
 
 /* A file that is nobody's any more. false: no memory (the file stays where it is, and is found at the next open). */

@@ -1,7 +1,7 @@
 /* reader.h: segments that are read: descriptors and mappings as a bounded cache, and entries from the medium, verified.
  *
- * HOLDS  No page of a mapping is touched before it was populated: a bad sector is an error, never a signal. What eviction
- *        and a bad sector together can still do is in docs/durability.md.
+ * HOLDS  No page of a mapping is touched before it was populated: a bad sector is an error, never a signal. What
+ *        eviction and a bad sector together can still do is in docs/durability.md.
  */
 #ifndef TEAK_STORE_READER_H
 #define TEAK_STORE_READER_H

@@ -1,10 +1,10 @@
 /* recover.h: from a directory to a store that can be used, and what that takes.
  *
- * PATH   lock -> STORE -> list -> open the segments, newest first, down to the first sealed one -> sync what will be scanned ->
- *        scan (plan) -> sealed summaries, then scanned frames (replay) -> every index found?
+ * PATH   lock -> STORE -> list -> open the segments, newest first, down to the first sealed one -> sync what will be
+ *        scanned -> scan (plan) -> sealed summaries, then scanned frames (replay) -> every index found?
  *        Nothing is written. What has to change is changed by recover_apply, before the first batch:
- *        segments behind the cut become spares, newest first, a directory sync each; a fresh segment takes the number behind
- *        the cut; its checkpoint, which attests the cut, is the one write that makes it final.
+ *        segments behind the cut become spares, newest first, a directory sync each; a fresh segment takes the number
+ *        behind the cut; its checkpoint, which attests the cut, is the one write that makes it final.
  * HOLDS  until that checkpoint is durable, the next open judges again, and alike.
  */
 #ifndef TEAK_STORE_RECOVER_H
@@ -38,8 +38,8 @@ enum teak_status recover_create(struct teak_store *store, struct teak_error *err
 /* True, and STORE_LOST in `error`, if a directory without STORE holds segments. */
 bool recover_has_segments(struct teak_store *store, struct teak_error *error);
 
-/* A directory without STORE that a store is to be created in: STORE_LOST if it holds a segment that was ever used. A creation that was cut short leaves at
- * most a first segment without a log; that is taken away. */
+/* A directory without STORE that a store is to be created in: STORE_LOST if it holds a segment that was ever used. A
+ * creation that was cut short leaves at most a first segment without a log; that is taken away. */
 enum teak_status recover_virgin(struct teak_store *store, struct teak_error *error);
 
 #endif

@@ -1,4 +1,5 @@
-/* replay.h: rebuilds logs from what stands in segments: frames of those that were scanned, summaries of the sealed ones.
+/* replay.h: rebuilds logs from what stands in segments: frames of those that were scanned, summaries of the sealed
+ * ones.
  *
  * PATH   oldest to newest. A sealed segment gives only the map; a scanned one begins with a checkpoint, which gives the
  *        rest. At the end every index from first to last of every log must be there.

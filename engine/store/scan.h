@@ -1,7 +1,7 @@
 /* scan.h: reads segments and judges them. Writes nothing, changes nothing: what comes out is a value, the plan.
  *
- * PATH   image_open (identity, footer) -> image_load (all of it) -> scan_tail: from frame to frame until the first invalid
- *        place X; then every later head is asked whether it vouches for X (verdict.h).
+ * PATH   image_open (identity, footer) -> image_load (all of it) -> scan_tail: from frame to frame until the first
+ *        invalid place X; then every later head is asked whether it vouches for X (verdict.h).
  * FAILS  A read that fails is an I/O error and opens nothing: invalid means read without error and judged false.
  */
 #ifndef TEAK_STORE_SCAN_H
@@ -60,7 +60,8 @@ bool image_head(const struct scan_source *source, const struct image *image, uin
 /* The whole frame at `offset` is valid. */
 bool image_frame(const struct scan_source *source, const struct image *image, uint64_t offset, struct frame_head *out);
 /* The first frame, if it is a checkpoint. */
-bool image_checkpoint(const struct scan_source *source, const struct image *image, struct frame_head *head, struct op *op);
+bool image_checkpoint(const struct scan_source *source, const struct image *image, struct frame_head *head,
+                      struct op *op);
 
 enum { SCAN_TAIL_MAX = 5 };
 
@@ -88,14 +89,15 @@ enum teak_status scan_tail(const struct scan_source *source, struct tail *tail, 
 /* Highest durable LSN that the valid heads of a loaded image say, 0 if there are none. */
 uint64_t image_vouched(const struct scan_source *source, const struct image *image);
 
-/* Walks the frames of a loaded image that must all be whole up to `end`; for one in the middle of the stream whose index is
- * lost. Calls `visit` for each. Fails: DAMAGED, and what visit says. */
+/* Walks the frames of a loaded image that must all be whole up to `end`; for one in the middle of the stream whose
+ * index is lost. Calls `visit` for each. Fails: DAMAGED, and what visit says. */
 typedef enum teak_status (*scan_visit)(void *context, const uint8_t *frame, const struct frame_head *head,
                                        struct teak_error *error);
 enum teak_status scan_frames(const struct scan_source *source, const struct image *image, uint64_t end,
                              scan_visit visit, void *context, struct teak_report *report, struct teak_error *error);
 
-/* Where the frames of a segment end whose index is lost: what its successor attests. Fails: DAMAGED, and as image_load. */
+/* Where the frames of a segment end whose index is lost: what its successor attests. Fails: DAMAGED, and as
+ * image_load. */
 enum teak_status scan_lost_index(const struct scan_source *source, const struct image *image, uint64_t *end_out,
                                  struct teak_report *report, struct teak_error *error);
 

@@ -3,8 +3,8 @@
  * OWNS   The job: one segment at a time, one operation of it at the disk.
  * PATH   slots (one log's lie together) in pieces of 256 KiB, sync; summary and footer (the file's last block), sync;
  *        cut the file there if the segment ended early. From then on lookups use the index on disk.
- * HOLDS  (1) begun only when the checkpoint of the successor is durable: so a valid footer proves that every frame of the
- *        segment was durable, and the segments without one are always the newest
+ * HOLDS  (1) begun only when the checkpoint of the successor is durable: so a valid footer proves that every frame of
+ *        the segment was durable, and the segments without one are always the newest
  *        (2) what is written is the segment's own net effect, whatever later segments did to it meanwhile
  * FAILS  A write or sync that fails poisons the store like any other.
  */
@@ -18,7 +18,15 @@
 #include "store/log.h"
 #include "store/segment.h"
 
-enum seal_step { SEAL_IDLE, SEAL_SLOTS, SEAL_SYNC_SLOTS, SEAL_SUMMARY, SEAL_SYNC_SUMMARY, SEAL_TRUNCATE, SEAL_SYNC_SIZE };
+enum seal_step {
+    SEAL_IDLE,
+    SEAL_SLOTS,
+    SEAL_SYNC_SLOTS,
+    SEAL_SUMMARY,
+    SEAL_SYNC_SUMMARY,
+    SEAL_TRUNCATE,
+    SEAL_SYNC_SIZE,
+};
 
 struct seal {
     enum errand errand; /* ERRAND_SEAL */
@@ -53,8 +61,9 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
 int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segments, struct logs *logs,
                struct layout_slot **spare_slots, uint32_t *spare_capacity);
 
-/* The net effect of a segment, as a summary with slot numbers in it. `sorted` has room for effect_count, `out` for as many
- * records and extent_count extents. Returns the bytes; sets the footer's slot_count and log_count. For its test, too. */
+/* The net effect of a segment, as a summary with slot numbers in it. `sorted` has room for effect_count, `out` for as
+ * many records and extent_count extents. Returns the bytes; sets the footer's slot_count and log_count. For its test,
+ * too. */
 uint32_t seal_summarise(const struct segment *segment, const struct effect **sorted, uint8_t *out,
                         struct footer *footer);
 

@@ -6,8 +6,10 @@
  *     READY ───────────► ACTIVE ───────► CLOSED ────────────────► SEALED ─────────► (a spare with a name)
  *                                          └─────────────────────────────────────────▲
  * PATH   pool.c makes READY; writer.c fills ACTIVE; seal.c turns CLOSED into SEALED; compact.c forgets.
- * HOLDS  (1) numbers are contiguous, oldest to newest   (2) one ACTIVE, all behind it CLOSED or SEALED, CLOSED are the newest
- *        (3) live == pieces of all logs that point here (4) `touched` describes this segment alone: later ones never edit it
+ * HOLDS  (1) numbers are contiguous, oldest to newest   (2) one ACTIVE, all behind it CLOSED or SEALED, CLOSED are the
+ *        newest
+ *        (3) live == pieces of all logs that point here (4) `touched` describes this segment alone: later ones never
+ *            edit it
  */
 #ifndef TEAK_STORE_SEGMENT_H
 #define TEAK_STORE_SEGMENT_H

@@ -12,8 +12,8 @@
 
 struct teak_store;
 
-/* Drive the store until a completion can be handed out, something a starved caller waits for has moved, or `wait_ns` has
- * passed. `final`: also make an idle mark safe (closing). */
+/* Drive the store until a completion can be handed out, something a starved caller waits for has moved, or `wait_ns`
+ * has passed. `final`: also make an idle mark safe (closing). */
 void turn(struct teak_store *store, uint64_t wait_ns, bool final);
 
 /* When the next turn is due even if the disk stays silent; UINT64_MAX: not. */

@@ -4,7 +4,8 @@
  * PATH   admit (on copies) -> room (close the frame? roll?) -> encode and apply -> close -> flight.
  * FAILS  A batch is refused whole and without trace: everything that can fail comes before `apply`.
  *        Where there is no room yet the answer is TEAK_FULL; the chores make it.
- * HOLDS  (1) the commit path allocates nothing and touches no name   (2) frame + index of the segment always fit the file
+ * HOLDS  (1) the commit path allocates nothing and touches no name   (2) frame + index of the segment always fit the
+ *        file
  *        (3) the first frame of a segment is a checkpoint of everything admitted before it
  */
 #ifndef TEAK_STORE_WRITER_H
@@ -70,7 +71,8 @@ bool writer_put_mark(struct teak_store *store, enum mark mark);
 bool writer_put_forget(struct teak_store *store, uint64_t oldest);
 /* The active segment is closed, `ready` takes over and gets its checkpoint. */
 enum teak_status writer_roll(struct teak_store *store, bool has_entries);
-/* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not launched. */
+/* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not
+ * launched. */
 enum teak_status writer_put_checkpoint(struct teak_store *store);
 
 #endif

@@ -1,23 +1,28 @@
 /* teak/engine.h: a durable log store for Raft.
  *
- * A store is one directory. It holds any number of logs, each the log of one Raft group: contiguous entries {index, term,
- * kind, bytes}, a hard state {term, vote, commit}, a base and a snapshot boundary. Batches of operations on any logs go
- * in; each becomes durable whole or not at all; completions come back in the order of submission.
+ * A store is one directory. It holds any number of logs, each the log of one Raft group: contiguous entries {index,
+ * term, kind, bytes}, a hard state {term, vote, commit}, a base and a snapshot boundary. Batches of operations on any
+ * logs go in; each becomes durable whole or not at all; completions come back in the order of submission.
  *
  *     struct teak_options options = teak_options_default();
  *     struct teak_store *store;
+ *     struct teak_completion done[64];
+ *     uint32_t count;
+ *     options.create = true;
  *     if (teak_open("data", &options, &store, NULL, NULL) != TEAK_OK) return 1;
  *     teak_create_log(store, 7, 0, NULL);
  *     for (uint64_t index = 1; index <= 100; index++)
  *         while (teak_append(store, 7, index, 1, "hello", 5, index, NULL) == TEAK_FULL)
- *             teak_poll(store, TEAK_FOREVER, NULL, 0, NULL, NULL);
+ *             teak_poll(store, TEAK_FOREVER, done, 64, &count, NULL);
  *     teak_drain(store, NULL);                        // all of it survives a power cut from here on
  *     teak_close(store, NULL);
  *
- * THE PROMISE  A batch whose completion said TEAK_OK is there after a crash or a power cut, or opening says TEAK_DAMAGED.
+ * THE PROMISE  A batch whose completion said TEAK_OK is there after a crash or a power cut, or opening says
+ *              TEAK_DAMAGED.
  *
  * CAVEATS, before the calls
- *  - One thread drives a store: it submits, polls and reads. Only the first call that drives decides which thread it is.
+ *  - One thread drives a store: it submits, polls and reads. Only the first call that drives decides which thread it
+ *    is.
  *  - Payloads are copied before teak_submit returns. What a read returns points into the store's memory and holds until
  *    the next call that drives the store or uses the same cursor.
  *  - Entries can be read before they are durable. teak_log says how far they are.
@@ -25,8 +30,8 @@
  *  - A strategy of TEAK_NONE makes no promise at all.
  *  - Times are nanoseconds, sizes bytes.
  *
- * Every function lists: Does, Owner, Threads, Durable, Fails. `error` may be NULL everywhere; where it is not it is filled
- * if, and only if, the call does not answer TEAK_OK.
+ * Every function lists: Does, Owner, Threads, Durable, Fails. `error` may be NULL everywhere; where it is not it is
+ * filled if, and only if, the call does not answer TEAK_OK.
  */
 #ifndef TEAK_ENGINE_H
 #define TEAK_ENGINE_H
@@ -56,11 +61,11 @@ struct teak_pos {
     uint64_t index, term;
 };
 
-/* -------------------------------------------------------------------------------------------------- options and open */
+/* ------------------------------------------------------------------------------------------------- options and open */
 
 /* How frames become durable; docs/tuning.md, docs/durability.md. */
 enum teak_strategy {
-    TEAK_AUTO = 0,      /* a choice per frame, informed by the device                                  */
+    TEAK_AUTO = 0,      /* a choice per frame: DSYNC, or a sync shared with one that still lacks it    */
     TEAK_DSYNC = 1,     /* each frame is one O_DIRECT write with RWF_DSYNC                             */
     TEAK_FDATASYNC = 2, /* O_DIRECT writes in flight, one fdatasync per file for all that completed    */
     TEAK_BUFFERED = 3,  /* writes through the page cache and fdatasync                                 */
@@ -135,21 +140,25 @@ struct teak_report {
 /* teak_open: open a store, or create one where options->create says so.
  * Does      Takes the lock; syncs and reads what a crash may have left; decides what is whole (docs/recovery.md).
  *           Writes nothing into an existing store before the first batch.
- * Owner     The store is the caller's until teak_close or teak_abandon. `report` may be NULL; it is filled on failure too.
+ * Owner     The store is the caller's until teak_close or teak_abandon. `report` may be NULL; it is filled on failure
+ *           too.
  * Threads   Any; the store then belongs to the first thread that drives it.
  * Durable   A store just created is durable when the call returns.
- * Fails     OPTIONS · NO_DIRECTORY (its parent is missing) · NOT_A_STORE · STORE_LOST · BAD_MAGIC · HASH_MISMATCH · VERSION ·
- *           FEATURE · BLOCK_SIZE · LOCKED · READ_ONLY_FS · FOREIGN_FILE · SEGMENT_MISSING · SEGMENT_SHORT · DAMAGED · DECODE ·
- *           NO_SPACE · NO_BACKEND · DENIED · NO_MEMORY · IO. Nothing was written, except by a creation that failed half-way. */
+ * Fails     OPTIONS · NO_DIRECTORY (its parent is missing) · NOT_A_STORE · STORE_LOST · BAD_MAGIC · HASH_MISMATCH ·
+ *           VERSION · FEATURE · BLOCK_SIZE · LOCKED · READ_ONLY_FS · FOREIGN_FILE · SEGMENT_MISSING · SEGMENT_SHORT ·
+ *           DAMAGED · DECODE · NO_SPACE · NO_BACKEND · DENIED · NO_MEMORY · IO. Nothing was written, except by a
+ *           creation that failed half-way. */
 TEAK_API enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
                                     struct teak_report *report, struct teak_error *error);
 
 /* teak_close: make everything durable, mark the store clean, free it.
- * Does      Completes what is pending (its completions are not reported: drain first to see them), indexes closed segments.
+ * Does      Completes what is pending (its completions are not reported: drain first to see them), indexes closed
+ *           segments.
  * Owner     The store is gone whatever the answer.
  * Threads   The driving thread.
  * Durable   With TEAK_OK everything that was submitted is.
- * Fails     POISONED (pending batches may or may not be there) · IO · NO_SPACE. A poisoned store is closed writing nothing. */
+ * Fails     POISONED (pending batches may or may not be there) · IO · NO_SPACE. A poisoned store is closed writing
+ *           nothing. */
 TEAK_API enum teak_status teak_close(struct teak_store *store, struct teak_error *error);
 
 /* teak_abandon: free the store as a crash would leave it: nothing more is written.
@@ -227,32 +236,36 @@ struct teak_batch {
  * Threads   The driving thread.
  * Durable   Not yet: when teak_poll returns its completion with TEAK_OK. Readable at once.
  * Fails     FULL (poll, repeat) · NO_SPACE · EMPTY_BATCH · INVALID · INDEX_ZERO · GAP · OVERLAP · TERM_BACKWARDS ·
- *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE · COMMIT_BACKWARDS ·
- *           VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
-TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error);
+ *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE ·
+ *           COMMIT_BACKWARDS · VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · READ_ONLY · WRONG_THREAD · POISONED
+ *           · IO. */
+TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch,
+                                      struct teak_error *error);
 
 /* teak_append: one entry as a batch of its own. As teak_submit with a single TEAK_OP_ENTRIES of kind 0. */
 TEAK_API enum teak_status teak_append(struct teak_store *store, uint64_t log, uint64_t index, uint64_t term,
                                       const void *data, uint32_t bytes, uint64_t tag, struct teak_error *error);
 
 /* teak_create_log: a TEAK_OP_CREATE as a batch of its own. As teak_submit. */
-TEAK_API enum teak_status teak_create_log(struct teak_store *store, uint64_t log, uint64_t tag, struct teak_error *error);
+TEAK_API enum teak_status teak_create_log(struct teak_store *store, uint64_t log, uint64_t tag,
+                                          struct teak_error *error);
 
 /* teak_batch_bytes: what a batch takes in a frame, to compare with teak_limits. Threads: any. Fails: never. */
 TEAK_API uint64_t teak_batch_bytes(const struct teak_batch *batch);
 
 /* teak_reserve: memory to serialise entries in, so that submitting them copies nothing.
  * Does      Gives `bytes` bytes inside the next frame, for at most `entries` entries. Serialise the payloads there one
- *           behind another, each beginning at a multiple of 8 from the start, and submit one batch whose entries point at
- *           them in that order: the payloads stay where they are. A batch that is taken ends the reservation, used up or
- *           not. Until then nothing newer is written, and payloads from elsewhere are refused.
+ *           behind another, each beginning at a multiple of 8 from the start, and submit one batch whose entries point
+ *           at them in that order: the payloads stay where they are. A batch that is taken ends the reservation, used
+ *           up or not. Until then nothing newer is written, and payloads from elsewhere are refused.
  * Owner     The memory is the caller's until teak_submit answers TEAK_OK, or teak_release.
  * Threads   The driving thread; one reservation at a time.
  * Fails     FULL · NO_SPACE · BATCH_TOO_LARGE · RESERVED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
 TEAK_API enum teak_status teak_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
                                        struct teak_error *error);
 
-/* teak_release: give an open reservation back unused. Threads: driving. Fails: never; without a reservation it does nothing. */
+/* teak_release: give an open reservation back unused. Threads: driving. Fails: never; without a reservation it does
+ * nothing. */
 TEAK_API void teak_release(struct teak_store *store);
 
 /* teak_barrier: a completion without data.
@@ -275,9 +288,10 @@ struct teak_completion {
  *           max 0: then completions stay for a later call. One system call in the usual case.
  * Owner     The completions are copied out.
  * Threads   The driving thread; the first call decides which that is.
- * Fails     POISONED once every completion has been handed out · WRONG_THREAD · IO (what opening left to be done failed). */
-TEAK_API enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
-                                    uint32_t *count_out, struct teak_error *error);
+ * Fails     POISONED once every completion has been handed out · WRONG_THREAD · IO (what opening left to be done
+ *           failed). */
+TEAK_API enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out,
+                                    uint32_t max, uint32_t *count_out, struct teak_error *error);
 
 /* teak_drain: poll until everything submitted is durable, dropping the completions.
  * Threads: driving. Durable: all of it, with TEAK_OK. Fails: as teak_poll, and RESERVED. */
@@ -316,15 +330,17 @@ struct teak_log {
 /* teak_log: a log's state, with everything that was submitted.
  * Threads   The driving thread.
  * Fails     UNKNOWN_LOG. */
-TEAK_API enum teak_status teak_log(struct teak_store *store, uint64_t log, struct teak_log *out, struct teak_error *error);
+TEAK_API enum teak_status teak_log(struct teak_store *store, uint64_t log, struct teak_log *out,
+                                   struct teak_error *error);
 
 /* teak_logs: ids of all logs, ascending; up to `max` above `after` (or from the lowest with from_start).
  * Threads: driving. Fails: never. Returns how many were written. */
 TEAK_API uint32_t teak_logs(struct teak_store *store, bool from_start, uint64_t after, uint64_t *out, uint32_t max);
 
-/* teak_meta: copies the log's META. Threads: driving. Fails: UNKNOWN_LOG · INVALID (room too small; bytes_out says how much). */
-TEAK_API enum teak_status teak_meta(struct teak_store *store, uint64_t log, void *out, uint32_t room, uint32_t *bytes_out,
-                                    struct teak_error *error);
+/* teak_meta: copies the log's META. Threads: driving. Fails: UNKNOWN_LOG · INVALID (room too small; bytes_out says how
+ * much). */
+TEAK_API enum teak_status teak_meta(struct teak_store *store, uint64_t log, void *out, uint32_t room,
+                                    uint32_t *bytes_out, struct teak_error *error);
 
 /* teak_term_at: the term of an entry, or of the base.
  * Does      Answers from memory in a few nanoseconds, whatever the log's length.

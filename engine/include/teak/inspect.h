@@ -38,7 +38,8 @@ struct teak_store_info {
 TEAK_API void teak_inspect_store(struct teak_store *store, struct teak_store_info *out);
 
 /* teak_inspect_segments: its segments, oldest first, from position `from`. Returns how many were written. */
-TEAK_API uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct teak_segment_info *out, uint32_t max);
+TEAK_API uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct teak_segment_info *out,
+                                        uint32_t max);
 
 /* Called as verification goes on; `done` and `total` are bytes. */
 typedef void (*teak_progress)(void *context, uint64_t done, uint64_t total);

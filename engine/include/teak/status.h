@@ -79,7 +79,8 @@ extern "C" {
     X(102, DENIED, "denied", "permission denied")                                                                      \
     X(103, NO_BACKEND, "no_backend", "the asked-for I/O backend cannot be had on this machine")                        \
     /* state */                                                                                                        \
-    X(120, POISONED, "poisoned", "a write or sync failed: nothing more is written; a pending batch may or may not be there after reopening")
+    X(120, POISONED, "poisoned",                                                                                       \
+      "a write or sync failed: nothing more is written; a pending batch may or may not be there after reopening")
 
 enum teak_status {
 #define TEAK_STATUS_ENUM(number, name, text, meaning) TEAK_##name = number,
