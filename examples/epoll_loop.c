@@ -1,5 +1,5 @@
-/* epoll_loop.c: a store driven from a host's own epoll loop. Each tick of a timer submits a batch; the loop goes on while
- * the disk works, and hears of each batch when it is durable.
+/* epoll_loop.c: a store driven from a host's own epoll loop. Each tick of a timer submits a batch; the loop goes on
+ * while the disk works, and hears of each batch when it is durable.
  *
  *   epoll_loop DIRECTORY [TICKS]
  */

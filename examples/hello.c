@@ -1,4 +1,4 @@
-/* hello.c: appends a hundred entries to log 7, waits until a power cut cannot take them, and reads the last ten back. */
+/* hello.c: appends a hundred entries to log 7, waits until a power cut cannot take them, reads the last ten back. */
 #include <inttypes.h>
 #include <stdio.h>
 
