@@ -32,6 +32,7 @@ void apply_entries(const struct apply_at *at, struct log *log, uint64_t first, u
     if (head->fresh) {
         head->base = head->last = (struct teak_pos){.index = first - 1};
         head->fresh = false;
+        log->base_lsn = at->lsn;
     }
     apply_truncate(at, log, first);
     if (first <= head->base.index) { /* replay only: what lies at or below the base is gone already */
@@ -75,7 +76,7 @@ void apply_compact(const struct apply_at *at, struct log *log, uint64_t upto, ui
     if (upto <= log->head.base.index) return;
     map_compact(log, at->segments, upto, log->head.last.index, at->lsn);
     log->head.base = (struct teak_pos){.index = upto, .term = term};
-    if (upto == log->head.last.index) log->base_lsn = at->lsn;
+    log->base_lsn = at->lsn;
 }
 
 void apply_meta(struct logs *logs, struct log *log, const void *data, uint32_t bytes)

@@ -84,6 +84,7 @@ static bool window_has(const struct teak_cursor *cursor, const struct place *pla
            place->offset >= cursor->begin && (uint64_t)place->offset + place->bytes <= cursor->end;
 }
 
+/* BEYOND: no entry can lie there, the slot is rotten. */
 static enum teak_status fill_window(struct teak_cursor *cursor, const struct place *place, struct teak_error *error)
 {
     struct teak_store *store = cursor->store;
@@ -91,12 +92,12 @@ static enum teak_status fill_window(struct teak_cursor *cursor, const struct pla
     const uint64_t begin = align_down(place->offset, block);
     const uint64_t least = align_up((uint64_t)place->offset + place->bytes, block);
     const uint64_t limit = readable_end(store, place->segment);
-    if (least > limit) return fail_segment(error, TEAK_HASH_MISMATCH, "read", place->segment->number, place->offset);
+    if (least > limit) return TEAK_BEYOND;
     const uint64_t end = max_u64(least, min_u64(begin + WINDOW_BYTES, limit));
     if (end - begin > cursor->room) {
         const uint64_t room = align_up(max_u64(end - begin, WINDOW_BYTES), WINDOW_MARGIN);
         free(cursor->window);
-        cursor->room = 0;
+        cursor->room = cursor->begin = cursor->end = 0;
         cursor->window = aligned_alloc(WINDOW_MARGIN, room);
         if (!cursor->window) return fail(error, TEAK_NO_MEMORY, "cursor");
         cursor->room = room;
@@ -122,19 +123,25 @@ static enum teak_status rotten(const struct log *log, uint64_t index, const stru
     return TEAK_HASH_MISMATCH;
 }
 
-/* The payload from the window, which was filled for it or holds it. A slot that fails is asked of its frame's table. */
+/* The payload from the window, which is filled for it or holds it. HASH_MISMATCH: it is not there. */
+static enum teak_status take(struct teak_cursor *cursor, const struct log *log, uint64_t index,
+                             const struct place *place, const uint8_t **out, struct teak_error *error)
+{
+    const enum teak_status status = window_has(cursor, place) ? TEAK_OK : fill_window(cursor, place, error);
+    if (status != TEAK_OK) return status == TEAK_BEYOND ? rotten(log, index, place, error) : status;
+    *out = cursor->window + (place->offset - cursor->begin);
+    return reader_is_whole(log, index, place, *out) ? TEAK_OK : rotten(log, index, place, error);
+}
+
+/* The same; a slot that fails is asked of its frame's table before anything is called damaged. */
 static enum teak_status take_verified(struct teak_cursor *cursor, const struct log *log, uint64_t index,
                                       struct place *place, const uint8_t **out, struct teak_error *error)
 {
-    *out = cursor->window + (place->offset - cursor->begin);
-    if (reader_is_whole(log, index, place, *out)) return TEAK_OK;
-    if (place->segment->state != SEGMENT_SEALED) return rotten(log, index, place, error);
-    enum teak_status status = reader_ask_table(cursor->store, log, index, place, error);
-    if (status == TEAK_OK) status = fill_window(cursor, place, error);
+    enum teak_status status = take(cursor, log, index, place, out, error);
+    if (status != TEAK_HASH_MISMATCH || place->segment->state != SEGMENT_SEALED) return status;
+    status = reader_ask_table(cursor->store, log, index, place, error);
     if (status == TEAK_NOT_FOUND) return rotten(log, index, place, error);
-    if (status != TEAK_OK) return status;
-    *out = cursor->window + (place->offset - cursor->begin);
-    return reader_is_whole(log, index, place, *out) ? TEAK_OK : rotten(log, index, place, error);
+    return status == TEAK_OK ? take(cursor, log, index, place, out, error) : status;
 }
 
 /* Everything the index of a sealed segment needs to be touched. */
@@ -163,8 +170,7 @@ static enum teak_status read_entry(struct teak_cursor *cursor, const struct log 
     }
     if (!window_has(cursor, place)) {
         if (!may_fill) return TEAK_FULL;
-        enum teak_status status = reader_hold(store, place->segment, error);
-        if (status == TEAK_OK) status = fill_window(cursor, place, error);
+        const enum teak_status status = reader_hold(store, place->segment, error);
         if (status != TEAK_OK) return status;
     }
     store->disk_reads++;

@@ -36,6 +36,8 @@ struct teak_pos durable_of(struct log *log, const struct segments *segments, con
     }
     if (low > head->base.index)
         log->floor = (struct teak_pos){.index = low, .term = log_term_at(log, low)};
+    else if (log->base_lsn <= flight->durable_lsn)
+        log->floor = head->base;
     return log->floor;
 }
 
@@ -43,11 +45,13 @@ void durable_fall_back(struct logs *logs, struct segments *segments, const struc
 {
     const struct apply_at at = {.logs = logs, .segments = segments, .active = segment_active(segments),
                                 .lsn = flight->durable_lsn + 1};
+    /* nothing is committed any more: memory may be asked for, and where there is none only `last` falls back */
+    (void)segment_grow_effects(at.active, at.active->effect_count + logs->count);
     for (uint32_t i = 0; i < logs->count; i++) {
         struct log *log = logs->sorted[i];
         const struct teak_pos safe = durable_of(log, segments, flight);
         if (log->effect_segment != at.active->number && at.active->effect_count == at.active->effect_capacity)
-            log->head.last = (struct teak_pos){.index = max_u64(safe.index, log->head.base.index)};
+            log->head.last = safe.index > log->head.base.index ? safe : log->head.base;
         else
             apply_truncate(&at, log, safe.index + 1);
     }

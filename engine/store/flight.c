@@ -87,8 +87,9 @@ static void launch_syncs(struct flight *flight, struct disk *disk, bool final)
     for (uint64_t i = flight->begin; i < flight->next && flight->unsafe > 0; i++) {
         const struct frame *frame = at(flight, i);
         if (frame->state != FRAME_LANDED) continue;
-        if (frame->is_idle_mark && !final && (i + 1 == flight->next || at(flight, i + 1)->state < FRAME_LANDED))
-            continue; /* shares the sync of the frame behind it */
+        const struct frame *behind = i + 1 < flight->next ? at(flight, i + 1) : NULL;
+        if (frame->is_idle_mark && !final && (!behind || (!behind->dsync && behind->state < FRAME_LANDED)))
+            continue; /* shares the sync of the frame behind it; beside one that syncs itself it gets its own at once */
         bool under_way = flight->syncs_busy == FLIGHT_SYNCS;
         for (uint32_t s = 0; s < FLIGHT_SYNCS; s++)
             under_way |= flight->syncs[s].busy && flight->syncs[s].segment == frame->segment;

@@ -47,7 +47,7 @@ struct log {
     uint32_t effect;          /* position in effects of segment `effect_segment`                            */
     uint64_t effect_segment;  /* 0: none yet                                                                */
     struct teak_pos floor;    /* known durable: never above what the map says                               */
-    uint64_t base_lsn;        /* frame that last emptied the log by moving its base                         */
+    uint64_t base_lsn;        /* frame that last moved the base: with it all before it is durable           */
     uint8_t *meta;            /* META_BYTES_MAX bytes, or NULL                                              */
     uint32_t staged_ops;      /* operations of that batch that append to this log                          */
     struct log *next;         /* in the table's list of free logs, or of logs that should grow              */

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "store/apply.h"
+#include "store/durable.h"
 #include "store/failure.h"
 #include "store/locate.h"
 #include "store/store.h"
@@ -383,7 +384,9 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
                            snapshot_effect_of(log, op), (struct snapshot_file){0});
             break;
         case TEAK_OP_COMPACT:
-            if (op->index > log->head.base.index) apply_compact(&at, log, op->index, log_term_at(log, op->index));
+            if (op->index <= log->head.base.index) break;
+            durable_of(log, at.segments, &store->flight); /* remembered: the map is about to forget these entries */
+            apply_compact(&at, log, op->index, log_term_at(log, op->index));
             break;
         case TEAK_OP_META: apply_meta(&store->logs, log, op->data, op->bytes); break;
         case TEAK_OP_DROP:
