@@ -113,7 +113,8 @@ static enum teak_status settle_limits(struct teak_store *store, const struct tea
 static enum teak_status open_backend(struct teak_store *store, const struct teak_options *options,
                                      struct teak_report *report, struct teak_error *error)
 {
-    int os_errno = options->backend == TEAK_BACKEND_POSIX ? ENOSYS : disk_uring_open(&store->disk);
+    int os_errno = 0;
+    if (!store->disk) os_errno = options->backend == TEAK_BACKEND_POSIX ? ENOSYS : disk_uring_open(&store->disk);
     if (os_errno && options->backend == TEAK_BACKEND_URING) {
         fail(error, TEAK_NO_BACKEND, "uring");
         if (error) error->os_errno = os_errno;
@@ -291,16 +292,25 @@ static enum teak_status open_store(struct teak_store *store, const char *path, c
 enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
                            struct teak_report *report, struct teak_error *error)
 {
+    return store_open_on(NULL, directory, options, out, report, error);
+}
+
+enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                               struct teak_store **out, struct teak_report *report, struct teak_error *error)
+{
     *out = NULL;
     struct teak_report own_report;
     if (!report) report = &own_report;
     *report = (struct teak_report){.verdict = TEAK_VERDICT_CREATED};
-    if (!directory || !options) return fail(error, TEAK_INVALID, "open");
-    enum teak_status status = check_options(options, error);
-    if (status != TEAK_OK) return status;
-    struct teak_store *store = aligned_alloc(64, align_up(sizeof *store, 64));
-    if (!store) return fail(error, TEAK_NO_MEMORY, "open");
+    enum teak_status status =
+        directory && options ? check_options(options, error) : fail(error, TEAK_INVALID, "open");
+    struct teak_store *store = status == TEAK_OK ? aligned_alloc(64, align_up(sizeof *store, 64)) : NULL;
+    if (!store) {
+        if (disk) disk_close(disk);
+        return status != TEAK_OK ? status : fail(error, TEAK_NO_MEMORY, "open");
+    }
     memset(store, 0, sizeof *store);
+    store->disk = disk;
     store->directory = store->lock_file = store->pool.file = DISK_NONE;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
     status = open_store(store, directory, options, report, error);

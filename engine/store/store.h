@@ -62,4 +62,9 @@ struct teak_store {
     uint64_t shown_lsn, spares_seen;
 };
 
+/* teak_open on a disk that the caller made, whatever options->backend says: the door for disks that are not real. The
+ * store's from here on, whatever the answer. NULL: makes one. */
+enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                               struct teak_store **out, struct teak_report *report, struct teak_error *error);
+
 #endif

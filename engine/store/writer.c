@@ -142,18 +142,28 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
     return TEAK_OK;
 }
 
+static enum teak_status beyond_limit(struct teak_error *error, enum teak_status status, uint64_t limit)
+{
+    fail(error, status, "submit");
+    if (error) {
+        error->expected = limit;
+        error->has_expected = 1;
+    }
+    return status;
+}
+
 static enum teak_status admit_limits(struct teak_store *store, const struct need *need, struct teak_error *error)
 {
     const struct teak_limits *limits = &store->limits;
     const uint64_t bytes = frame_bytes(HEAD_BYTES + need->payload, need->table, limits->block_bytes);
-    if (bytes > limits->batch_bytes) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
-    /* frame, index and checkpoint of a segment that holds nothing else must fit it: a quarter each, and two blocks */
+    if (bytes > limits->batch_bytes) return beyond_limit(error, TEAK_BATCH_TOO_LARGE, limits->batch_bytes);
+    /* frame, index and checkpoint of a segment that holds nothing else must fit it: a quarter each, identity and mark */
     const uint64_t index = segment_index_bytes(need->slots, need->effects, need->effects, limits->block_bytes);
-    const uint64_t fresh = limits->block_bytes + limits->checkpoint_bytes + bytes + index;
-    if (fresh > limits->segment_bytes) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
+    const uint64_t fresh = 2 * (uint64_t)limits->block_bytes + limits->checkpoint_bytes + bytes + index;
+    if (fresh > limits->segment_bytes) return beyond_limit(error, TEAK_BATCH_TOO_LARGE, limits->batch_bytes);
     const uint64_t checkpoint = HEAD_BYTES + sizeof(struct layout_checkpoint) + store->logs.record_bytes + need->records;
     if (need->records != 0 && (int64_t)need->records > 0 && checkpoint > limits->checkpoint_bytes)
-        return fail(error, TEAK_TOO_MANY_LOGS, "submit");
+        return beyond_limit(error, TEAK_TOO_MANY_LOGS, limits->logs);
     return TEAK_OK;
 }
 
@@ -185,6 +195,7 @@ static enum teak_status admit_tables(struct teak_store *store, const struct teak
 
 /* ------------------------------------------------------------------------------------------------------ making room */
 
+/* Would a frame that ends there leave room for the segment's index? And for a clean mark: one block more. */
 static bool fits_segment(const struct teak_store *store, const struct segment *segment, uint64_t frame_end,
                          const struct need *need)
 {
@@ -201,7 +212,8 @@ static bool fits_open_frame(const struct teak_store *store, const struct need *n
     const uint64_t bytes = frame_bytes(writer->payload_end + need->payload, table, store->limits.block_bytes);
     if (bytes > writer->room || table > writer->table_room) return false;
     if (writer->op_count > 0 && bytes > store->limits.group_bytes) return false;
-    return fits_segment(store, segment_active(&store->segments), writer->offset + bytes, need);
+    const uint64_t end = writer->offset + bytes + store->limits.block_bytes;
+    return fits_segment(store, segment_active(&store->segments), end, need);
 }
 
 /* Begins a frame that can take `need`. FULL: no place in the flight, or in the arena. */
@@ -248,7 +260,7 @@ static enum teak_status make_room(struct teak_store *store, const struct need *n
             }
         }
         const struct segment *active = segment_active(&store->segments);
-        if (!fits_segment(store, active, active->frames_end + bytes, need)) {
+        if (!fits_segment(store, active, active->frames_end + bytes + store->limits.block_bytes, need)) {
             writer->is_open = false; /* empty */
             const enum teak_status status = writer_roll(store, need->has_entries);
             if (status != TEAK_OK) return status;
@@ -442,7 +454,11 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
         if (!fits_open_frame(store, &need)) return fail(error, TEAK_BATCH_TOO_LARGE, "submit");
     } else {
         status = make_room(store, &need);
-        if (status != TEAK_OK) return fail(error, status, "submit");
+        if (status != TEAK_OK) {
+            fail(error, status, "submit");
+            if (error && status != TEAK_FULL) error->os_errno = store->pool.failure;
+            return status;
+        }
     }
     return admit_tables(store, batch, &need, error);
 }
@@ -606,7 +622,8 @@ bool writer_put_mark(struct teak_store *store, enum mark mark)
     CHECK(!writer_has_work(writer));
     const struct segment *active = segment_active(&store->segments);
     const uint32_t block = store->limits.block_bytes;
-    if (!fits_segment(store, active, active->frames_end + block, &need)) return false; /* not worth a new segment */
+    /* not worth a new segment; an idle one leaves the room that is kept for the clean one */
+    if (!fits_segment(store, active, active->frames_end + (mark == MARK_IDLE ? 2 : 1) * block, &need)) return false;
     writer->is_open = false;
     if (open_frame(store, block) != TEAK_OK) return false;
     put_op(writer, &op);

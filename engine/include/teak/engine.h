@@ -154,10 +154,10 @@ TEAK_API enum teak_status teak_open(const char *directory, const struct teak_opt
 /* teak_close: make everything durable, mark the store clean, free it.
  * Does      Completes what is pending (its completions are not reported: drain first to see them), indexes closed
  *           segments.
- * Owner     The store is gone whatever the answer.
+ * Owner     The store is gone whatever the answer, but for WRONG_THREAD.
  * Threads   The driving thread.
  * Durable   With TEAK_OK everything that was submitted is.
- * Fails     POISONED (pending batches may or may not be there) · IO · NO_SPACE. A poisoned store is closed writing
+ * Fails     POISONED (pending batches may or may not be there) · WRONG_THREAD. A poisoned store is closed writing
  *           nothing. */
 TEAK_API enum teak_status teak_close(struct teak_store *store, struct teak_error *error);
 
