@@ -1,5 +1,5 @@
-/* key_avx2.c: the long case of key_sum for processors that have AVX2: the same sums, about three times as fast at 4 KiB.
- * Compiled with -mavx2 where the build is for x86-64 (TEAK_HAVE_AVX2), else empty. key.c asks the processor. */
+/* key_avx2.c: the long case of key_sum for processors that have AVX2: the same sums, about three times as fast at 4
+ * KiB. Compiled with -mavx2 where the build is for x86-64 (TEAK_HAVE_AVX2), else empty. key.c asks the processor. */
 #include "format/key.h"
 
 #ifdef TEAK_HAVE_AVX2
