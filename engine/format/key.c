@@ -14,8 +14,7 @@ struct secret_seed {
 };
 struct packed_identity {
     le64 log, index, term;
-    le32 bytes;
-    uint8_t kind, zero[3];
+    le64 bytes_kind; /* bytes in the low 32 bits, kind in the next 8: one store, so that it is read back at once */
 };
 static_assert(sizeof(struct secret_seed) == 24, "docs/format.md: key");
 static_assert(sizeof(struct packed_identity) == 32, "docs/format.md: entry sum");
@@ -55,8 +54,7 @@ uint64_t key_entry_sum(const struct key *key, const struct entry_identity *who, 
         .log = le64_of(who->log),
         .index = le64_of(who->index),
         .term = le64_of(who->term),
-        .bytes = le32_of(who->bytes),
-        .kind = who->kind,
+        .bytes_kind = le64_of((uint64_t)who->kind << 32 | who->bytes),
     };
     const uint64_t identity_sum = key_sum(key, &packed, sizeof packed);
     return mix(key_sum(key, payload, who->bytes), identity_sum);

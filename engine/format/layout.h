@@ -116,6 +116,16 @@ struct layout_slot {
 };
 static_assert(sizeof(struct layout_slot) == 16, "docs/format.md: slot");
 
+/* One slot to two places, in two stores each: what is stored in halves cannot be read back whole at once. */
+static inline void slot_put(uint32_t offset, uint32_t bytes, uint64_t sum, void *one, void *other)
+{
+    const le64 words[2] = {le64_of((uint64_t)bytes << 32 | offset), le64_of(sum)};
+    memcpy(one, &words[0], 8);
+    memcpy((uint8_t *)one + 8, &words[1], 8);
+    memcpy(other, &words[0], 8);
+    memcpy((uint8_t *)other + 8, &words[1], 8);
+}
+
 /* Operations. Every one begins with this head; `bytes_of(op)` follows from code and count. Codes up to 63 and all bits
  * of `flags` are of the kind that refuses: a reader that does not know one must not go on. */
 enum op_code {

@@ -455,7 +455,11 @@ static void keep_from_children(uint8_t *data, uint64_t bytes)
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
     const uintptr_t end_of = ((uintptr_t)data + bytes) / page * page;
-    if (end_of > begin) (void)madvise((void *)begin, end_of - begin, MADV_DONTFORK);
+    if (end_of <= begin) return;
+    (void)madvise((void *)begin, end_of - begin, MADV_DONTFORK);
+    /* One request of the device takes a limited number of pieces: a write of 1 MiB from small pages is cut in two, from
+     * huge ones it is one (docs/performance.md). Where the system has none it says so, and nothing is lost. */
+    (void)madvise((void *)begin, end_of - begin, MADV_HUGEPAGE);
 }
 
 /* Where the whole is refused: what the limit admits at most, and from there down in steps: others have their part. */

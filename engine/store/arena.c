@@ -9,7 +9,8 @@
 bool arena_init(struct arena *arena, uint64_t bytes)
 {
     *arena = (struct arena){.bytes = bytes};
-    arena->base = aligned_alloc(65536, bytes);
+    const uint64_t alignment = bytes >= ARENA_HUGE_PAGE ? ARENA_HUGE_PAGE : 65536;
+    arena->base = aligned_alloc(alignment, align_up(bytes, alignment));
     return arena->base != NULL;
 }
 

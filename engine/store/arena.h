@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ARENA_RUNS = 64 };
+enum { ARENA_RUNS = 64, ARENA_HUGE_PAGE = 2 << 20 };
 
 struct arena_run {
     uint64_t segment;

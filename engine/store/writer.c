@@ -304,28 +304,33 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
     writer->join_count = op->count;
 }
 
+/* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in locals. */
 static void encode_entries(struct teak_store *store, const struct teak_op *op)
 {
     struct writer *writer = &store->writer;
     struct segment *active = segment_active(&store->segments);
     begin_entries(writer, op);
     struct entry_identity who = {.log = op->log, .index = op->index, .term = op->term, .kind = op->kind};
+    uint8_t *payload = writer->frame + writer->payload_end;
+    uint8_t *table = writer->table + writer->table_bytes;
+    struct layout_slot *slots = active->slots + active->slot_count;
+    uint64_t bytes = 0;
     for (uint32_t i = 0; i < op->count; i++, who.index++) {
         const struct teak_bytes *entry = &op->entries[i];
-        uint8_t *payload = writer->frame + writer->payload_end;
+        const uint64_t padding = align_up(entry->bytes, PAYLOAD_ALIGN) - entry->bytes;
         if (entry->data != payload && entry->bytes > 0) memcpy(payload, entry->data, entry->bytes);
-        const uint32_t end = (uint32_t)align_up(entry->bytes, PAYLOAD_ALIGN);
-        memset(payload + entry->bytes, 0, end - entry->bytes);
+        if (padding > 0) memset(payload + entry->bytes, 0, padding);
         who.bytes = entry->bytes;
-        const struct layout_slot slot = {.offset = le32_of(writer->offset + writer->payload_end),
-                                         .bytes = le32_of(entry->bytes),
-                                         .sum = le64_of(key_entry_sum(&active->key, &who, payload))};
-        memcpy(writer->table + writer->table_bytes, &slot, sizeof slot);
-        writer->table_bytes += (uint32_t)sizeof slot;
-        active->slots[active->slot_count++] = slot;
-        writer->payload_end += end;
-        writer->payload_bytes += entry->bytes;
+        slot_put(writer->offset + (uint32_t)(payload - writer->frame), entry->bytes,
+                 key_entry_sum(&active->key, &who, payload), &slots[i], table);
+        table += sizeof *slots;
+        payload += entry->bytes + padding;
+        bytes += entry->bytes;
     }
+    active->slot_count += op->count;
+    writer->payload_end = (uint32_t)(payload - writer->frame);
+    writer->table_bytes = (uint32_t)(table - writer->table);
+    writer->payload_bytes += bytes;
     writer->entry_count += op->count;
     writer->entries += op->count;
 }
