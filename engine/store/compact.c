@@ -35,6 +35,7 @@ static void set_keep(struct teak_store *store)
 static void hand_over(struct teak_store *store)
 {
     struct segments *segments = &store->segments;
+    if (store->seal.segment && store->seal.segment->number < store->forget_upto) return; /* its sealing began meanwhile */
     set_keep(store);
     for (; segments->oldest < store->forget_upto; segments->oldest++) {
         struct segment *segment = segment_at(segments, segments->oldest);

@@ -69,6 +69,7 @@ static bool index_is_whole(const struct image *image)
     const struct footer *footer = &image->footer;
     uint64_t sums[SLOT_PIECES_MAX];
     uint32_t pieces = 0;
+    if (footer->slot_count > (uint32_t)SLOT_PIECES_MAX * SLOT_PIECE) return false; /* no frames hold so many */
     for (uint32_t slot = 0; slot < footer->slot_count; slot += SLOT_PIECE) {
         const uint32_t count = footer->slot_count - slot < SLOT_PIECE ? footer->slot_count - slot : SLOT_PIECE;
         const uint8_t *at = image->bytes + footer->slots_offset + slot * sizeof(struct layout_slot);

@@ -227,31 +227,54 @@ static enum teak_status load_synced(struct teak_store *store, const struct scan_
     return image_load(source, image, error);
 }
 
-/* The newest segments, down to the first with a footer; oldest first. `before`: that one's footer. */
+/* What stands before the segments that are scanned. */
+struct before {
+    bool is_sealed;
+    struct footer footer;      /* of the sealed one                                                       */
+    enum teak_status status;   /* not OK: file `number` cannot be that segment. It need not be: a forgotten one has its */
+    uint64_t number;           /* name until its next use is ready, but what it holds means nothing any more */
+    struct teak_error error;
+};
+
+static bool is_judgement(enum teak_status status)
+{
+    return status == TEAK_FOREIGN_FILE || status == TEAK_BAD_MAGIC || status == TEAK_SEGMENT_SHORT ||
+           status == TEAK_BLOCK_SIZE || status == TEAK_LOG_GONE;
+}
+
+/* The newest segments, down to the first with a footer; oldest first. */
 static enum teak_status open_tail(struct teak_store *store, const struct listing *listing, struct tail *tail,
-                                  struct footer *before, bool *has_before, struct teak_report *report,
-                                  struct teak_error *error)
+                                  struct before *before, struct teak_report *report, struct teak_error *error)
 {
     const struct scan_source source = recover_source(store);
     const struct numbers *numbers = &listing->segments;
-    *has_before = false;
     struct image found[SCAN_TAIL_MAX];
     enum teak_status status = TEAK_OK;
     for (uint64_t i = numbers->count; i-- > 0 && tail->count < SCAN_TAIL_MAX && status == TEAK_OK;) {
         if (i + 1 < numbers->count && numbers->list[i] + 1 != numbers->list[i + 1]) break;
         struct image *image = &found[tail->count];
-        status = image_open(&source, numbers->list[i], image, error);
-        if (status != TEAK_OK) break;
+        struct teak_error why = {0};
+        status = image_open(&source, numbers->list[i], image, &why);
+        if (status == TEAK_OK && !image->has_footer) {
+            const uint64_t begin = disk_now(store->disk);
+            status = load_synced(store, &source, image, &why);
+            report->sync_ns += disk_now(store->disk) - begin;
+            if (status != TEAK_OK) image_close(&source, image);
+        }
+        if (status != TEAK_OK) {
+            if (error) *error = why;
+            if (tail->count == 0 || !is_judgement(status)) break;
+            *before = (struct before){.status = status, .number = numbers->list[i], .error = why};
+            status = TEAK_OK;
+            break;
+        }
         if (image->has_footer) {
-            *before = image->footer;
-            *has_before = true;
+            before->footer = image->footer;
+            before->is_sealed = true;
             image_close(&source, image);
             break;
         }
         tail->count++;
-        const uint64_t begin = disk_now(store->disk);
-        status = load_synced(store, &source, image, error);
-        report->sync_ns += disk_now(store->disk) - begin;
     }
     for (uint32_t i = 0; i < tail->count; i++) tail->images[i] = found[tail->count - 1 - i];
     return status;
@@ -337,7 +360,7 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
             report->sealed++;
             status = replay_summary(store, segment, summary, error);
         }
-    } else if (status == TEAK_OK) {
+    } else if (status == TEAK_OK) { /* its index is lost: not damage */
         status = load_synced(store, &source, &image, error);
         uint64_t end = 0;
         if (status == TEAK_OK) status = scan_lost_index(&source, &image, &end, report, error);
@@ -345,8 +368,7 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     }
     const struct segment *segment = status == TEAK_OK ? segment_at(&store->segments, number) : NULL;
     if (segment && *last_lsn && segment->first_lsn != *last_lsn + 1) {
-        scan_describe(&source, &image, source.block_bytes, *last_lsn + 1, segment->first_lsn - 1, report);
-        status = fail_segment(error, TEAK_DAMAGED, "scan", number, 0);
+        status = scan_gap(number, *last_lsn + 1, segment->first_lsn, report, error);
     }
     if (segment) *last_lsn = segment->last_lsn;
     free(summary);
@@ -451,6 +473,17 @@ static enum teak_status check_row(const struct listing *listing, const struct ta
     return TEAK_SEGMENT_MISSING;
 }
 
+/* Numbers that no writer comes to, under sums that hold: malice. Nothing behind this must fear that they wrap. */
+static enum teak_status check_sense(const struct tail *tail, struct teak_error *error)
+{
+    enum { NUMBERS_BITS = 62 };
+    const struct image *last = &tail->images[tail->last];
+    if (tail->oldest > 0 && tail->oldest <= last->number && last->number >> NUMBERS_BITS == 0 &&
+        tail->lsn >> NUMBERS_BITS == 0)
+        return TEAK_OK;
+    return fail_segment(error, TEAK_DECODE, "scan", last->number, tail->end);
+}
+
 static enum teak_status read_once(struct teak_store *store, struct teak_report *report, struct teak_error *error)
 {
     const struct scan_source source = recover_source(store);
@@ -465,20 +498,25 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
         name_segment(1, name);
         status = fail_file(error, TEAK_SEGMENT_MISSING, "list", name, 0);
     }
-    struct footer before = {0};
-    bool has_before = false;
-    if (status == TEAK_OK) status = open_tail(store, &listing, tail, &before, &has_before, report, error);
+    struct before before = {.status = TEAK_OK};
+    if (status == TEAK_OK) status = open_tail(store, &listing, tail, &before, report, error);
     if (status == TEAK_OK && tail->count == 0) { /* a sealed segment always has a successor */
-        status = fail_segment(error, TEAK_SEGMENT_MISSING, "list", before.segment + 1, 0);
+        status = fail_segment(error, TEAK_SEGMENT_MISSING, "list", before.footer.segment + 1, 0);
     }
     const uint64_t scan_begin = disk_now(store->disk);
     uint64_t shown = UINT64_MAX;
     if (store->living) {
-        shown = has_before ? before.last_lsn + 1 : 0;
+        shown = before.is_sealed ? before.footer.last_lsn + 1 : 0;
         for (uint32_t i = 0; status == TEAK_OK && i < tail->count; i++)
             shown = max_u64(shown, image_vouched(&source, &tail->images[i]));
     }
-    if (status == TEAK_OK) status = scan_tail(&source, tail, has_before ? &before : NULL, shown, report, error);
+    if (status == TEAK_OK)
+        status = scan_tail(&source, tail, before.is_sealed ? &before.footer : NULL, shown, report, error);
+    if (status == TEAK_OK) status = check_sense(tail, error);
+    if (status == TEAK_OK && before.status != TEAK_OK && before.number >= tail->oldest) {
+        status = before.status;
+        if (error) *error = before.error;
+    }
     if (status == TEAK_OK) status = check_row(&listing, tail, error);
     if (status == TEAK_OK) status = replay_all(store, tail, report, error);
     report->scan_ns = disk_now(store->disk) - scan_begin - report->sealed_ns;
@@ -613,7 +651,7 @@ static enum teak_status write_superblock(struct teak_store *store, struct teak_e
     return os_errno ? fail_errno(error, os_errno, "create", "STORE") : sync_directory(store, error);
 }
 
-/* The first segment of a creation that did not come as far as STORE: it holds the first checkpoint, of no logs, or nothing.
+/* The first segment of a creation that did not come as far as STORE: the first checkpoint, of no logs, or less.
  * Its family is the one it names itself. */
 static bool is_virgin(struct teak_store *store, uint64_t number)
 {
@@ -636,13 +674,10 @@ static bool is_virgin(struct teak_store *store, uint64_t number)
     bool virgin = image.identity == TEAK_OK && !image.has_footer && image_load(&source, &image, NULL) == TEAK_OK;
     struct frame_head head;
     struct op op;
-    uint64_t offset = source.block_bytes;
-    if (virgin && image_checkpoint(&source, &image, &head, &op)) {
-        virgin = op.count == 0 && head.op_count == 1;
-        offset += head.bytes;
-    }
-    for (; virgin && offset < image.file_bytes; offset += source.block_bytes)
-        virgin = !image_head(&source, &image, offset, &head);
+    if (virgin && image_checkpoint(&source, &image, &head, &op)) virgin = op.count == 0 && head.op_count == 1;
+    /* A checkpoint of no logs takes one block, whole or torn; behind it are the zeros that the file was filled with. */
+    if (virgin) virgin = bytes_are_zero(image.bytes + 2 * (uint64_t)source.block_bytes,
+                                        image.file_bytes - 2 * (uint64_t)source.block_bytes);
     image_close(&source, &image);
     return virgin;
 }

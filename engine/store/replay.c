@@ -9,6 +9,7 @@
 #include "store/apply.h"
 #include "store/failure.h"
 #include "store/locate.h"
+#include "store/seal.h"
 
 /* The log of that id, made if `make`; NULL and OK: there is none. Its tables have room for one more of everything, and for
  * META where `meta_bytes` says so. */
@@ -118,12 +119,17 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
     struct log *log;
     const enum teak_status status = find_log(store, segment, record->log, true, record->meta_bytes, &log, error);
     if (status != TEAK_OK) return status;
-    if (record->base_index > record->last_index || record->last_index == UINT64_MAX)
+    const bool fresh = record->marks & LOG_FRESH;
+    if (record->base_index > record->last_index || record->last_index == UINT64_MAX ||
+        (fresh && record->last_index != 0))
         return senseless(segment, record->log, record->last_index, error);
     take_away(store, log, record->last_index + 1);
     if (log->piece_count > 0 && log->head.last.index != record->last_index) take_away(store, log, 0); /* its tail is lost */
+    if (log->piece_count > 0 && record->last_index > record->base_index &&
+        terms_at(&log->terms, record->last_index) != record->last_term)
+        return senseless(segment, record->log, record->last_index, error);
     log->head = (struct log_head){.alive = true,
-                                  .fresh = record->marks & LOG_FRESH,
+                                  .fresh = fresh,
                                   .life = record->life,
                                   .term = record->term,
                                   .vote = record->vote,
@@ -171,8 +177,9 @@ static enum teak_status replay_entries(const struct apply_at *at, struct log *lo
     if (!head->fresh && op->entries.first > head->last.index + 1)
         return senseless(segment, log->id, op->entries.first, error);
     const struct terms *terms = &log->terms;
+    const uint64_t from = head->fresh ? op->entries.first : max_u64(op->entries.first, head->base.index + 1);
     uint32_t run = terms->count; /* the run that will be the last once the entries from `first` on are gone */
-    while (run > 0 && terms->runs[run - 1].first >= op->entries.first) run--;
+    while (run > 0 && terms->runs[run - 1].first >= from) run--;
     if (run > 0 && terms->runs[run - 1].term > op->entries.term)
         return senseless(segment, log->id, op->entries.first, error);
     if (op->count > segment->slot_capacity - segment->slot_count)
@@ -184,10 +191,12 @@ static enum teak_status replay_entries(const struct apply_at *at, struct log *lo
     return TEAK_OK;
 }
 
+/* `at_start`: of a segment. There stands a checkpoint, and nowhere else. */
 static enum teak_status replay_op(struct teak_store *store, const struct apply_at *at, const struct op *op,
-                                  struct teak_error *error)
+                                  bool at_start, struct teak_error *error)
 {
     struct segment *segment = at->active;
+    if ((op->code == OP_CHECKPOINT) != at_start) return senseless(segment, 0, 0, error);
     if (op->code == OP_CHECKPOINT) return load_checkpoint(store, segment, op, error);
     if (op->code == OP_MARK) return TEAK_OK;
     if (op->code == OP_FORGET) {
@@ -228,16 +237,24 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
     return senseless(segment, op->log, 0, error);
 }
 
+static uint64_t record_room(const struct teak_store *store)
+{
+    return store->limits.checkpoint_bytes - HEAD_BYTES - sizeof(struct layout_checkpoint);
+}
+
 enum teak_status replay_frame(struct teak_store *store, struct segment *segment, const uint8_t *frame,
                               const struct frame_head *head, struct teak_error *error)
 {
     const struct apply_at at = {.logs = &store->logs, .segments = &store->segments, .active = segment, .lsn = head->lsn};
     uint32_t cursor = 0;
     struct op op;
-    while (table_next(frame, head, &cursor, &op)) {
-        const enum teak_status status = replay_op(store, &at, &op, error);
+    bool at_start = segment->first_lsn == 0;
+    for (; table_next(frame, head, &cursor, &op); at_start = false) {
+        const enum teak_status status = replay_op(store, &at, &op, at_start, error);
         if (status != TEAK_OK) return status;
     }
+    if (at_start || record_room(store) < store->logs.record_bytes) /* no checkpoint could hold these logs */
+        return senseless(segment, 0, 0, error);
     if (segment->first_lsn == 0) segment->first_lsn = head->lsn;
     segment->last_lsn = head->lsn;
     segment->chain = head->checksum;
@@ -255,8 +272,24 @@ static void report_hole(struct teak_report *report, uint64_t log, uint64_t first
     report->damage_count++;
 }
 
+/* The index of a segment that was scanned will stand behind its frames: a writer sees to it that it fits. */
+static enum teak_status find_room_for_indexes(const struct teak_store *store, struct teak_error *error)
+{
+    const struct segments *segments = &store->segments;
+    for (uint64_t number = segments->oldest; number <= segments->newest; number++) {
+        const struct segment *segment = segment_at(segments, number);
+        if (segment->state == SEGMENT_SEALED) continue;
+        uint64_t end;
+        if (!seal_fits(segment, store->limits.block_bytes, &end)) return fail(error, TEAK_NO_MEMORY, "replay");
+        if (end > segment->file_bytes) return senseless(segment, 0, 0, error);
+    }
+    return TEAK_OK;
+}
+
 enum teak_status replay_finish(struct teak_store *store, struct teak_report *report, struct teak_error *error)
 {
+    const enum teak_status status = find_room_for_indexes(store, error);
+    if (status != TEAK_OK) return status;
     const uint32_t holes_before = report->damage_count;
     for (uint32_t i = 0; i < store->logs.count; i++) {
         struct log *log = store->logs.sorted[i];

@@ -48,7 +48,8 @@ static enum teak_status judge_identity(const struct scan_source *source, struct 
     memcpy(&layout, block, sizeof layout);
     if (image->identity == TEAK_VERSION || image->identity == TEAK_FEATURE) return image->identity;
     if (image->identity == TEAK_BAD_MAGIC) return TEAK_OK; /* lost, or never ours: what stands behind it decides */
-    return memcmp(layout.family, source->family, sizeof layout.family) == 0 ? TEAK_OK : TEAK_FOREIGN_FILE;
+    image->is_foreign = memcmp(layout.family, source->family, sizeof layout.family) != 0; /* or that is what rotted */
+    return TEAK_OK;
 }
 
 static enum teak_status open_file(const struct scan_source *source, struct image *image, struct teak_error *error)
@@ -90,7 +91,8 @@ static enum teak_status read_ends(const struct scan_source *source, struct image
         image->has_key = true;
     }
     if (!image->has_footer && image->file_bytes < source->segment_bytes)
-        return fail_segment(error, TEAK_SEGMENT_SHORT, "open", image->number, image->file_bytes);
+        return fail_segment(error, image->is_foreign ? TEAK_FOREIGN_FILE : TEAK_SEGMENT_SHORT, "open", image->number,
+                            image->file_bytes);
     return TEAK_OK;
 }
 
@@ -138,6 +140,7 @@ enum teak_status image_load(const struct scan_source *source, struct image *imag
     if (!image->has_key) repair_key(source, image);
     if (!image->has_key && image->identity == TEAK_BAD_MAGIC)
         return fail_segment(error, TEAK_BAD_MAGIC, "judge", image->number, 0);
+    if (!image->has_key && image->is_foreign) return fail_segment(error, TEAK_FOREIGN_FILE, "judge", image->number, 0);
     return TEAK_OK;
 }
 
@@ -247,6 +250,15 @@ void scan_describe(const struct scan_source *source, const struct image *image, 
     if (named == 0) list_damage(report, place);
 }
 
+enum teak_status scan_gap(uint64_t segment, uint64_t expected, uint64_t found, struct teak_report *report,
+                          struct teak_error *error)
+{
+    report->hard_states_suspect = true;
+    list_damage(report, (struct teak_damage){.segment = segment, .first_lsn = expected,
+                                             .last_lsn = found > expected ? found - 1 : expected});
+    return fail_segment(error, TEAK_DAMAGED, "scan", segment, 0);
+}
+
 static enum teak_status damaged(const struct scan_source *source, const struct image *image, uint64_t offset,
                                 uint64_t first_lsn, uint64_t last_lsn, struct teak_report *report,
                                 struct teak_error *error)
@@ -285,6 +297,35 @@ static void walk(const struct scan_source *source, struct tail *tail, const stru
         note_frame(tail, image->bytes + tail->end, &head);
 }
 
+/* Was the frame that is missing the first of the next segment? Then its head says so, or the one behind it. */
+static bool was_first_frame(const struct scan_source *source, const struct tail *tail, const struct image *next)
+{
+    for (uint64_t offset = source->block_bytes; offset < next->file_bytes; offset += source->block_bytes) {
+        struct frame_head head;
+        if (!image_head(source, next, offset, &head)) continue;
+        return head.lsn == tail->lsn + (offset > source->block_bytes);
+    }
+    return false;
+}
+
+/* A frame whose sums hold but which this build does not understand is not torn: it is never cut. It may stand where the
+ * walk stopped, or first in the next segment. */
+static enum teak_status judge_sense(const struct scan_source *source, const struct tail *tail, const struct image *image,
+                                    struct teak_error *error)
+{
+    for (uint32_t i = 0; i < 2 && tail->last + i < tail->count; i++, image++) {
+        const uint64_t offset = i == 0 ? tail->end : source->block_bytes;
+        struct frame_head head;
+        struct op bad;
+        uint64_t bad_index;
+        if (!image_head(source, image, offset, &head) || head.lsn != tail->lsn || head.chain != tail->chain) continue;
+        const enum frame_verdict verdict = frame_judge(image->bytes + offset, &head, &image->key, &bad, &bad_index);
+        if (verdict == FRAME_UNKNOWN) return fail_segment(error, TEAK_FEATURE, "scan", image->number, offset);
+        if (verdict == FRAME_SENSELESS) return fail_segment(error, TEAK_DECODE, "scan", image->number, offset);
+    }
+    return TEAK_OK;
+}
+
 /* X is where the walk stopped: cut, or damage. */
 static enum teak_status judge_tail(const struct scan_source *source, struct tail *tail, uint64_t shown,
                                    struct teak_report *report, struct teak_error *error)
@@ -294,6 +335,8 @@ static enum teak_status judge_tail(const struct scan_source *source, struct tail
         tail->verdict = VERDICT_CUT;
         return TEAK_OK;
     }
+    const enum teak_status refused = judge_sense(source, tail, image, error);
+    if (refused != TEAK_OK) return refused;
     later_heads(source, image, tail->end, tail);
     for (uint32_t i = tail->last + 1; i < tail->count; i++)
         later_heads(source, &tail->images[i], source->block_bytes, tail);
@@ -301,6 +344,9 @@ static enum teak_status judge_tail(const struct scan_source *source, struct tail
     tail->verdict = tail_verdict((struct tail_facts){.later = tail->later_frames > 0, .vouched = vouched});
     tail->is_clean = tail->is_clean && tail->later_frames == 0;
     if (tail->verdict != VERDICT_DAMAGED) return TEAK_OK;
+    const struct image *next = tail->last + 1 < tail->count ? image + 1 : NULL;
+    if (next && was_first_frame(source, tail, next))
+        return damaged(source, next, source->block_bytes, tail->lsn, tail->vouched, report, error);
     return damaged(source, image, tail->end, tail->lsn, tail->vouched, report, error);
 }
 
@@ -352,10 +398,13 @@ enum teak_status scan_tail(const struct scan_source *source, struct tail *tail, 
 enum teak_status scan_frames(const struct scan_source *source, const struct image *image, uint64_t end,
                              scan_visit visit, void *context, struct teak_report *report, struct teak_error *error)
 {
+    uint64_t lsn = 0, chain = 0; /* that the next frame must have; 0: the first one */
     for (uint64_t offset = source->block_bytes; offset < end;) {
         struct frame_head head;
-        if (!image_frame(source, image, offset, &head))
-            return damaged(source, image, offset, 0, 0, report, error);
+        if (!image_frame(source, image, offset, &head) || (lsn && (head.lsn != lsn || head.chain != chain)))
+            return damaged(source, image, offset, lsn, lsn, report, error);
+        lsn = head.lsn + 1;
+        chain = head.checksum;
         const enum teak_status status = visit(context, image->bytes + offset, &head, error);
         if (status != TEAK_OK) return status;
         offset += head.bytes;
@@ -366,6 +415,7 @@ enum teak_status scan_frames(const struct scan_source *source, const struct imag
 enum teak_status scan_lost_index(const struct scan_source *source, const struct image *image, uint64_t *end_out,
                                  struct teak_report *report, struct teak_error *error)
 {
+    if (!image->has_key) return damaged(source, image, source->block_bytes, 0, 0, report, error);
     struct image next;
     enum teak_status status = image_open(source, image->number + 1, &next, error);
     if (status != TEAK_OK) return status;
@@ -373,7 +423,7 @@ enum teak_status scan_lost_index(const struct scan_source *source, const struct 
     struct frame_head head;
     struct op op;
     if (status == TEAK_OK && image_checkpoint(source, &next, &head, &op) && op.checkpoint.segment == image->number &&
-        image->has_key && op.checkpoint.salt == image->key.salt)
+        op.checkpoint.salt == image->key.salt)
         *end_out = min_u64(op.checkpoint.end_offset, image->file_bytes);
     else if (status == TEAK_OK)
         status = damaged(source, &next, source->block_bytes, 0, 0, report, error);

@@ -23,6 +23,7 @@ struct image {
     int32_t file;
     uint64_t file_bytes;
     enum teak_status identity; /* how the identity block was judged                                    */
+    bool is_foreign;           /* it fails its checksum, and names another family                      */
     bool has_key;              /* the salt is known: from the identity, or from what repeats it        */
     struct key key;
     bool has_footer;           /* sealed                                                               */
@@ -100,6 +101,10 @@ enum teak_status scan_frames(const struct scan_source *source, const struct imag
  * image_load. */
 enum teak_status scan_lost_index(const struct scan_source *source, const struct image *image, uint64_t *end_out,
                                  struct teak_report *report, struct teak_error *error);
+
+/* The segment does not begin with the LSN that the one before it leads to. DAMAGED. */
+enum teak_status scan_gap(uint64_t segment, uint64_t expected, uint64_t found, struct teak_report *report,
+                          struct teak_error *error);
 
 /* Names what a damaged place holds: entries, where its table can be read, else LSNs. */
 void scan_describe(const struct scan_source *source, const struct image *image, uint64_t offset, uint64_t first_lsn,

@@ -113,6 +113,32 @@ uint32_t seal_summarise(const struct segment *segment, const struct effect **sor
     return bytes;
 }
 
+static uint64_t summary_room(const struct segment *segment, uint32_t block_bytes)
+{
+    return align_up(segment->effect_count * sizeof(struct layout_touched) +
+                        segment->extent_count * sizeof(struct layout_extent), block_bytes);
+}
+
+bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *end_out)
+{
+    /* At most this much; what was sealed before and cut behind its footer may be that much shorter. */
+    *end_out = segment->frames_end + segment_index_bytes(segment->slot_count, segment->effect_count,
+                                                         segment->extent_count, block_bytes);
+    if (*end_out <= segment->file_bytes) return true;
+    uint8_t *summary = aligned_alloc(65536, align_up(summary_room(segment, block_bytes) + 1, 65536));
+    const struct effect **sorted = malloc((segment->effect_count + 1) * sizeof(const struct effect *));
+    struct footer footer = {0};
+    const bool enough = summary && sorted;
+    if (enough) {
+        const uint64_t bytes = seal_summarise(segment, sorted, summary, &footer);
+        *end_out = segment->frames_end + align_up(footer.slot_count * sizeof(struct layout_slot), block_bytes) +
+                   align_up(bytes, block_bytes) + block_bytes;
+    }
+    free(summary);
+    free(sorted);
+    return enough;
+}
+
 /* The next piece of slots, in the summary's order. Returns how many. */
 static uint32_t fill_piece(struct seal *seal)
 {
@@ -143,9 +169,7 @@ static uint32_t fill_piece(struct seal *seal)
 static int begin(struct seal *seal, struct segment *segment)
 {
     const uint32_t block = seal->block_bytes;
-    const uint64_t room = align_up(segment->effect_count * sizeof(struct layout_touched) +
-                                       segment->extent_count * sizeof(struct layout_extent),
-                                   block) + block;
+    const uint64_t room = summary_room(segment, block) + block;
     seal->tail = aligned_alloc(65536, align_up(room, 65536));
     seal->sorted = malloc((segment->effect_count + 1) * sizeof(const struct effect *));
     if (!seal->tail || !seal->sorted) {

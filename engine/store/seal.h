@@ -61,6 +61,9 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
 int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segments, struct logs *logs,
                struct layout_slot **spare_slots, uint32_t *spare_capacity);
 
+/* Where the file of a closed segment would end behind its index. false: no memory to find out. */
+bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *end_out);
+
 /* The net effect of a segment, as a summary with slot numbers in it. `sorted` has room for effect_count, `out` for as
  * many records and extent_count extents. Returns the bytes; sets the footer's slot_count and log_count. For its test,
  * too. */

@@ -39,6 +39,15 @@ struct rig {
     char dir[RIG_PATH]; /* the store's directory */
 };
 
+static inline void rig_join(const char *dir, const char *name, char out[2 * RIG_PATH])
+{
+    const size_t bytes = strlen(dir), more = strlen(name);
+    assert_true(bytes + more + 2 <= 2 * RIG_PATH);
+    memcpy(out, dir, bytes);
+    out[bytes] = '/';
+    memcpy(out + bytes + 1, name, more + 1);
+}
+
 static inline void rig_remove(const char *dir)
 {
     DIR *list = opendir(dir);
@@ -47,7 +56,7 @@ static inline void rig_remove(const char *dir)
     while ((entry = readdir(list)) != NULL) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         char path[2 * RIG_PATH];
-        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        rig_join(dir, entry->d_name, path);
         if (unlink(path) != 0) rig_remove(path);
     }
     closedir(list);
@@ -67,7 +76,7 @@ static inline struct rig rig_make(const char *name)
 
 static inline void rig_path(const struct rig *rig, const char *name, char out[2 * RIG_PATH])
 {
-    snprintf(out, 2 * RIG_PATH, "%s/%s", rig->dir, name);
+    rig_join(rig->dir, name, out);
 }
 
 static inline void rig_segment_name(uint64_t number, char out[64]) { snprintf(out, 64, "%016" PRIx64 ".seg", number); }
