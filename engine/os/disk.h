@@ -212,7 +212,7 @@ static inline uint64_t disk_register_memory(struct disk *disk, void *data, uint6
 static inline int disk_drop_cache(struct disk *disk, int32_t file) { return disk->ops->drop_cache(disk, file); }
 
 /* A descriptor that becomes readable when a completion is there, for epoll and its kin. Made at the first call (after
- * attach), owned by the disk. -1 and errno where it cannot be had. */
+ * attach), owned by the disk. A negative errno where it cannot be had. */
 static inline int disk_event_fd(struct disk *disk) { return disk->ops->event_fd(disk); }
 
 static inline uint64_t disk_now(struct disk *disk) { return disk->ops->now(disk); } /* ns, CLOCK_MONOTONIC */

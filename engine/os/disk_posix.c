@@ -245,7 +245,7 @@ static int posix_event_fd(struct disk *disk)
     struct posix *posix = posix_of(disk);
     if (posix->event >= 0) return posix->event;
     const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event < 0) return -1;
+    if (event < 0) return -errno;
     pthread_mutex_lock(&posix->lock);
     posix->event = event;
     if (posix->ended.first) signal_event(posix);

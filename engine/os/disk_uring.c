@@ -348,12 +348,11 @@ static int uring_event_fd(struct disk *disk)
     struct uring *uring = uring_of(disk);
     if (uring->event >= 0) return uring->event;
     const int event = eventfd(uring->out > 0 ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event < 0) return -1;
+    if (event < 0) return -errno;
     const int result = io_uring_register_eventfd(&uring->ring, event);
     if (result < 0) {
         close(event);
-        errno = -result;
-        return -1;
+        return result;
     }
     uring->event = event;
     return event;

@@ -227,14 +227,9 @@ static enum teak_status draw_superblock(struct teak_store *store, const struct t
                                         struct teak_error *error)
 {
     struct superblock *super = &store->superblock;
+    /* The knobs of this opening are no defaults for the next one: what STORE says of them is 0, the engine's own. */
     *super = (struct superblock){.block_bytes = options->block_bytes ? options->block_bytes : BLOCK_DEFAULT,
-                                 .segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_DEFAULT,
-                                 .arena_bytes = options->arena_bytes,
-                                 .linger_ns = options->linger_ns,
-                                 .strategy = options->strategy,
-                                 .in_flight = options->in_flight,
-                                 .group_bytes = options->group_bytes,
-                                 .spares = options->spares};
+                                 .segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_DEFAULT};
     int os_errno = disk_entropy(store->disk, super->family, sizeof super->family);
     if (!os_errno) os_errno = disk_entropy(store->disk, super->instance, sizeof super->instance);
     return os_errno ? fail_errno(error, os_errno, "entropy", "") : TEAK_OK;
@@ -449,7 +444,7 @@ enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_e
     const enum teak_status status = guard(store, error);
     if (status != TEAK_OK) return status;
     *out = disk_event_fd(store->disk);
-    return *out >= 0 ? TEAK_OK : fail_errno(error, errno, "event_fd", "");
+    return *out >= 0 ? TEAK_OK : fail_errno(error, -*out, "event_fd", "");
 }
 
 uint64_t teak_deadline(const struct teak_store *store)
