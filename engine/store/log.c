@@ -219,6 +219,8 @@ void logs_remove(struct logs *logs, struct log *log)
 {
     CHECK_EQ(log->piece_count, 0);
     log->terms.count = 0;
+    log->wants_more = 0;
+    log->wants_meta = false;
     if (logs->recent == log) logs->recent = NULL;
     uint32_t hole = slot_of(logs, log->id);
     while (logs->slots[hole] != log) hole = (hole + 1) & (logs->capacity - 1);
