@@ -193,7 +193,6 @@ static enum framing_answer feed(struct append *run)
 
 static int wait_ms(const struct append *run)
 {
-    if (run->pending == 0) return -1;
     const uint64_t deadline_ns = teak_deadline(run->store);
     if (deadline_ns == TEAK_NO_DEADLINE) return -1;
     const uint64_t now_ns = ticks_ns();
@@ -218,7 +217,7 @@ static bool await_input(struct append *run)
     for (;;) {
         struct pollfd fds[3] = {{.fd = run->framing.fd, .events = POLLIN},
                                 {.fd = stop_fd(), .events = POLLIN},
-                                {.fd = run->pending > 0 ? run->event_fd : -1, .events = POLLIN}};
+                                {.fd = run->event_fd, .events = POLLIN}};
         show(run);
         if (poll(fds, 3, wait_ms(run)) < 0 && errno != EINTR) return trouble_text(run, "poll: %s", strerror(errno));
         if (stop_asked()) return false;
@@ -227,7 +226,7 @@ static bool await_input(struct append *run)
             if (read(run->event_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN && errno != EINTR)
                 return trouble_text(run, "event descriptor: %s", strerror(errno));
         }
-        if (run->pending > 0 && !settle(run, 0)) return false;
+        if (!settle(run, 0)) return false; /* with nothing pending, too: chores, and the mark that vouches for an idle log */
         if (fds[0].revents != 0) return true;
     }
 }
