@@ -128,7 +128,6 @@ struct teak_report {
     int backend_errno;                             /* why                                                */
     char backend[8];                               /* "uring", "posix"                                   */
     bool direct_io;                                /* false: the file system has no O_DIRECT             */
-    uint64_t registered_bytes;                     /* of the arena, with io_uring                        */
     uint64_t lock_wait_ns, list_ns, sync_ns, sealed_ns, scan_ns, total_ns;
     uint32_t damage_count;                         /* may exceed TEAK_DAMAGE_MAX: the first are listed   */
     struct teak_damage damage[TEAK_DAMAGE_MAX];
@@ -174,6 +173,7 @@ struct teak_limits {
     uint32_t checkpoint_bytes; /* bounds the number of logs: 120 bytes each, and their META     */
     uint32_t logs;             /* that fit if none has META                                     */
     uint64_t arena_bytes;      /* in force                                                      */
+    uint64_t registered_bytes; /* of it with io_uring, as far as RLIMIT_MEMLOCK goes; known once driven */
     uint32_t in_flight, group_bytes;
     uint32_t meta_bytes;
     enum teak_strategy strategy;
