@@ -78,11 +78,22 @@ static uint64_t pick(uint64_t asked, uint64_t stored, uint64_t engine)
     return asked ? asked : stored ? stored : engine;
 }
 
+/* The defaults in STORE are judged as options are: whoever made its checksum may be no writer of ours. */
+static enum teak_status check_defaults(const struct superblock *super, struct teak_error *error)
+{
+    if (super->strategy < TEAK_STRATEGY_COUNT && super->in_flight <= FLIGHT_IN_FLIGHT_MAX &&
+        super->linger_ns <= LINGER_MAX_NS && super->spares <= SPARES_MAX && super->arena_bytes <= ARENA_MAX)
+        return TEAK_OK;
+    return fail_file(error, TEAK_DECODE, "judge", "STORE", 0);
+}
+
 /* The limits follow from the superblock; the rest from options, the store's defaults, the engine's. */
 static enum teak_status settle_limits(struct teak_store *store, const struct teak_options *options,
                                       struct teak_error *error)
 {
     const struct superblock *super = &store->superblock;
+    const enum teak_status status = check_defaults(super, error);
+    if (status != TEAK_OK) return status;
     if (options->block_bytes && options->block_bytes != super->block_bytes)
         return other_shape(error, "block_bytes", super->block_bytes);
     if (options->segment_bytes && options->segment_bytes != super->segment_bytes)
@@ -219,7 +230,6 @@ static enum teak_status make_parts(struct teak_store *store, const struct teak_o
         !seal_init(&store->seal, limits->block_bytes) ||
         !pool_init(&store->pool, store->directory, store->open_flags, &shape, spares))
         return fail(error, TEAK_NO_MEMORY, "open");
-    report->registered_bytes = disk_register_memory(store->disk, store->arena.base, store->arena.bytes);
     return TEAK_OK;
 }
 
@@ -333,6 +343,9 @@ static enum teak_status guard(struct teak_store *store, struct teak_error *error
         const int os_errno = disk_attach(store->disk);
         if (os_errno == EEXIST) return fail(error, TEAK_WRONG_THREAD, "drive");
         if (os_errno) return fail_errno(error, os_errno, "attach", "");
+        /* Pinning touches every page: it belongs to driving, not to opening. */
+        store->limits.registered_bytes =
+            disk_register_memory(store->disk, store->arena.base, store->arena.bytes);
     }
     store->thread = &thread_mark;
     return TEAK_OK;

@@ -166,8 +166,9 @@ static bool same_log(struct teak_store *store, uint64_t id, const struct model_l
     struct teak_log log;
     const enum teak_status status = teak_log(store, id, &log, NULL);
     if (status != TEAK_OK) return !want->alive;
-    return want->alive && log.fresh == want->fresh && same_pos(log.base, want->base) && same_pos(log.last, want->last) &&
-           same_pos(log.snapshot, want->snapshot) && log.hard.term == want->hard.term && log.hard.vote == want->hard.vote &&
+    return want->alive && log.fresh == want->fresh && same_pos(log.base, want->base) &&
+           same_pos(log.last, want->last) && same_pos(log.snapshot, want->snapshot) &&
+           log.hard.term == want->hard.term && log.hard.vote == want->hard.vote &&
            log.hard.commit == want->hard.commit && log.meta_bytes == want->meta_bytes;
 }
 
@@ -200,8 +201,8 @@ static bool same_entries(struct teak_store *store, uint64_t id, const struct mod
             assert_int_equal(last_of_kind.index, next);
             assert_int_equal(last_of_kind.term, term);
             rig_fill(payload, entry->bytes, id, next, entry->term);
-            same = entries[i].term == entry->term && entries[i].bytes == entry->bytes && entries[i].kind == entry->kind &&
-                   memcmp(payload, entries[i].data, entry->bytes) == 0;
+            same = entries[i].term == entry->term && entries[i].bytes == entry->bytes &&
+                   entries[i].kind == entry->kind && memcmp(payload, entries[i].data, entry->bytes) == 0;
         }
     }
     teak_cursor_close(cursor);
