@@ -268,8 +268,10 @@ static void step_failed(struct pool *pool, int error, uint64_t now_ns)
     case POOL_CLOSE: pool->file = DISK_NONE; pool->step = POOL_IDLE; return;
     case POOL_GIVE_UP_UNLINK:
     case POOL_REMOVE: /* the file stays, a name that means nothing; the next open finds it */
-        pool->failure = error == ENOENT ? pool->failure : error;
         pool->step = POOL_IDLE;
+        return;
+    case POOL_PREPARE_OPEN: /* not a file, or no longer there: another will do, it does not mean that none can be had */
+        pool->step = POOL_GIVE_UP_UNLINK;
         return;
     case POOL_MAKE_SYNC_NAME:
     case POOL_PREPARE_SYNC_NAME: /* it has its new name already */

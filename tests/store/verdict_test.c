@@ -1,0 +1,28 @@
+/* verdict_test.c: all inputs of the table that tells torn from rotten. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/verdict.h"
+
+static void every_input_has_one_answer(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 0; bits < 8; bits++) {
+        const struct tail_facts facts = {.whole = bits & 1, .later = bits & 2, .vouched = bits & 4};
+        if (facts.vouched && !facts.later) continue; /* only a later frame can vouch: the caller's bug, a CHECK */
+        const enum verdict expected = facts.whole     ? VERDICT_KEEP
+                                      : facts.vouched ? VERDICT_DAMAGED
+                                                      : VERDICT_CUT;
+        assert_int_equal(tail_verdict(facts), expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_input_has_one_answer)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
