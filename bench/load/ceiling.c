@@ -6,7 +6,7 @@
  *   names  what a rename with its directory sync costs, and an fdatasync with nothing to do; --every ms
  */
 #define _GNU_SOURCE
-#include "rig.h"
+#include "raw_rig.h"
 
 enum { OUT_MAX = 256, TAG_SYNC = OUT_MAX, WAYS = 5, IDLE_CLASS = 3 << 13 /* IOPRIO_CLASS_IDLE */ };
 

@@ -9,7 +9,7 @@
 #define XXH_INLINE_ALL 1 /* as in the engine */
 #include <xxhash.h>
 
-#include "rig.h"
+#include "raw_rig.h"
 
 enum { HEAD = 128, FRAMES_MAX = 64, TAG_SYNC = FRAMES_MAX, SECRET_BYTES = 192, SOURCE_BYTES = 1 << 16 };
 

@@ -1,12 +1,12 @@
-/* rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and
+/* raw_rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and
  * what the device says it did.
  *
  * OWNS   The scratch file: unlinked as soon as it exists, so that neither SIGINT nor SIGKILL leaves it behind.
  * FAILS  A probe that cannot measure says why on one line and exits: 2 for wrong use, 1 for the machine's refusal.
  * Self-contained on purpose: what the engine is measured against shares no line with it.
  */
-#ifndef TEAK_BENCH_RIG_H
-#define TEAK_BENCH_RIG_H
+#ifndef TEAK_BENCH_RAW_RIG_H
+#define TEAK_BENCH_RAW_RIG_H
 
 #ifndef _GNU_SOURCE
 #error "define _GNU_SOURCE before anything is included"
