@@ -1,5 +1,5 @@
-/* faulty_disk.h: a disk that hands everything on to a real one, until the test says otherwise: the n-th operation of a kind
- * fails, or writes are held back as if the device were slow.
+/* faulty_disk.h: a disk that hands everything on to a real one, until the test says otherwise: the n-th operation of a
+ * kind fails, or writes are held back as if the device were slow.
  */
 #ifndef TEAK_TESTS_FAULTY_DISK_H
 #define TEAK_TESTS_FAULTY_DISK_H
@@ -30,6 +30,8 @@ struct faulty {
     uint32_t held_count, failed_count;
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
 };
+
+static uint64_t faulty_tried_at_end[DISK_KIND_COUNT]; /* by the disk that was closed last */
 
 static inline struct faulty *faulty_of(struct disk *disk) { return (struct faulty *)(void *)disk; }
 
@@ -93,16 +95,23 @@ static inline void faulty_release_all(struct faulty *faulty)
     faulty_release(faulty, faulty->held_count);
 }
 
+/* What was held never reached the device. */
+static inline void faulty_fail_held(struct faulty *faulty, int fault)
+{
+    for (uint32_t i = 0; i < faulty->held_count; i++) {
+        faulty->held[i]->error = fault;
+        faulty->held[i]->done = 0;
+        faulty->failed[faulty->failed_count++] = faulty->held[i];
+    }
+    faulty->held_count = 0;
+}
+
 static inline uint32_t faulty_collect(struct disk *disk, struct disk_op **done, uint32_t max, uint64_t wait_ns)
 {
     struct faulty *faulty = faulty_of(disk);
     const bool idle = faulty->real->submitted == faulty->real->collected;
     if (idle && faulty->held_count > 0 && faulty->failed_count == 0 && wait_ns == UINT64_MAX)
-        while (faulty->held_count > 0) { /* the store is being given up: what was held never reached the device */
-            struct disk_op *op = faulty->held[--faulty->held_count];
-            op->error = ECANCELED;
-            faulty->failed[faulty->failed_count++] = op;
-        }
+        faulty_fail_held(faulty, ECANCELED); /* the store is being given up */
     uint32_t count = 0;
     while (count < max && faulty->failed_count > 0) {
         done[count++] = faulty->failed[0];
@@ -171,8 +180,10 @@ static inline bool faulty_is_alive(struct disk *disk, uint64_t pid)
 static inline uint64_t faulty_process_id(struct disk *disk) { return disk_process_id(faulty_of(disk)->real); }
 static inline void faulty_close(struct disk *disk)
 {
-    disk_close(faulty_of(disk)->real);
-    free(disk);
+    struct faulty *faulty = faulty_of(disk);
+    memcpy(faulty_tried_at_end, faulty->tried, sizeof faulty_tried_at_end);
+    disk_close(faulty->real);
+    free(faulty);
 }
 
 /* Around a disk of `backend`; belongs to the store that is opened on it. NULL: there is no such backend here. */
@@ -188,7 +199,8 @@ static inline struct faulty *faulty_make(enum teak_backend backend)
     };
     struct faulty *faulty = calloc(1, sizeof *faulty);
     if (!faulty) return NULL;
-    const int error = backend == TEAK_BACKEND_POSIX ? disk_posix_open(4, &faulty->real) : disk_uring_open(&faulty->real);
+    const bool posix = backend == TEAK_BACKEND_POSIX;
+    const int error = posix ? disk_posix_open(4, &faulty->real) : disk_uring_open(&faulty->real);
     if (error) {
         free(faulty);
         return NULL;

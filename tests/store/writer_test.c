@@ -1,10 +1,13 @@
 /* writer_test.c: what a batch may ask for, what it gets, and that TEAK_FULL always ends by driving the store. */
 #include "store/backends.h"
 
-static struct teak_bytes bytes_of(const void *data, uint32_t bytes) { return (struct teak_bytes){.data = data, .bytes = bytes}; }
+static struct teak_bytes bytes_of(const void *data, uint32_t bytes)
+{
+    return (struct teak_bytes){.data = data, .bytes = bytes};
+}
 
-static struct teak_op entries_op(uint64_t log, uint64_t index, uint64_t term, uint8_t kind, const struct teak_bytes *entries,
-                                 uint32_t count)
+static struct teak_op entries_op(uint64_t log, uint64_t index, uint64_t term, uint8_t kind,
+                                 const struct teak_bytes *entries, uint32_t count)
 {
     return (struct teak_op){.op = TEAK_OP_ENTRIES, .log = log, .index = index, .term = term, .kind = kind,
                             .entries = entries, .count = count};
