@@ -22,72 +22,17 @@
 #define TEAK_SOURCE_DIR "."
 #endif
 
+#include "hex_file.h"
+
 enum { GOLDEN_MAX = 16384 };
 
 static uint8_t golden[GOLDEN_MAX]; /* what the file of the running test holds */
 
-/* ---- hex files ---- */
-
-static FILE *golden_open(const char *name, const char *mode)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/golden/%s.hex", TEAK_SOURCE_DIR, name);
-    FILE *file = fopen(path, mode);
-    if (!file) fail_msg("cannot open %s", path);
-    return file;
-}
-
-static void line_write(FILE *file, const uint8_t *line, size_t offset, size_t count)
-{
-    fprintf(file, "%08zx ", offset);
-    for (size_t i = 0; i < 16; i++)
-        if (i < count)
-            fprintf(file, "%s%02x", i == 8 ? "  " : " ", line[i]);
-        else
-            fprintf(file, "%s  ", i == 8 ? "  " : " ");
-    fprintf(file, "  |");
-    for (size_t i = 0; i < count; i++) fputc(line[i] >= 0x20 && line[i] < 0x7f ? line[i] : '.', file);
-    fprintf(file, "|\n");
-}
-
-static void golden_write(const char *name, const uint8_t *bytes, size_t count)
-{
-    FILE *file = golden_open(name, "w");
-    for (size_t at = 0; at < count; at += 16) {
-        const size_t line = count - at < 16 ? count - at : 16;
-        if (!bytes_are_zero(bytes + at, line)) line_write(file, bytes + at, at, line);
-    }
-    fprintf(file, "%08zx\n", count);
-    assert_int_equal(fclose(file), 0);
-}
-
-static size_t golden_read(const char *name)
-{
-    FILE *file = golden_open(name, "r");
-    char line[128];
-    size_t offset = 0;
-    memset(golden, 0, sizeof golden);
-    while (fgets(line, sizeof line, file)) {
-        char *at;
-        offset = strtoul(line, &at, 16);
-        for (size_t i = 0; i < 16 && offset + i < GOLDEN_MAX; i++) {
-            char *next;
-            const unsigned long byte = strtoul(at, &next, 16);
-            if (next == at) break; /* the letters: they begin with | */
-            golden[offset + i] = (uint8_t)byte;
-            at = next;
-        }
-    }
-    fclose(file);
-    assert_in_range(offset, 1, GOLDEN_MAX);
-    return offset;
-}
-
 /* The bytes are the file's; afterwards `golden` holds them, for decoding. */
 static void assert_golden(const char *name, const uint8_t *bytes, size_t count)
 {
-    if (getenv("TEAK_GOLDEN_WRITE")) golden_write(name, bytes, count);
-    assert_int_equal(golden_read(name), count);
+    if (getenv("TEAK_GOLDEN_WRITE")) hex_write(name, bytes, count);
+    assert_int_equal(hex_read(name, golden, GOLDEN_MAX), count);
     for (size_t i = 0; i < count; i++)
         if (bytes[i] != golden[i]) fail_msg("%s.hex differs first at offset 0x%zx", name, i);
 }
