@@ -411,14 +411,16 @@ static uint32_t uring_collect(struct disk *disk, struct disk_op **done, uint32_t
     const uint64_t began = wait_ns == 0 || wait_ns == UINT64_MAX ? 0 : plain_now(disk);
     uint32_t count = 0;
     bool entered = false;
+    /* The kernel tells of deferred completions once, until they are run: what was read above may have been that. */
+    const bool must_enter = uring->event >= 0;
     for (uint32_t rounds = 0; rounds < ROUNDS_MAX;) {
         push(uring);
         count = reap(uring, done, max, count);
         if (may_push(uring)) continue;
         const bool unsent = io_uring_sq_ready(&uring->ring) > 0;
         const uint64_t left = count > 0 || may_start(uring) ? 0 : time_left(uring, wait_ns, began);
-        const bool enough = count > 0 || uring->ended.first || uring->in_ring == 0 || (entered && left == 0);
-        if (!unsent && enough) break;
+        const bool enough = count > 0 || uring->ended.first || (entered && left == 0);
+        if (!unsent && (uring->in_ring == 0 || (enough && (entered || !must_enter)))) break;
         enter(uring, left);
         entered = true;
         if (left == 0) rounds++;
