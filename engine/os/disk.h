@@ -202,7 +202,8 @@ static inline int disk_map(struct disk *disk, int32_t file, uint64_t offset, uin
 static inline void disk_unmap(struct disk *disk, void *data, uint64_t bytes) { disk->ops->unmap(disk, data, bytes); }
 
 /* Tell the kernel of memory that writes will come from. Returns how many bytes from the beginning were registered
- * (0 to bytes); the rest works too. Once, before the first submit. */
+ * (0 to bytes); the rest works too. Once, before the first submit. The memory outlives the disk; until close no child
+ * inherits it. */
 static inline uint64_t disk_register_memory(struct disk *disk, void *data, uint64_t bytes)
 {
     return disk->ops->register_memory(disk, data, bytes);

@@ -69,6 +69,8 @@ struct uring {
 
     const uint8_t *registered; /* writes from [registered, + registered_bytes) use buffer 0 */
     uint64_t registered_bytes;
+    uint8_t *unshared;         /* whole pages of the memory given, which no child inherits until close() */
+    uint64_t unshared_bytes;
     uint64_t size_limit;       /* RLIMIT_FSIZE when last asked: at open, by ALLOCATE, and before a write is refused */
     int guard;                 /* our own descriptor of the LOCK; -1: none */
     int event;                 /* eventfd registered with the ring; -1: none was asked for */
@@ -451,16 +453,18 @@ static int uring_guard(struct disk *disk, int32_t file)
 }
 
 /* A forked child must not share pages that the device reads: whole pages inside, never a neighbour's. */
-static void keep_from_children(uint8_t *data, uint64_t bytes)
+static void keep_from_children(struct uring *uring, uint8_t *data, uint64_t bytes)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
     const uintptr_t end_of = ((uintptr_t)data + bytes) / page * page;
     if (end_of <= begin) return;
-    (void)madvise((void *)begin, end_of - begin, MADV_DONTFORK);
+    uring->unshared = (uint8_t *)begin;
+    uring->unshared_bytes = end_of - begin;
+    (void)madvise(uring->unshared, uring->unshared_bytes, MADV_DONTFORK);
     /* One request of the device takes a limited number of pieces: a write of 1 MiB from small pages is cut in two, from
      * huge ones it is one (docs/performance.md). Where the system has none it says so, and nothing is lost. */
-    (void)madvise((void *)begin, end_of - begin, MADV_HUGEPAGE);
+    (void)madvise(uring->unshared, uring->unshared_bytes, MADV_HUGEPAGE);
 }
 
 /* Where the whole is refused: what the limit admits at most, and from there down in steps: others have their part. */
@@ -479,7 +483,7 @@ static uint64_t uring_register_memory(struct disk *disk, void *data, uint64_t by
 {
     struct uring *uring = uring_of(disk);
     CHECK(uring->registered_bytes == 0);
-    keep_from_children(data, bytes);
+    keep_from_children(uring, data, bytes);
     const uint64_t most = bytes < REGISTER_BYTES_MAX ? bytes : REGISTER_BYTES_MAX;
     for (uint64_t part = most; part > 0; part = part > REGISTER_BYTES_MIN ? smaller_part(part, most) : 0) {
         const struct iovec prefix = {.iov_base = data, .iov_len = part};
@@ -528,6 +532,8 @@ static void uring_close(struct disk *disk)
         close(uring->guard);
     }
     io_uring_queue_exit(&uring->ring);
+    /* It goes back to the allocator, which may hand it to anyone: a child that touched it would die. */
+    if (uring->unshared_bytes > 0) (void)madvise(uring->unshared, uring->unshared_bytes, MADV_DOFORK);
     if (uring->event >= 0) close(uring->event);
     free(uring);
 }

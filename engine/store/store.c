@@ -181,35 +181,31 @@ static enum teak_status open_directory(struct teak_store *store, const char *pat
 
 /* ------------------------------------------------------------------------------------------------------ making, taking */
 
-static void store_free(struct teak_store *store)
+static void close_disk(struct teak_store *store)
 {
-    if (!store) return;
     struct disk *disk = store->disk;
-    if (disk) {
-        segments_fini(&store->segments, disk);
-        pool_fini(&store->pool, disk);
-        const int32_t files[] = {store->lock_file, store->directory};
-        for (uint32_t i = 0; i < 2; i++) {
-            struct disk_op op = {.kind = DISK_CLOSE, .file = files[i]};
-            if (files[i] != DISK_NONE) disk_run(disk, &op);
-        }
+    struct disk_op *done[DISK_SUBMITTED_MAX];
+    while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
+    segments_fini(&store->segments, disk);
+    pool_fini(&store->pool, disk);
+    const int32_t files[] = {store->lock_file, store->directory};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct disk_op op = {.kind = DISK_CLOSE, .file = files[i]};
+        if (files[i] != DISK_NONE) disk_run(disk, &op);
     }
+    disk_close(disk);
+}
+
+/* What is out lands, and the disk lets go, before the memory it is written from is freed. */
+static void store_destroy(struct teak_store *store)
+{
+    if (store->disk) close_disk(store);
     logs_fini(&store->logs);
     seal_fini(&store->seal);
     writer_fini(&store->writer);
     tickets_fini(&store->tickets);
     arena_fini(&store->arena);
     free(store);
-}
-
-/* What is out lands before the memory it is written from is freed. */
-static void store_destroy(struct teak_store *store)
-{
-    struct disk *disk = store->disk;
-    struct disk_op *done[DISK_SUBMITTED_MAX];
-    while (disk && disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
-    store_free(store);
-    if (disk) disk_close(disk);
 }
 
 /* Memory of a store that writes. */
