@@ -1,5 +1,5 @@
-/* raw_rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles, and
- * what the device says it did.
+/* raw_rig.h: what the raw probes share: options, a scratch file that cannot be left behind, a ring, exact quantiles,
+ * and what the device says it did.
  *
  * OWNS   The scratch file: unlinked as soon as it exists, so that neither SIGINT nor SIGKILL leaves it behind.
  * FAILS  A probe that cannot measure says why on one line and exits: 2 for wrong use, 1 for the machine's refusal.
@@ -233,21 +233,31 @@ static inline int rig_sample_order(const void *a, const void *b)
     return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-/* Prints "latency_us": {...} from sorted samples. */
+static inline void rig_tally_sort(struct rig_tally *tally)
+{
+    qsort(tally->samples, tally->used, sizeof(struct rig_sample), rig_sample_order);
+}
+
+/* Of sorted samples; 0 without any. */
+static inline uint64_t rig_tally_quantile(const struct rig_tally *tally, double share)
+{
+    if (tally->used == 0) return 0;
+    uint64_t at = 0;
+    uint64_t seen = tally->samples[0].count;
+    while (at + 1 < tally->used && (double)seen < share * (double)tally->total) seen += tally->samples[++at].count;
+    return tally->samples[at].ns;
+}
+
+/* Prints "latency_us": {...}. */
 static inline void rig_tally_print(struct rig_tally *tally, FILE *out)
 {
     static const struct { const char *name; double share; } wanted[] = {
         {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1.0}};
-    qsort(tally->samples, tally->used, sizeof(struct rig_sample), rig_sample_order);
+    rig_tally_sort(tally);
     fprintf(out, "\"latency_us\": {");
-    uint64_t at = 0;
-    uint64_t seen = tally->used > 0 ? tally->samples[0].count : 0;
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        while (at + 1 < tally->used && (double)seen < wanted[i].share * (double)tally->total)
-            seen += tally->samples[++at].count;
-        const double us = tally->used > 0 ? (double)tally->samples[at].ns * 1e-3 : 0;
-        fprintf(out, "%s\"%s\": %.1f", i > 0 ? ", " : "", wanted[i].name, us);
-    }
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        fprintf(out, "%s\"%s\": %.1f", i > 0 ? ", " : "", wanted[i].name,
+                (double)rig_tally_quantile(tally, wanted[i].share) * 1e-3);
     fprintf(out, "}");
 }
 
