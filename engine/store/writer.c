@@ -12,7 +12,7 @@
 #include "store/locate.h"
 #include "store/store.h"
 
-enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024 };
+enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024, SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
 {
@@ -302,6 +302,7 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
     writer->join_term = op->term;
     writer->join_kind = op->kind;
     writer->join_count = op->count;
+    writer->join_room = 0; /* known once this batch is in: measure_join_room */
 }
 
 /* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in locals. */
@@ -490,6 +491,21 @@ static void take_in(struct teak_store *store, const struct teak_batch *batch)
     ticket_put(&store->tickets, batch->tag, writer->next_lsn);
 }
 
+/* How much can join before the long way must look: what frame and segment have left, less what alignment may take. */
+static void measure_join_room(struct teak_store *store, struct log *log)
+{
+    struct writer *writer = &store->writer;
+    const struct segment *active = segment_active(&store->segments);
+    const uint64_t block = store->limits.block_bytes;
+    const uint64_t used = align_up(writer->payload_end + writer->table_bytes, block);
+    const uint64_t frame = min_u64(min_u64(writer->room, store->limits.group_bytes), writer->table_room);
+    const uint64_t index = segment_index_bytes(active->slot_count, active->effect_count, active->extent_count,
+                                               store->limits.block_bytes);
+    const uint64_t taken = writer->offset + used + index + block;
+    writer->join_to = log;
+    writer->join_room = frame > used && active->file_bytes > taken ? min_u64(frame - used, active->file_bytes - taken) : 0;
+}
+
 /* Nearly every batch: entries that go on where the last operation of the open frame ended. What the long way looks at is
  * looked at here for this one case; where anything is out of the ordinary the answer is false, and nothing changed. */
 static bool join(struct teak_store *store, const struct teak_batch *batch)
@@ -501,18 +517,17 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
         op->kind != writer->join_kind)
         return false;
     if (op->count == 0 || !op->entries || op->index > UINT64_MAX - op->count) return false;
-    struct need need = {.slots = op->count, .table = op->count * sizeof(struct layout_slot), .has_entries = true};
+    uint64_t bytes = op->count * (uint64_t)SLOT_COST;
     for (uint32_t i = 0; i < op->count; i++) {
         const struct teak_bytes *entry = &op->entries[i];
         if (entry->bytes > store->limits.entry_bytes || (entry->bytes > 0 && !entry->data)) return false;
-        need.payload += align_up(entry->bytes, PAYLOAD_ALIGN);
+        bytes += align_up(entry->bytes, PAYLOAD_ALIGN);
     }
-    if (store->pool.no_space || !fits_open_frame(store, &need)) return false;
-    struct segment *active = segment_active(&store->segments);
-    struct log *log = logs_find(&store->logs, op->log);
+    if (bytes > writer->join_room || store->pool.no_space) return false;
+    writer->join_room -= bytes;
     encode_entries(store, op);
-    map_extend(log, active, op->count);
-    log->head.last.index += op->count;
+    map_extend(writer->join_to, segment_active(&store->segments), op->count);
+    writer->join_to->head.last.index += op->count;
     take_in(store, batch);
     return true;
 }
@@ -539,6 +554,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
     if (writer->op_count == 0) writer->opened_ns = begin_of_wait(store, batch);
     apply_batch(store, batch);
     if (writer->has_drop) remove_dead(store, batch, TEAK_OP_DROP);
+    if (writer->joinable) measure_join_room(store, logs_find(&store->logs, writer->join_log));
     take_in(store, batch);
     return TEAK_OK;
 }

@@ -18,6 +18,7 @@
 #include "teak/engine.h"
 
 struct teak_store;
+struct log;
 
 struct writer {
     /* the open frame */
@@ -39,6 +40,8 @@ struct writer {
     uint64_t join_log, join_index, join_term;
     uint32_t join_count;
     uint8_t join_kind;
+    struct log *join_to;    /* the log they belong to                                 */
+    uint64_t join_room;     /* bytes of payload, table and index that surely still fit */
     /* the stream */
     uint64_t next_lsn;      /* of the open frame                                      */
     uint64_t data_lsn;      /* last frame that holds more than an idle mark           */
