@@ -5,9 +5,6 @@
  */
 #include "../store/rig.h"
 
-#ifndef TEAK_SOURCE_DIR
-#define TEAK_SOURCE_DIR "."
-#endif
 #include "hex_file.h"
 
 enum { FIRST_LOG = 7, SECOND_LOG = 900, DROPPED_LOG = 8, FILE_MAX = RIG_SEGMENT };

@@ -18,10 +18,6 @@
 #include "format/segment_index.h"
 #include "format/superblock.h"
 
-#ifndef TEAK_SOURCE_DIR
-#define TEAK_SOURCE_DIR "."
-#endif
-
 #include "hex_file.h"
 
 enum { GOLDEN_MAX = 16384 };

@@ -16,6 +16,10 @@
 
 #include "base/bytes.h"
 
+#ifndef TEAK_SOURCE_DIR
+#define TEAK_SOURCE_DIR "."
+#endif
+
 static inline FILE *hex_open(const char *name, const char *mode)
 {
     char path[512];
