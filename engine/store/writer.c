@@ -12,7 +12,8 @@
 #include "store/locate.h"
 #include "store/store.h"
 
-enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024, SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
+enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024, RESERVE_PART = 8 };
+enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
 {
@@ -240,13 +241,25 @@ static enum teak_status open_frame(struct teak_store *store, uint64_t bytes)
     return TEAK_OK;
 }
 
+/* The last segment is the reserve when space is gone: for hard states, truncation, compaction. While nobody knows yet
+ * whether there will be another one, entries leave an eighth of it. */
+static enum teak_status keep_reserve(const struct teak_store *store, const struct need *need, uint64_t bytes)
+{
+    if (!need->has_entries || store->segments.ready) return TEAK_OK;
+    if (store->pool.no_space && pool_is_empty(&store->pool)) return TEAK_NO_SPACE;
+    const struct segment *active = segment_active(&store->segments);
+    const struct writer *writer = &store->writer;
+    const uint64_t open = writer_has_work(writer) ? writer->payload_end + writer->table_bytes : 0;
+    if (active->frames_end + open + bytes <= active->file_bytes - active->file_bytes / RESERVE_PART) return TEAK_OK;
+    return store->pool.failure && !store->pool.no_space ? TEAK_IO : TEAK_FULL;
+}
+
 static enum teak_status make_room(struct teak_store *store, const struct need *need)
 {
     struct writer *writer = &store->writer;
     const uint64_t bytes = frame_bytes(HEAD_BYTES + need->payload, need->table, store->limits.block_bytes);
-    /* The last segment is the reserve when space is gone: for hard states, truncation, compaction. */
-    if (need->has_entries && store->pool.no_space && !store->segments.ready && pool_is_empty(&store->pool))
-        return TEAK_NO_SPACE;
+    const enum teak_status reserve = keep_reserve(store, need, bytes);
+    if (reserve != TEAK_OK) return reserve;
     for (;;) {
         if (writer->is_open) {
             /* a log that ends and begins again gets a frame, and so a number, of its own */
@@ -523,7 +536,7 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
         if (entry->bytes > store->limits.entry_bytes || (entry->bytes > 0 && !entry->data)) return false;
         bytes += align_up(entry->bytes, PAYLOAD_ALIGN);
     }
-    if (bytes > writer->join_room || store->pool.no_space) return false;
+    if (bytes > writer->join_room || !store->segments.ready) return false;
     writer->join_room -= bytes;
     encode_entries(store, op);
     map_extend(writer->join_to, segment_active(&store->segments), op->count);
