@@ -87,13 +87,14 @@ class Problems(harness.Store):
         _, err = self.teak("append", "--dir", os.path.join(self.dir, "deeper", "store"), data=b"x\n", status=1)
         self.assert_one_line(err)
 
-    def test_a_directory_of_somebody_else(self):
+    def test_files_of_somebody_else_are_left_alone(self):
         os.mkdir(self.dir)
         with open(os.path.join(self.dir, "letter.txt"), "w", encoding="ascii") as file:
             file.write("dear store\n")
-        _, err = self.teak("append", "--dir", self.dir, data=b"x\n", status=1)
-        self.assert_one_line(err)
-        self.assertEqual(os.listdir(self.dir), ["letter.txt"])
+        self.teak("append", "--dir", self.dir, data=b"x\n")
+        self.teak("verify", "--dir", self.dir)
+        with open(os.path.join(self.dir, "letter.txt"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "dear store\n")
 
     def test_unknown_log(self):
         self.teak("append", "--dir", self.dir, data=b"x\n")

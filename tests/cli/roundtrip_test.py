@@ -107,7 +107,8 @@ class RoundTrip(harness.Store):
     def test_slow_input_is_durable_at_once(self):
         """A line that has arrived does not wait for the next one."""
         witness = self.path("ack")
-        run = subprocess.Popen([harness.teak_path, "append", "--dir", self.dir, "--ack", witness, "--batch", "100"],
+        run = subprocess.Popen([harness.teak_path, "append", "--dir", self.dir, "--ack", witness, "--batch", "100",
+                                "--quiet"],
                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             for count in (1, 2, 3):

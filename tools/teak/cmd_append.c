@@ -353,7 +353,7 @@ int cmd_append(int argc, char **argv)
         STORE_ARG_BACKEND(run.at),
         STORE_ARG_SEGMENT(run.at),
         STORE_ARG_BLOCK(run.at),
-        {.name = "quiet", .type = ARG_FLAG, .to.flag = &run.quiet, .help = "no progress and no summary on a terminal"},
+        {.name = "quiet", .type = ARG_FLAG, .to.flag = &run.quiet, .help = "no progress, no summary, no notice"},
     };
     const struct arg_command command = {
         .name = "append", .what = "entries from standard input into a log", .args = rows,
@@ -365,10 +365,12 @@ int cmd_append(int argc, char **argv)
     if (answer != ARGS_GO) return complain_flush("append", answer == ARGS_HELPED ? EXIT_GOOD : EXIT_WRONG);
 
     struct teak_options options;
+    struct teak_report report;
     struct teak_error error = {0};
     if (!store_args_options("append", &run.at, &options)) return EXIT_WRONG;
     options.create = true;
-    if (teak_open(run.at.directory, &options, &run.store, NULL, &error) != TEAK_OK)
+    if (teak_open(run.at.directory, &options, &run.store, &report, &error) != TEAK_OK)
         return complain_error("append", run.at.directory, &error);
+    if (!run.quiet) store_args_notice("append", &report);
     return run_append(&run);
 }

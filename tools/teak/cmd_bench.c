@@ -210,6 +210,7 @@ static int run_bench(struct bench *bench, const struct teak_options *options, st
         teak_abandon(store);
         return EXIT_PROBLEM;
     }
+    if (!bench->as_json) store_args_notice(who, &report);
     int status = run_load(bench, store, result);
     if (!bench->keep)
         teak_abandon(store); /* it is removed next: no need to leave it in order */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "complain.h"
 
@@ -31,4 +32,11 @@ bool store_args_options(const char *command, const struct store_args *args, stru
     if (args->segment_bytes != 0) out->segment_bytes = args->segment_bytes;
     if (args->block_bytes != 0) out->block_bytes = (uint32_t)args->block_bytes;
     return true;
+}
+
+void store_args_notice(const char *command, const struct teak_report *report)
+{
+    if (!report->backend_fell_back) return;
+    complain(command, "notice: no io_uring here (%s): through %s instead", strerror(report->backend_errno),
+             report->backend);
 }

@@ -50,4 +50,7 @@ extern const char *const store_backend_names[];  /* by enum teak_backend; ends w
 /* The engine's options out of them. False, with the one line said: a size is not one the engine takes. */
 bool store_args_options(const char *command, const struct store_args *args, struct teak_options *out);
 
+/* Say on standard error that io_uring could not be had, and why, if that is so. */
+void store_args_notice(const char *command, const struct teak_report *report);
+
 #endif
