@@ -504,7 +504,7 @@ static void take_in(struct teak_store *store, const struct teak_batch *batch)
     ticket_put(&store->tickets, batch->tag, writer->next_lsn);
 }
 
-/* How much can join before the long way must look: what frame and segment have left, less what alignment may take. */
+/* How much can join before the long way must look: what frame and segment have left, less what rounding may take. */
 static void measure_join_room(struct teak_store *store, struct log *log)
 {
     struct writer *writer = &store->writer;
@@ -514,7 +514,7 @@ static void measure_join_room(struct teak_store *store, struct log *log)
     const uint64_t frame = min_u64(min_u64(writer->room, store->limits.group_bytes), writer->table_room);
     const uint64_t index = segment_index_bytes(active->slot_count, active->effect_count, active->extent_count,
                                                store->limits.block_bytes);
-    const uint64_t taken = writer->offset + used + index + block;
+    const uint64_t taken = writer->offset + used + index + 3 * block; /* frame and slots round up; the clean mark */
     writer->join_to = log;
     writer->join_room = frame > used && active->file_bytes > taken ? min_u64(frame - used, active->file_bytes - taken) : 0;
 }
