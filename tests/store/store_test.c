@@ -1,5 +1,5 @@
-/* store_test.c: whole stores against a naive model: batches of everything on several logs, through rotation, compaction,
- * reopening; and several stores side by side.
+/* store_test.c: whole stores against a naive model: batches of everything on several logs, through rotation,
+ * compaction, reopening; and several stores side by side.
  */
 #include "store/backends.h"
 #include "unit/seeded.h"

@@ -1,0 +1,240 @@
+/* turn_test.c: when frames leave, in what order completions come, and what is written when nothing is asked for. */
+#include <time.h>
+
+#include "store/backends.h"
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum { MS = 1000000 };
+
+static struct teak_store *open_lingering(const struct rig *rig, uint64_t linger_ns)
+{
+    struct teak_options options = backend_options();
+    options.linger_ns = linger_ns;
+    struct teak_store *store = rig_open_with(rig, &options, NULL);
+    rig_create(store, 1);
+    rig_drain(store);
+    return store;
+}
+
+static void submit_hard_state(struct teak_store *store, uint64_t commit, uint32_t flags, uint64_t tag)
+{
+    struct teak_error error = {0};
+    const struct teak_op op = {.op = TEAK_OP_HARD_STATE, .log = 1, .term = 1, .vote = 1, .commit = commit};
+    rig_ok(teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .flags = flags, .tag = tag}, &error), &error);
+}
+
+/* Waits for the next completion; how long it took. */
+static uint64_t next_completion(struct teak_store *store, uint64_t tag)
+{
+    const uint64_t began = now_ns();
+    struct teak_completion done;
+    struct teak_error error = {0};
+    uint32_t count = 0;
+    while (count == 0) {
+        rig_ok(teak_poll(store, UINT64_C(5000000000), &done, 1, &count, &error), &error);
+        assert_true(now_ns() - began < UINT64_C(20000000000));
+    }
+    assert_int_equal(done.tag, tag);
+    assert_int_equal(done.status, TEAK_OK);
+    return now_ns() - began;
+}
+
+static void siblings_share_a_frame_while_it_lingers(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_lingering(&rig, 50 * MS);
+    usleep(60000); /* linger counts from the batch, not from the last turn */
+    struct teak_stats before, after;
+    teak_stats(store, &before);
+    const uint64_t began = now_ns();
+    submit_hard_state(store, 1, 0, 1);
+    struct teak_completion done;
+    uint32_t count;
+    struct teak_error error = {0};
+    rig_ok(teak_poll(store, 1 * MS, &done, 1, &count, &error), &error);
+    submit_hard_state(store, 2, 0, 2);
+    next_completion(store, 1);
+    assert_true(now_ns() - began >= 49 * MS);
+    next_completion(store, 2);
+    teak_stats(store, &after);
+    assert_int_equal(after.frames - before.frames, 1);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void an_urgent_batch_does_not_linger(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_lingering(&rig, 1000 * MS);
+    submit_hard_state(store, 1, 0, 1);
+    submit_hard_state(store, 2, TEAK_URGENT, 2);
+    assert_true(next_completion(store, 1) < 900 * MS);
+    next_completion(store, 2);
+    submit_hard_state(store, 3, 0, 3);
+    struct teak_error error = {0};
+    rig_ok(teak_barrier(store, 4, &error), &error); /* neither does what a barrier waits for */
+    assert_true(next_completion(store, 3) < 900 * MS);
+    next_completion(store, 4);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void a_lazy_batch_rides_or_leaves_after_a_second(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_lingering(&rig, 0);
+    submit_hard_state(store, 1, TEAK_LAZY, 1);
+    submit_hard_state(store, 2, 0, 2);
+    assert_true(next_completion(store, 1) < 900 * MS); /* it rides */
+    next_completion(store, 2);
+    const clock_t spent = clock();
+    submit_hard_state(store, 3, TEAK_LAZY, 3);
+    assert_true(next_completion(store, 3) >= 990 * MS); /* alone */
+    assert_true(clock() - spent < CLOCKS_PER_SEC / 2);  /* waiting is not spinning */
+    submit_hard_state(store, 4, TEAK_LAZY, 4);
+    struct teak_error error = {0};
+    rig_ok(teak_barrier(store, 5, &error), &error);
+    assert_true(next_completion(store, 4) < 900 * MS); /* a barrier takes it along */
+    next_completion(store, 5);
+    submit_hard_state(store, 5, TEAK_LAZY, 6);
+    rig_drain(store);
+    submit_hard_state(store, 6, TEAK_LAZY, 7);
+    rig_close(store); /* and so does closing */
+    store = backend_open(&rig);
+    assert_int_equal(rig_log(store, 1).hard.commit, 6);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void a_barrier_on_nothing_completes_at_once(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_lingering(&rig, 0);
+    struct teak_error error = {0};
+    struct teak_stats before, after;
+    teak_stats(store, &before);
+    rig_ok(teak_barrier(store, 9, &error), &error);
+    assert_int_equal(teak_deadline(store), 0);
+    assert_true(next_completion(store, 9) < 1000 * MS);
+    teak_stats(store, &after);
+    assert_int_equal(after.frames, before.frames);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void completions_come_in_order_of_submission(void **state)
+{
+    (void)state;
+    for (enum teak_strategy strategy = TEAK_AUTO; strategy < TEAK_STRATEGY_COUNT; strategy++) {
+        const struct rig rig = rig_make("turn");
+        struct teak_options options = backend_options();
+        options.strategy = strategy;
+        options.in_flight = 8;
+        options.group_bytes = RIG_BLOCK;
+        struct teak_store *store = rig_open_with(&rig, &options, NULL);
+        struct teak_error error = {0};
+        rig_ok(teak_create_log(store, 1, 0, &error), &error);
+        uint64_t tag = 1, told = 0, lsn = 0;
+        static uint8_t data[1500];
+        struct teak_completion done[7];
+        uint32_t count;
+        while (tag <= 300) {
+            rig_fill(data, sizeof data, 1, tag, 1);
+            if (teak_append(store, 1, tag, 1, data, sizeof data, tag, &error) == TEAK_OK) {
+                if (tag++ % 5) continue;
+            }
+            rig_ok(teak_poll(store, 0, done, 7, &count, &error), &error);
+            for (uint32_t i = 0; i < count; i++) {
+                assert_int_equal(done[i].tag, told++);
+                assert_true(done[i].lsn >= lsn);
+                lsn = done[i].lsn;
+            }
+        }
+        rig_ok(teak_barrier(store, 301, &error), &error);
+        while (told <= 301) {
+            rig_ok(teak_poll(store, 1000 * MS, done, 7, &count, &error), &error);
+            for (uint32_t i = 0; i < count; i++) {
+                assert_int_equal(done[i].tag, told++);
+                assert_true(done[i].lsn >= lsn);
+                lsn = done[i].lsn;
+            }
+            struct teak_log is = rig_log(store, 1);
+            assert_true(is.durable.index + 1 >= told || told > 300);
+        }
+        rig_close(store);
+        rig_remove(rig.dir);
+    }
+}
+
+/* Ten milliseconds after the last frame one mark is written, and the next commit completes under every strategy. */
+static void an_idle_mark_is_written_once_and_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    for (enum teak_strategy strategy = TEAK_AUTO; strategy < TEAK_STRATEGY_COUNT; strategy++) {
+        const struct rig rig = rig_make("turn");
+        struct teak_options options = backend_options();
+        options.strategy = strategy;
+        struct teak_store *store = rig_open_with(&rig, &options, NULL);
+        rig_create(store, 1);
+        rig_drain(store);
+        for (uint64_t commit = 1; commit <= 3; commit++) {
+            struct teak_stats before, after;
+            teak_stats(store, &before);
+            struct teak_completion done;
+            uint32_t count;
+            struct teak_error error = {0};
+            for (int i = 0; i < 30; i++) {
+                rig_ok(teak_poll(store, 1 * MS, &done, 1, &count, &error), &error);
+                usleep(1500);
+            }
+            teak_stats(store, &after);
+            assert_int_equal(after.frames - before.frames, strategy == TEAK_NONE ? 0 : 1);
+            submit_hard_state(store, commit, 0, commit);
+            next_completion(store, commit);
+            teak_stats(store, &after);
+            assert_int_equal(after.durable_lsn, after.last_lsn);
+        }
+        rig_close(store);
+        rig_remove(rig.dir);
+    }
+}
+
+static void a_poll_with_nothing_to_wait_for_returns(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_lingering(&rig, 0);
+    struct teak_completion done;
+    struct teak_error error = {0};
+    uint32_t count = 7;
+    const uint64_t began = now_ns();
+    rig_ok(teak_poll(store, TEAK_FOREVER, &done, 1, &count, &error), &error);
+    assert_int_equal(count, 0);
+    assert_true(now_ns() - began < UINT64_C(5000000000));
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(siblings_share_a_frame_while_it_lingers),
+        cmocka_unit_test(an_urgent_batch_does_not_linger),
+        cmocka_unit_test(a_lazy_batch_rides_or_leaves_after_a_second),
+        cmocka_unit_test(a_barrier_on_nothing_completes_at_once),
+        cmocka_unit_test(completions_come_in_order_of_submission),
+        cmocka_unit_test(an_idle_mark_is_written_once_and_is_in_nobodys_way),
+        cmocka_unit_test(a_poll_with_nothing_to_wait_for_returns),
+    };
+    return backends_run(argc, argv, "turn", tests, sizeof tests / sizeof tests[0]);
+}
