@@ -217,7 +217,7 @@ static inline int disk_drop_cache(struct disk *disk, int32_t file) { return disk
 static inline int disk_event_fd(struct disk *disk) { return disk->ops->event_fd(disk); }
 
 static inline uint64_t disk_now(struct disk *disk) { return disk->ops->now(disk); } /* ns, CLOCK_MONOTONIC */
-static inline void disk_pause(struct disk *disk, uint64_t ns) { disk->ops->pause(disk, ns); } /* only while opening */
+static inline void disk_pause(struct disk *disk, uint64_t ns) { disk->ops->pause(disk, ns); } /* nothing is out */
 static inline int disk_entropy(struct disk *disk, void *out, size_t bytes)
 {
     return disk->ops->entropy(disk, out, bytes);

@@ -189,7 +189,11 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
         const bool has_moved = can_tell || (store->starved && store->chore_ended);
         const bool is_over = store->now_ns >= until || !is_awaited || has_moved;
         const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;
-        const uint32_t count = disk_collect(store->disk, done, COLLECT_MAX, pause);
+        uint32_t count = 0;
+        if (at_disk(store) > 0)
+            count = disk_collect(store->disk, done, COLLECT_MAX, pause);
+        else if (pause > 0)
+            disk_pause(store->disk, pause); /* with nothing out the disk would not wait */
         store->now_ns = disk_now(store->disk);
         settle(store, done, count);
         if (is_over || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
