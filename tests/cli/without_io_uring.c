@@ -2,8 +2,8 @@
  *
  *   without_io_uring ERRNO COMMAND [ARGUMENT...]
  *
- * A seccomp filter, which COMMAND and its children inherit, answers io_uring_setup with that number: EPERM as containers
- * and kernel.io_uring_disabled do, ENOSYS as a kernel without it. Exits 77 if the filter cannot be had.
+ * A seccomp filter, which COMMAND and its children inherit, answers io_uring_setup with that number: EPERM as
+ * containers and kernel.io_uring_disabled do, ENOSYS as a kernel without it. Exits 77 if the filter cannot be had.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -226,7 +226,8 @@ static bool await_input(struct append *run)
             if (read(run->event_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN && errno != EINTR)
                 return trouble_text(run, "event descriptor: %s", strerror(errno));
         }
-        if (!settle(run, 0)) return false; /* with nothing pending, too: chores, and the mark that vouches for an idle log */
+        /* With nothing pending, too: there are chores, and the mark that vouches for an idle log's tail. */
+        if (!settle(run, 0)) return false;
         if (fds[0].revents != 0) return true;
     }
 }
