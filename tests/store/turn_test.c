@@ -26,7 +26,8 @@ static void submit_hard_state(struct teak_store *store, uint64_t commit, uint32_
 {
     struct teak_error error = {0};
     const struct teak_op op = {.op = TEAK_OP_HARD_STATE, .log = 1, .term = 1, .vote = 1, .commit = commit};
-    rig_ok(teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .flags = flags, .tag = tag}, &error), &error);
+    const struct teak_batch batch = {.ops = &op, .count = 1, .flags = flags, .tag = tag};
+    rig_ok(teak_submit(store, &batch, &error), &error);
 }
 
 /* Waits for the next completion; how long it took. */
