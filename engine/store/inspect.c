@@ -112,7 +112,8 @@ static enum teak_status verify_segment(struct verifying *verifying, const struct
     const uint32_t before = verifying->report.damage_count;
     const struct teak_verify_result counted = *verifying->result;
     enum teak_status status = verify_image(verifying, segment, &image, error);
-    if (status == TEAK_OK && verifying->report.damage_count != before && verifying->source.beside) {
+    if (verifying->source.beside && status != TEAK_LOG_GONE &&
+        (status != TEAK_OK || verifying->report.damage_count != before)) {
         image_close(&verifying->source, &image); /* what a writer is just writing is not damaged: look again */
         verifying->report.damage_count = before;
         *verifying->result = counted;

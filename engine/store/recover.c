@@ -261,6 +261,10 @@ static enum teak_status open_tail(struct teak_store *store, const struct listing
             report->sync_ns += disk_now(store->disk) - begin;
             if (status != TEAK_OK) image_close(&source, image);
         }
+        if (status == TEAK_LOG_GONE && tail->count == 0) {
+            status = TEAK_OK; /* beside a writer: it is being prepared, nothing stands in it yet; or forgotten since */
+            continue;
+        }
         if (status != TEAK_OK) {
             if (error) *error = why;
             if (tail->count == 0 || !is_judgement(status)) break;
@@ -529,25 +533,34 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
     return status;
 }
 
+/* Beside a writer files vanish, and bytes are read before they land. What is told twice in a row of one place is so; a file
+ * that is gone is looked for in a new listing, for a while. */
 enum teak_status recover_read(struct teak_store *store, struct teak_report *report, struct teak_error *error)
 {
-    enum { TRIES = 8 }; /* beside a writer a file can vanish, or be invalid while it is being written */
-    enum teak_status status = TEAK_OK;
-    for (int i = 0; i < TRIES; i++) {
+    enum { PAUSE_NS = 2000000 };
+    const uint64_t until = disk_now(store->disk) + UINT64_C(5000000000);
+    struct teak_error why = {0}, before = {0};
+    enum teak_status status;
+    for (;;) {
         report->damage_count = 0;
         report->hard_states_suspect = false;
-        report->scanned = report->sealed = report->sealed_ns = 0;
-        status = read_once(store, report, error);
-        const bool again = store->phase == STORE_READING &&
-                           (status == TEAK_LOG_GONE || (store->living && status != TEAK_OK));
-        if (!again) break;
+        report->scanned = report->sealed = report->sealed_ns = report->sync_ns = 0;
+        why = (struct teak_error){0};
+        status = read_once(store, report, &why);
+        if (status == TEAK_OK || store->phase != STORE_READING) break;
+        if (!store->living && status != TEAK_LOG_GONE) break;
+        const bool is_gone = status == TEAK_LOG_GONE || status == TEAK_SEGMENT_MISSING;
+        if (!is_gone && why.status == before.status && why.segment == before.segment && why.offset == before.offset) break;
+        if (disk_now(store->disk) >= until) break;
+        before = why;
         segments_fini(&store->segments, store->disk);
         logs_fini(&store->logs);
         if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
-        disk_pause(store->disk, 10000000);
+        disk_pause(store->disk, PAUSE_NS);
     }
     if (status == TEAK_DAMAGED) report->verdict = TEAK_VERDICT_DAMAGED;
-    if (status == TEAK_LOG_GONE) status = fail(error, TEAK_SEGMENT_MISSING, "open");
+    if (status == TEAK_LOG_GONE) return fail(error, TEAK_SEGMENT_MISSING, "open");
+    if (status != TEAK_OK && error) *error = why;
     return status;
 }
 

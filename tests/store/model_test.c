@@ -218,11 +218,28 @@ static bool same_state(struct teak_store *store, const struct model *want)
     return true;
 }
 
+static void print_state(struct teak_store *store, uint64_t batch)
+{
+    printf("batch %" PRIu64 "\n", batch);
+    for (uint64_t i = 0; i < LOGS; i++) {
+        const struct model_log *want = &state_of(batch)->logs[i];
+        struct teak_log log = {0};
+        const bool found = teak_log(store, i * 1000 + 1, &log, NULL) == TEAK_OK;
+        printf("  log %" PRIu64 ": alive %d %d, fresh %d %d, base %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", last %" PRIu64
+               "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", %s\n",
+               i, found, want->alive, log.fresh, want->fresh, log.base.index, log.base.term, want->base.index,
+               want->base.term, log.last.index, log.last.term, want->last.index, want->last.term, log.snapshot.index,
+               log.snapshot.term, want->snapshot.index, want->snapshot.term,
+               same_log(store, i * 1000 + 1, want) ? "same" : "OTHER");
+    }
+}
+
 /* The newest legal state that the store is in. */
 static uint64_t find_state(struct teak_store *store)
 {
     for (uint64_t batch = run.submitted + 1; batch-- > run.acknowledged;)
         if (same_state(store, state_of(batch))) return batch;
+    for (uint64_t batch = run.submitted + 1; batch-- > run.acknowledged;) print_state(store, batch);
     fail_msg("the store is in no state between batch %" PRIu64 " and batch %" PRIu64, run.acknowledged, run.submitted);
     return 0;
 }

@@ -1,0 +1,124 @@
+/* beside_test.c: looking at a store while another process writes, rotates and recycles at full speed. */
+#include "store/rig.h"
+
+#include <time.h>
+
+static struct teak_report report;
+
+enum { RETAINED = 40 };
+
+static void child_writes(const struct rig *rig, int ready)
+{
+    struct teak_store *store = rig_open(rig, NULL);
+    rig_create(store, 7);
+    for (uint64_t index = 1;; index++) {
+        rig_append(store, 7, index, index, index / 1000 + 1, (uint32_t)(index * 37 % 3000));
+        if (index % 16 == 0 && index > RETAINED)
+            rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index - RETAINED});
+        if (index % 64 == 0) rig_drain(store);
+        if (index == 256) assert_int_equal(write(ready, "x", 1), 1);
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* What can be read is contiguous and right; it may be compacted away under the reader, but never be wrong. */
+static uint64_t read_shown(struct teak_store *store)
+{
+    struct teak_log log;
+    struct teak_error error = {0};
+    if (teak_log(store, 7, &log, &error) != TEAK_OK) return 0;
+    assert_true(log.last.index + 1 >= log.first);
+    struct teak_cursor *cursor;
+    if (log.first > log.last.index) return log.last.index;
+    rig_ok(teak_cursor_open(store, 7, log.first, &cursor, &error), &error);
+    for (uint64_t next = log.first; next <= log.last.index;) {
+        struct teak_entry entries[32];
+        uint32_t count;
+        const enum teak_status status = teak_cursor_read(cursor, 1 << 20, entries, 32, &count, &error);
+        if (status == TEAK_COMPACTED) { /* its segment was recycled meanwhile */
+            rig_ok(teak_cursor_seek(cursor, ++next, &error), &error);
+            continue;
+        }
+        rig_ok(status, &error);
+        assert_true(count > 0);
+        for (uint32_t i = 0; i < count; i++, next++) {
+            uint8_t want[3000];
+            assert_int_equal(entries[i].index, next);
+            assert_int_equal(entries[i].bytes, next * 37 % 3000);
+            assert_int_equal(entries[i].term, next / 1000 + 1);
+            rig_fill(want, entries[i].bytes, 7, next, entries[i].term);
+            assert_memory_equal(want, entries[i].data, entries[i].bytes);
+        }
+    }
+    teak_cursor_close(cursor);
+    return log.last.index;
+}
+
+static void readers_beside_a_writer_see_no_damage(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("beside");
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(ends[0]);
+        child_writes(&rig, ends[1]);
+        _exit(1);
+    }
+    close(ends[1]);
+    char byte;
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    const double end = seconds() + 5;
+    uint32_t opened = 0;
+    uint64_t last = 0, first_last = 0;
+    while (seconds() < end) {
+        struct teak_store *store = rig_open_read_only(&rig, &report);
+        struct teak_error error = {0};
+        struct teak_store_info info;
+        teak_inspect_store(store, &info);
+        assert_true(info.living);
+        const uint64_t now = read_shown(store);
+        assert_true(now >= last); /* what was durable once stays */
+        last = now;
+        if (!first_last) first_last = now;
+        struct teak_damage damage[4];
+        struct teak_verify_result result;
+        if (opened % 2 == 0) rig_ok(teak_verify(store, damage, 4, &result, NULL, NULL, &error), &error);
+        assert_int_equal(teak_create_log(store, 9, 0, &error), TEAK_READ_ONLY);
+        rig_close(store);
+        opened++;
+        struct teak_options options = rig_options();
+        if (opened % 16 == 0) assert_int_equal(rig_try_open(&rig, &options, &store, &report, &error), TEAK_LOCKED);
+    }
+    kill(child, SIGKILL);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status)); /* the writer never failed by itself */
+    close(ends[0]);
+    printf("opened %u times beside a writer that came to entry %" PRIu64 "\n", opened, last);
+    assert_true(opened > 5 && last > first_last);
+    struct teak_store *store = rig_open_read_only(&rig, &report); /* waits for the dead owner's lock */
+    assert_true(read_shown(store) >= last);
+    rig_close(store);
+    store = rig_open(&rig, &report);
+    const struct teak_log log = rig_log(store, 7);
+    assert_true(log.last.index >= last);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(readers_beside_a_writer_see_no_damage)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
