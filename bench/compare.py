@@ -22,8 +22,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RETAIN = str(64 << 20)  # payload kept behind the writer
-PRIME_SECONDS = 1       # of an uncounted run before each that retains: then every segment is one that was used before
+RETAIN = str(16 << 20)  # payload kept behind the writer: after the warm-up every segment is one that was used before
 
 
 def teak(entry, window, batch, *more, retain=True):
@@ -107,10 +106,6 @@ def run(build, command, folder, seconds):
     """One run: the program's JSON, and what the device did meanwhile."""
     with tempfile.TemporaryDirectory(prefix="compare-", dir=folder) as place:
         words = [program(build, command[0]), *command[1:], "--dir", place, "--json", "--seconds", str(seconds)]
-        if "--retain-bytes" in words:
-            prime = [*words[:-1], str(PRIME_SECONDS), "--keep"]
-            subprocess.run(prime, stdout=subprocess.DEVNULL, check=True)
-            words.append("--keep")
         before = device_counters(place)
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         after = device_counters(place)
@@ -226,7 +221,7 @@ def main():
     everything = [*ROWS, *SINGLES]
     parser.add_argument("--rows", default=",".join(everything), help="comma-separated; --list tells which")
     parser.add_argument("--reps", type=int, default=7, help="repetitions [7]")
-    parser.add_argument("--seconds", type=float, default=2, help="of each run [2]")
+    parser.add_argument("--seconds", type=float, default=3, help="of each run [3]")
     parser.add_argument("--dir", default=".", help="on the disk to be measured [.]")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="[build/release]")
     parser.add_argument("--list", action="store_true", help="name the rows and their commands")
