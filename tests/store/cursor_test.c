@@ -1,5 +1,5 @@
-/* cursor_test.c: reading a log from anywhere: out of the arena, out of segments in every state, past limits, along the tail,
- * and past what has rotted.
+/* cursor_test.c: reading a log from anywhere: out of the arena, out of segments in every state, past limits, along the
+ * tail, and past what has rotted.
  */
 #include "format/layout.h"
 #include "store/backends.h"

@@ -1,5 +1,5 @@
-/* event_loop_test.c: a store driven by poll(2) on its descriptor and by its deadline alone. Nothing that was submitted is
- * ever forgotten, and a store that has nothing to do leaves the loop asleep.
+/* event_loop_test.c: a store driven by poll(2) on its descriptor and by its deadline alone. Nothing that was submitted
+ * is ever forgotten, and a store that has nothing to do leaves the loop asleep.
  */
 #include <poll.h>
 #include <time.h>

@@ -26,9 +26,11 @@ static void an_errno_has_a_status_of_its_own(void **state)
     static const struct {
         int number;
         enum teak_status status;
-    } cases[] = {{ENOSPC, TEAK_NO_SPACE}, {EDQUOT, TEAK_NO_SPACE},     {EFBIG, TEAK_NO_SPACE},      {EROFS, TEAK_READ_ONLY_FS},
-                 {EACCES, TEAK_DENIED},   {EPERM, TEAK_DENIED},        {ENOMEM, TEAK_NO_MEMORY},    {EIO, TEAK_IO},
-                 {EMFILE, TEAK_IO},       {ENOENT, TEAK_NO_DIRECTORY}, {ENOTDIR, TEAK_NO_DIRECTORY}};
+    } cases[] = {
+        {ENOSPC, TEAK_NO_SPACE}, {EDQUOT, TEAK_NO_SPACE}, {EFBIG, TEAK_NO_SPACE},     {EROFS, TEAK_READ_ONLY_FS},
+        {EACCES, TEAK_DENIED},   {EPERM, TEAK_DENIED},    {ENOMEM, TEAK_NO_MEMORY},   {EIO, TEAK_IO},
+        {EMFILE, TEAK_IO},       {ENOTDIR, TEAK_NO_DIRECTORY}, {ENOENT, TEAK_NO_DIRECTORY},
+    };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct teak_error error = {.log = 9, .has_log = 1};
         assert_int_equal(fail_errno(&error, cases[i].number, "open", "LOCK"), cases[i].status);

@@ -1,0 +1,65 @@
+/* locate_test.c: the map from index to place against a model that remembers every entry. */
+#include "unit/store/map_model.h"
+
+static void check_live_counts(const struct map_model *model)
+{
+    uint64_t live = 0;
+    for (uint64_t number = model->segments.oldest; number <= model->segments.newest; number++)
+        live += segment_at(&model->segments, number)->live;
+    assert_int_equal(live, model->log->piece_count);
+}
+
+static void every_entry_is_where_the_model_says(void **state)
+{
+    (void)state;
+    struct map_model *model = model_begin("every_entry_is_where_the_model_says");
+    uint64_t step = 0;
+    while (model_step(model)) {
+        const struct log *log = model->log;
+        assert_int_equal(log->head.last.index, model->last);
+        assert_int_equal(log->head.base.index, log->head.fresh ? 0 : model->base);
+        if (step++ % 10 != 0) continue;
+        for (uint64_t index = model->base + 1; index <= model->last; index++) {
+            struct place place;
+            assert_true(locate(&model->segments, log, index, &place));
+            const struct model_place *is = &model->entries[index];
+            assert_int_equal(place.segment->number, is->segment);
+            assert_int_equal(place.offset, is->offset);
+            assert_int_equal(place.term, is->term);
+            assert_int_equal(place.kind, is->kind);
+            assert_int_equal(place.sum, index);
+            assert_int_equal(log_term_at(log, index), is->term);
+        }
+        assert_int_equal(log->head.last.term, model->last > model->base || model->base > 0
+                                                  ? log_term_at(log, model->last) : 0);
+        check_live_counts(model);
+    }
+    model_end(model);
+}
+
+static void extents_join_where_nothing_lies_between(void **state)
+{
+    (void)state;
+    struct map_model *model = model_begin("extents_join_where_nothing_lies_between");
+    struct segment *active = segment_active(&model->segments);
+    const struct apply_at at = {.logs = &model->logs, .segments = &model->segments, .active = active, .lsn = 1};
+    for (uint32_t i = 0; i < 50; i++) {
+        active->slot_count = i + 1;
+        apply_entries(&at, model->log, 5 + i, 1, 3, 0, i);
+    }
+    assert_int_equal(model->log->piece_count, 1);
+    assert_int_equal(active->effect_count, 1);
+    assert_int_equal(active->effects[0].count, 1);
+    assert_int_equal(model->log->terms.count, 1);
+    assert_null(locate_piece(model->log, 4));
+    model_end(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_entry_is_where_the_model_says),
+        cmocka_unit_test(extents_join_where_nothing_lies_between),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
