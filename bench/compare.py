@@ -6,9 +6,10 @@ bench/compare.py --rows 256,1k --reps 9  some rows
 bench/compare.py --list                  what there is
 
 Each row's points run one after another, in an order that rotates, --reps times; a ratio is that of two runs of the
-same repetition. Printed are medians with quartiles. /proc/diskstats is read around every run: a run after which the
-device has written less than the program says it wrote, or flushed less often than it synced on a device without FUA,
-is marked with !.
+same repetition. Before each run the machine is waited for, --patience seconds at most, until its processors are idle;
+a row tells how many of its runs found it so. Printed are medians with quartiles. /proc/diskstats is read around every
+run: a run after which the device has written less than the program says it wrote, or flushed less often than it synced
+on a device without FUA, is marked with !.
 """
 import argparse
 import collections
@@ -20,9 +21,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RETAIN = str(16 << 20)  # payload kept behind the writer: after the warm-up every segment is one that was used before
+IDLE_SHARE = 0.9
 
 
 def teak(entry, window, batch, *more, retain=True):
@@ -127,6 +130,27 @@ def is_doubtful(result):
     return wrote < 0.98 * said or (not has_fua and 0 < flushed < 0.9 * syncs)
 
 
+def idle_share(seconds=0.25):
+    """Of all processors, over `seconds`."""
+    def ticks():
+        with open("/proc/stat", encoding="ascii") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:]]
+        return fields[3], sum(fields[:8])
+    idle, whole = ticks()
+    time.sleep(seconds)
+    idle_after, whole_after = ticks()
+    return (idle_after - idle) / max(1, whole_after - whole)
+
+
+def wait_until_idle(patience):
+    """False: others were at work all the time."""
+    until = time.monotonic() + patience
+    while idle_share() < IDLE_SHARE:
+        if time.monotonic() >= until:
+            return False
+    return True
+
+
 def quartiles(values):
     if len(values) == 1:
         return values[0], values[0], values[0]
@@ -146,9 +170,9 @@ def spread(values, scale=1.0, digits=2):
 def row_table(title, points, results, out):
     base = [payload_rate(result) for result in results[points[0][0]]]
     print(f"\n### {title}\n", file=out)
-    print("| | million/s | MB/s | ratio | p50 us | p99 / p50 | processor ns | written / payload | RSS MiB | disk |",
-          file=out)
-    print("|---|---|---|---|---|---|---|---|---|---|", file=out)
+    print("| | million/s | MB/s | ratio | p50 us | p99 / p50 | processor ns | written / payload | RSS MiB | disk "
+          "| idle |", file=out)
+    print("|---|---|---|---|---|---|---|---|---|---|---|", file=out)
     for name, command in points:
         runs = results[name]
         entries = [r.get("entries_per_second", r.get("writes_per_second")) for r in runs]
@@ -170,6 +194,7 @@ def row_table(title, points, results, out):
             f"{statistics.median(amplification):.3f}" if amplification else "",
             f"{statistics.median(memory):.0f}" if memory else "",
             f"{doubtful} of {len(runs)} !" if doubtful else "ok",
+            f"{sum(r['is_idle'] for r in runs)} of {len(runs)}",
         ]
         print("| " + " | ".join(cells) + " |", file=out, flush=True)
 
@@ -180,7 +205,9 @@ def compare(build, key, args):
     for repetition in range(args.reps):
         turn = repetition % len(points)
         for name, command in points[turn:] + points[:turn]:
+            is_idle = wait_until_idle(args.patience)
             results[name].append(run(build, command, args.dir, args.seconds))
+            results[name][-1]["is_idle"] = is_idle
     row_table(title, points, results, sys.stdout)
 
 
@@ -196,7 +223,8 @@ def flat(value, path=""):
 
 def single(build, key, args):
     title, command = SINGLES[key]
-    print(f"\n### {title}\n", flush=True)
+    state = "idle" if wait_until_idle(args.patience) else "busy"
+    print(f"\n### {title}\n\nThe machine was {state} when it began.\n", flush=True)
     place = pathlib.Path(tempfile.mkdtemp(prefix="compare-", dir=args.dir))
     try:
         if key == "micro":
@@ -222,6 +250,7 @@ def main():
     parser.add_argument("--rows", default=",".join(everything), help="comma-separated; --list tells which")
     parser.add_argument("--reps", type=int, default=7, help="repetitions [7]")
     parser.add_argument("--seconds", type=float, default=3, help="of each run [3]")
+    parser.add_argument("--patience", type=float, default=2, help="seconds to wait for an idle machine [2]")
     parser.add_argument("--dir", default=".", help="on the disk to be measured [.]")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="[build/release]")
     parser.add_argument("--list", action="store_true", help="name the rows and their commands")
