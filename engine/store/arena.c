@@ -54,7 +54,8 @@ void arena_begin(struct arena *arena, uint64_t segment, uint32_t offset, uint64_
     }
     if (arena->run_count > 0) {
         const struct arena_run *run = newest(arena);
-        if (run->segment == segment && run->end == offset && run->position + (run->end - run->begin) == position) return;
+        const uint64_t end = run->position + (run->end - run->begin);
+        if (run->segment == segment && run->end == offset && end == position) return;
     }
     arena->run_count++;
     *newest(arena) = (struct arena_run){.segment = segment, .position = position, .begin = offset, .end = offset};

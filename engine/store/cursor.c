@@ -1,8 +1,8 @@
 /* cursor.c: replays one log from any index, and then follows its tail.
  *
  * OWNS   One window: a stretch of a segment as it was read from the medium.
- * PATH   locate -> arena, without a copy -> else the window -> else one read that fills the window. A call makes at most
- *        one read: where the next entry would need another, it ends, so that what it handed out stays where it is.
+ * PATH   locate -> arena, without a copy -> else the window -> else one read that fills the window. A call makes one
+ *        read at most: where the next entry would need another, it ends, so that what it handed out stays where it is.
  * HOLDS  the window never reaches beyond what was durable when it was read: nothing in it can be overwritten later.
  */
 #include <stdlib.h>
@@ -112,7 +112,8 @@ static enum teak_status fill_window(struct teak_cursor *cursor, const struct pla
     return TEAK_OK;
 }
 
-static enum teak_status rotten(const struct log *log, uint64_t index, const struct place *place, struct teak_error *error)
+static enum teak_status rotten(const struct log *log, uint64_t index, const struct place *place,
+                               struct teak_error *error)
 {
     fail_segment(error, TEAK_HASH_MISMATCH, "read", place->segment->number, place->offset);
     if (error) {
@@ -176,7 +177,8 @@ static enum teak_status read_entry(struct teak_cursor *cursor, const struct log 
     store->disk_reads++;
     if (may_fill) return take_verified(cursor, log, index, place, out, error);
     *out = cursor->window + (place->offset - cursor->begin);
-    return reader_is_whole(log, index, place, *out) ? TEAK_OK : TEAK_FULL; /* alone, at the next call: it may need a read */
+    /* if it is not whole: alone, at the next call, for it may need a read */
+    return reader_is_whole(log, index, place, *out) ? TEAK_OK : TEAK_FULL;
 }
 
 enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max, struct teak_entry *out, uint32_t max,

@@ -76,8 +76,8 @@ enum teak_status fail_file(struct teak_error *error, enum teak_status status, co
     return status;
 }
 
-enum teak_status fail_segment(struct teak_error *error, enum teak_status status, const char *operation, uint64_t segment,
-                              uint64_t offset)
+enum teak_status fail_segment(struct teak_error *error, enum teak_status status, const char *operation,
+                              uint64_t segment, uint64_t offset)
 {
     char name[NAME_BYTES];
     name_segment(segment, name);

@@ -34,7 +34,8 @@ const struct layout_extent *locate_extents(const struct segments *segments, cons
     }
     CHECK(segment->map);
     struct touched touched;
-    touched_get(segment->map + (segment->footer.summary_offset - segment->footer.slots_offset), piece->record, &touched);
+    const uint32_t summary = segment->footer.summary_offset - segment->footer.slots_offset;
+    touched_get(segment->map + summary, piece->record, &touched);
     *count_out = touched.extent_count;
     return touched.extents;
 }

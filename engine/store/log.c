@@ -225,9 +225,10 @@ void logs_remove(struct logs *logs, struct log *log)
     uint32_t hole = slot_of(logs, log->id);
     while (logs->slots[hole] != log) hole = (hole + 1) & (logs->capacity - 1);
     /* close the hole: move back every follower that a search would no longer reach */
-    for (uint32_t slot = (hole + 1) & (logs->capacity - 1); logs->slots[slot]; slot = (slot + 1) & (logs->capacity - 1)) {
+    const uint32_t mask = logs->capacity - 1;
+    for (uint32_t slot = (hole + 1) & mask; logs->slots[slot]; slot = (slot + 1) & mask) {
         const uint32_t home = slot_of(logs, logs->slots[slot]->id);
-        if (((slot - home) & (logs->capacity - 1)) < ((slot - hole) & (logs->capacity - 1))) continue;
+        if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
         logs->slots[hole] = logs->slots[slot];
         hole = slot;
     }
@@ -364,7 +365,7 @@ static bool grow_free(struct logs *logs, uint32_t free)
     return true;
 }
 
-/* Twice the extents, or what a refused batch asked for: of its effect in `active`, or of the one that it will get there. */
+/* Twice the extents, or what a refused batch asked for: of its effect in `active`, or of the one it will get there. */
 static bool grow_extents(struct logs *logs, struct log *log, struct segment *active)
 {
     const uint32_t more = log->wants_more;
@@ -373,8 +374,8 @@ static bool grow_extents(struct logs *logs, struct log *log, struct segment *act
     } else {
         struct effect *effect = &active->effects[log->effect];
         const uint32_t wanted = effect->count + (uint32_t)max_u64(more, LOG_EXTENTS_AHEAD);
-        if (wanted > effect->capacity && !effect_grow(effect, (uint32_t)max_u64(wanted, 2 * (uint64_t)effect->capacity)))
-            return false;
+        const uint32_t twice = 2 * effect->capacity;
+        if (wanted > effect->capacity && !effect_grow(effect, wanted > twice ? wanted : twice)) return false;
     }
     log->wants_more = 0;
     return true;

@@ -238,7 +238,7 @@ struct teak_batch {
  * Fails     FULL (poll, repeat) · NO_SPACE · EMPTY_BATCH · INVALID · INDEX_ZERO · GAP · OVERLAP · TERM_BACKWARDS ·
  *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE ·
  *           COMMIT_BACKWARDS · VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · READ_ONLY · WRONG_THREAD · POISONED
- *           · IO. */
+ *           · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch,
                                       struct teak_error *error);
 
@@ -257,7 +257,8 @@ TEAK_API uint64_t teak_batch_bytes(const struct teak_batch *batch);
  * Does      Gives `bytes` bytes inside the next frame, for at most `entries` entries. Serialise the payloads there one
  *           behind another, each beginning at a multiple of 8 from the start, and submit one batch whose entries point
  *           at them in that order: the payloads stay where they are. A batch that is taken ends the reservation, used
- *           up or not. Until then nothing newer is written, and payloads from elsewhere are refused.
+ *           up or not. Until then nothing newer is written, what was submitted before and has not left yet waits with
+ *           it, and payloads from elsewhere are refused.
  * Owner     The memory is the caller's until teak_submit answers TEAK_OK, or teak_release.
  * Threads   The driving thread; one reservation at a time.
  * Fails     FULL · NO_SPACE · BATCH_TOO_LARGE · RESERVED · READ_ONLY · WRONG_THREAD · POISONED · IO. */
