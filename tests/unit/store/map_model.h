@@ -1,4 +1,4 @@
-/* map_model.h: one log in a row of segments in memory, grown as chores would, and a naive model of where entries lie. */
+/* map_model.h: one log in a row of segments in memory, grown as chores would, and a naive model of it. */
 #ifndef TEAK_TESTS_MAP_MODEL_H
 #define TEAK_TESTS_MAP_MODEL_H
 
