@@ -35,7 +35,7 @@ static void set_keep(struct teak_store *store)
 static void hand_over(struct teak_store *store)
 {
     struct segments *segments = &store->segments;
-    if (store->seal.segment && store->seal.segment->number < store->forget_upto) return; /* its sealing began meanwhile */
+    if (store->seal.segment && store->seal.segment->number < store->forget_upto) return; /* it is just being sealed */
     set_keep(store);
     for (; segments->oldest < store->forget_upto; segments->oldest++) {
         struct segment *segment = segment_at(segments, segments->oldest);

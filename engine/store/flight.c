@@ -30,8 +30,9 @@ void flight_poison(struct flight *flight, int os_errno, const char *operation, c
     flight->cause.os_errno = os_errno;
 }
 
-/* One rule decides, frame by frame. A frame is written with DSYNC: an FSYNC request costs a worker's hop, and the kernel
- * merges the flushes of writes in flight (docs/performance.md). But a DSYNC write vouches for itself alone: where one
+/* One rule decides, frame by frame. A frame is written with DSYNC: an FSYNC request costs a worker's hop, and the
+ * kernel merges the flushes of writes in flight (docs/performance.md). But a DSYNC write vouches for itself alone:
+ * where one
  * that landed before still lacks a sync, both share an fdatasync. */
 static bool wants_dsync(const struct flight *flight)
 {

@@ -41,7 +41,7 @@ uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct t
     return count;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- verify */
+/* ---------------------------------------------------------------------------------------------------------- verify */
 
 struct verifying {
     struct scan_source source;
@@ -96,7 +96,8 @@ static enum teak_status verify_image(struct verifying *verifying, const struct s
     if (status != TEAK_OK) return status;
     if (image->has_key && image->key.salt != segment->key.salt) return TEAK_LOG_GONE; /* another use already */
     if (image->identity != TEAK_OK) damage_of_file(verifying, segment->number, 0);
-    status = scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying, &verifying->report, error);
+    status =
+        scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying, &verifying->report, error);
     if (status == TEAK_DAMAGED) status = TEAK_OK; /* it is in the report */
     if (image->has_footer && !index_is_whole(image))
         damage_of_file(verifying, segment->number, image->footer.slots_offset);

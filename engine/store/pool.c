@@ -10,7 +10,8 @@
 
 enum { RETRY_NS = 1000000000 };
 
-bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape, uint32_t spares)
+bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape,
+               uint32_t spares)
 {
     *pool = (struct pool){.errand = ERRAND_POOL,
                           .file = DISK_NONE,
@@ -74,7 +75,7 @@ bool pool_has_work(const struct pool *pool, const struct segments *segments)
     return !segments->ready || pool->stock_count < pool->spares || pool->stock_count > pool->keep;
 }
 
-/* ------------------------------------------------------------------------------------- one step: fill in the operation */
+/* --------------------------------------------------------------------------------- one step: fill in the operation */
 
 /* What a step asks of the disk. The same for the job that runs by and by and for the one that runs at opening. */
 static struct disk_op operation_of(struct pool *pool, uint64_t number)
@@ -134,7 +135,7 @@ static struct disk_op operation_of(struct pool *pool, uint64_t number)
     return op;
 }
 
-/* ---------------------------------------------------------------------------------------- what a step's end leads to */
+/* -------------------------------------------------------------------------------------- what a step's end leads to */
 
 static void begin_make(struct pool *pool)
 {
@@ -197,7 +198,8 @@ static struct segment *prepared_segment(struct pool *pool, struct disk *disk, ui
 }
 
 /* The step succeeded: what comes next. Returns an errno if it cannot go on, else 0. */
-static int step_done(struct pool *pool, struct disk *disk, uint64_t number, const struct disk_op *op, struct segment **out)
+static int step_done(struct pool *pool, struct disk *disk, uint64_t number, const struct disk_op *op,
+                     struct segment **out)
 {
     switch (pool->step) {
     case POOL_MAKE_OPEN:
@@ -323,19 +325,23 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
 {
     CHECK_EQ(pool->step, POOL_IDLE);
     *out = NULL;
-    int make_error = 0;
+    int make_error = 0, last_error = EIO;
+    uint32_t made = 0;
     while (!*out) {
         if (pool->step == POOL_IDLE) {
             if (make_error) return make_error;
             if (pool->stock_count > 0)
                 begin_prepare(pool);
-            else
+            else if (made++ == 0)
                 begin_make(pool);
+            else
+                return last_error; /* not even a file just made can be prepared */
         }
         const bool is_make = pool->step >= POOL_MAKE_OPEN && pool->step <= POOL_MAKE_SYNC_NAME;
         struct disk_op op = operation_of(pool, number);
         int error = disk_run(disk, &op);
         if (!error) error = step_done(pool, disk, number, &op, out);
+        if (error) last_error = error;
         if (error && is_make) make_error = error;
         if (error) step_failed(pool, error, 0);
     }

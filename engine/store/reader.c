@@ -71,6 +71,11 @@ static enum teak_status map_index(struct teak_store *store, struct segment *segm
         if (error) error->os_errno = os_errno;
         return TEAK_IO;
     }
+    /* It was judged when the store was opened or the segment sealed, but the medium may have changed its mind. */
+    if (!summary_judge((const uint8_t *)map + summary, footer, &segment->key)) {
+        disk_unmap(store->disk, map, segment->map_bytes);
+        return fail_segment(error, TEAK_HASH_MISMATCH, "map", segment->number, footer->summary_offset);
+    }
     segment->map = map;
     store->open_sealed++;
     return TEAK_OK;
@@ -136,11 +141,8 @@ struct asking {
     bool found;
 };
 
-static enum teak_status ask_frame(void *context, const uint8_t *frame, const struct frame_head *head,
-                                  struct teak_error *error)
+static void ask_frame(struct asking *asking, const uint8_t *frame, const struct frame_head *head)
 {
-    (void)error;
-    struct asking *asking = context;
     uint32_t cursor = 0;
     struct op op;
     while (table_next(frame, head, &cursor, &op)) {
@@ -157,7 +159,18 @@ static enum teak_status ask_frame(void *context, const uint8_t *frame, const str
         place->term = op.entries.term;
         place->kind = op.kind;
     }
-    return TEAK_OK;
+}
+
+/* Every frame whose table can be read, whatever else is hurt: the newest answer counts. */
+static void ask_tables(const struct scan_source *source, const struct image *image, uint64_t end, struct asking *asking)
+{
+    for (uint64_t offset = source->block_bytes; offset < end;) {
+        struct frame_head head;
+        const bool is_frame = image_head(source, image, offset, &head);
+        if (is_frame && frame_judge_table(image->bytes + offset, &head, &image->key) == FRAME_WHOLE)
+            ask_frame(asking, image->bytes + offset, &head);
+        offset += is_frame ? head.bytes : source->block_bytes;
+    }
 }
 
 enum teak_status reader_ask_table(struct teak_store *store, const struct log *log, uint64_t index, struct place *place,
@@ -170,8 +183,7 @@ enum teak_status reader_ask_table(struct teak_store *store, const struct log *lo
     status = image_load(&source, &image, error);
     struct place asked = *place;
     struct asking asking = {.log = log->id, .index = index, .place = &asked};
-    struct teak_report report = {0}; /* frames hurt elsewhere in the segment are not this read's business */
-    if (status == TEAK_OK) scan_frames(&source, &image, place->segment->frames_end, ask_frame, &asking, &report, NULL);
+    if (status == TEAK_OK) ask_tables(&source, &image, place->segment->frames_end, &asking);
     image_close(&source, &image);
     if (status != TEAK_OK) return status;
     if (!asking.found) return fail_index(error, TEAK_NOT_FOUND, log->id, index, 0);

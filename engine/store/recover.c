@@ -15,7 +15,7 @@
 #include "store/replay.h"
 #include "store/scan.h"
 
-/* ------------------------------------------------------------------------------------------------------------ listing */
+/* --------------------------------------------------------------------------------------------------------- listing */
 
 struct numbers {
     uint64_t *list;
@@ -89,7 +89,7 @@ static void listing_free(struct listing *listing)
     free(listing->temporaries.list);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- lock */
+/* ------------------------------------------------------------------------------------------------------------ lock */
 
 enum { LOCK_RETRY_NS = 2000000 };
 
@@ -172,14 +172,15 @@ enum teak_status recover_lock_shared(struct teak_store *store, uint64_t wait_ns,
     const uint64_t begin = disk_now(store->disk);
     struct teak_error ignored;
     enum teak_status status = open_lock(store, 0, &ignored);
-    if (status != TEAK_OK) return ignored.os_errno == ENOENT ? TEAK_OK : fail_errno(error, ignored.os_errno, "lock", "LOCK");
+    if (status != TEAK_OK)
+        return ignored.os_errno == ENOENT ? TEAK_OK : fail_errno(error, ignored.os_errno, "lock", "LOCK");
     status = wait_for_lock(store, DISK_LOCK_SHARED, 0, wait_ns, error);
     report->lock_wait_ns = disk_now(store->disk) - begin;
     store->living = status == TEAK_LOCKED;
     return store->living ? TEAK_OK : status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- superblock */
+/* ------------------------------------------------------------------------------------------------------ superblock */
 
 enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error)
 {
@@ -208,9 +209,10 @@ struct scan_source recover_source(struct teak_store *store)
                                 .beside = store->phase == STORE_READING};
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tail */
+/* ------------------------------------------------------------------------------------------------------------ tail */
 
-/* What is scanned is first synced: a killed writer's bytes may be in a cache, and what is decided must not hang on that. */
+/* What is scanned is first synced: a killed writer's bytes may be in a cache, and what is decided must not hang on
+ * that. */
 static enum teak_status load_synced(struct teak_store *store, const struct scan_source *source, struct image *image,
                                     struct teak_error *error)
 {
@@ -231,8 +233,8 @@ static enum teak_status load_synced(struct teak_store *store, const struct scan_
 struct before {
     bool is_sealed;
     struct footer footer;      /* of the sealed one                                                       */
-    enum teak_status status;   /* not OK: file `number` cannot be that segment. It need not be: a forgotten one has its */
-    uint64_t number;           /* name until its next use is ready, but what it holds means nothing any more */
+    enum teak_status status;   /* not OK: file `number` is not that segment. It need not be: one that was forgotten */
+    uint64_t number;           /* keeps its name until its next use is ready, whatever it holds                   */
     struct teak_error error;
 };
 
@@ -289,7 +291,7 @@ static void close_tail(const struct scan_source *source, struct tail *tail)
     for (uint32_t i = 0; i < tail->count; i++) image_close(source, &tail->images[i]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- replay */
+/* ---------------------------------------------------------------------------------------------------------- replay */
 
 static struct segment *add_segment(struct teak_store *store, uint64_t number, enum segment_state state)
 {
@@ -407,7 +409,7 @@ static enum teak_status replay_all(struct teak_store *store, struct tail *tail, 
     return status;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- read */
+/* ------------------------------------------------------------------------------------------------------------ read */
 
 static void fill_report(struct teak_store *store, const struct tail *tail, struct teak_report *report)
 {
@@ -516,6 +518,13 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
     }
     if (status == TEAK_OK)
         status = scan_tail(&source, tail, before.is_sealed ? &before.footer : NULL, shown, report, error);
+    if (status == TEAK_DAMAGED && before.status != TEAK_OK && tail->frames == 0 &&
+        image_vouched(&source, &tail->images[0]) == 0) { /* not one frame behind the file that is wrong */
+        report->damage_count = 0;
+        report->hard_states_suspect = false;
+        status = before.status;
+        if (error) *error = before.error;
+    }
     if (status == TEAK_OK) status = check_sense(tail, error);
     if (status == TEAK_OK && before.status != TEAK_OK && before.number >= tail->oldest) {
         status = before.status;
@@ -533,8 +542,8 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
     return status;
 }
 
-/* Beside a writer files vanish, and bytes are read before they land. What is told twice in a row of one place is so; a file
- * that is gone is looked for in a new listing, for a while. */
+/* Beside a writer files vanish, and bytes are read before they land. What is told twice in a row of one place is so; a
+ * file that is gone is looked for in a new listing, for a while. */
 enum teak_status recover_read(struct teak_store *store, struct teak_report *report, struct teak_error *error)
 {
     enum { PAUSE_NS = 2000000 };
@@ -550,7 +559,8 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
         if (status == TEAK_OK || store->phase != STORE_READING) break;
         if (!store->living && status != TEAK_LOG_GONE) break;
         const bool is_gone = status == TEAK_LOG_GONE || status == TEAK_SEGMENT_MISSING;
-        if (!is_gone && why.status == before.status && why.segment == before.segment && why.offset == before.offset) break;
+        const bool is_same_place = why.segment == before.segment && why.offset == before.offset;
+        if (!is_gone && why.status == before.status && is_same_place) break;
         if (disk_now(store->disk) >= until) break;
         before = why;
         segments_fini(&store->segments, store->disk);
@@ -564,7 +574,7 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- apply */
+/* ----------------------------------------------------------------------------------------------------------- apply */
 
 static enum teak_status sync_directory(struct teak_store *store, struct teak_error *error)
 {
@@ -642,7 +652,7 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
     return TEAK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- create */
+/* ---------------------------------------------------------------------------------------------------------- create */
 
 static enum teak_status write_superblock(struct teak_store *store, struct teak_error *error)
 {

@@ -11,7 +11,8 @@
 #include "store/locate.h"
 #include "store/seal.h"
 
-/* The log of that id, made if `make`; NULL and OK: there is none. Its tables have room for one more of everything, and for
+/* The log of that id, made if `make`; NULL and OK: there is none. Its tables have room for one more of everything, and
+ * for
  * META where `meta_bytes` says so. */
 static enum teak_status find_log(struct teak_store *store, struct segment *segment, uint64_t id, bool make,
                                  uint32_t meta_bytes, struct log **out, struct teak_error *error)
@@ -51,7 +52,7 @@ static enum teak_status senseless(const struct segment *segment, uint64_t log, u
     return TEAK_DECODE;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- sealed */
+/* ---------------------------------------------------------------------------------------------------------- sealed */
 
 /* Pieces at or above `from` go; no effect is written: the segment's own summary says it already. */
 static void take_away(struct teak_store *store, struct log *log, uint64_t from)
@@ -111,7 +112,7 @@ enum teak_status replay_summary(struct teak_store *store, struct segment *segmen
     return TEAK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ scanned */
+/* --------------------------------------------------------------------------------------------------------- scanned */
 
 static enum teak_status load_record(struct teak_store *store, struct segment *segment, const struct log_record *record,
                                     struct teak_error *error)
@@ -124,7 +125,8 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
         (fresh && record->last_index != 0))
         return senseless(segment, record->log, record->last_index, error);
     take_away(store, log, record->last_index + 1);
-    if (log->piece_count > 0 && log->head.last.index != record->last_index) take_away(store, log, 0); /* its tail is lost */
+    if (log->piece_count > 0 && log->head.last.index != record->last_index)
+        take_away(store, log, 0); /* its tail is lost */
     if (log->piece_count > 0 && record->last_index > record->base_index &&
         terms_at(&log->terms, record->last_index) != record->last_term)
         return senseless(segment, record->log, record->last_index, error);
@@ -245,7 +247,8 @@ static uint64_t record_room(const struct teak_store *store)
 enum teak_status replay_frame(struct teak_store *store, struct segment *segment, const uint8_t *frame,
                               const struct frame_head *head, struct teak_error *error)
 {
-    const struct apply_at at = {.logs = &store->logs, .segments = &store->segments, .active = segment, .lsn = head->lsn};
+    const struct apply_at at = {
+        .logs = &store->logs, .segments = &store->segments, .active = segment, .lsn = head->lsn};
     uint32_t cursor = 0;
     struct op op;
     bool at_start = segment->first_lsn == 0;
@@ -262,7 +265,7 @@ enum teak_status replay_frame(struct teak_store *store, struct segment *segment,
     return TEAK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- finish */
+/* ---------------------------------------------------------------------------------------------------------- finish */
 
 static void report_hole(struct teak_report *report, uint64_t log, uint64_t first, uint64_t last)
 {

@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "store/failure.h"
 
-/* -------------------------------------------------------------------------------------------------------------- files */
+/* ----------------------------------------------------------------------------------------------------------- files */
 
 static enum teak_status read_exactly(const struct scan_source *source, const struct image *image, uint64_t offset,
                                      void *out, uint64_t bytes, struct teak_error *error)
@@ -163,7 +163,7 @@ enum teak_status image_summary(const struct scan_source *source, const struct im
     return bytes == 0 ? TEAK_OK : read_exactly(source, image, image->footer.summary_offset, *out, bytes, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- frames */
+/* ---------------------------------------------------------------------------------------------------------- frames */
 
 bool image_head(const struct scan_source *source, const struct image *image, uint64_t offset, struct frame_head *out)
 {
@@ -180,7 +180,8 @@ bool image_frame(const struct scan_source *source, const struct image *image, ui
            frame_judge(image->bytes + offset, out, &image->key, &bad, &bad_index) == FRAME_WHOLE;
 }
 
-bool image_checkpoint(const struct scan_source *source, const struct image *image, struct frame_head *head, struct op *op)
+bool image_checkpoint(const struct scan_source *source, const struct image *image, struct frame_head *head,
+                      struct op *op)
 {
     uint32_t cursor = 0;
     return image_frame(source, image, source->block_bytes, head) &&
@@ -214,7 +215,7 @@ static bool attests(const struct op *op, const struct tail *tail, const struct i
            op->checkpoint.chain == tail->chain;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- damage */
+/* ---------------------------------------------------------------------------------------------------------- damage */
 
 static void list_damage(struct teak_report *report, struct teak_damage damage)
 {
@@ -234,7 +235,8 @@ void scan_describe(const struct scan_source *source, const struct image *image, 
         uint32_t cursor = 0;
         struct op op;
         while (table_next(image->bytes + offset, &head, &cursor, &op)) {
-            if (op.code != OP_ENTRIES) report->hard_states_suspect |= op.code == OP_HARD_STATE || op.code == OP_CHECKPOINT;
+            if (op.code != OP_ENTRIES)
+                report->hard_states_suspect |= op.code == OP_HARD_STATE || op.code == OP_CHECKPOINT;
             if (op.code != OP_ENTRIES) continue;
             struct teak_damage damage = place;
             damage.has_log = true;
@@ -267,7 +269,7 @@ static enum teak_status damaged(const struct scan_source *source, const struct i
     return fail_segment(error, TEAK_DAMAGED, "scan", image->number, offset);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tail */
+/* ------------------------------------------------------------------------------------------------------------ tail */
 
 static void note_frame(struct tail *tail, const uint8_t *frame, const struct frame_head *head)
 {
@@ -310,8 +312,8 @@ static bool was_first_frame(const struct scan_source *source, const struct tail 
 
 /* A frame whose sums hold but which this build does not understand is not torn: it is never cut. It may stand where the
  * walk stopped, or first in the next segment. */
-static enum teak_status judge_sense(const struct scan_source *source, const struct tail *tail, const struct image *image,
-                                    struct teak_error *error)
+static enum teak_status judge_sense(const struct scan_source *source, const struct tail *tail,
+                                    const struct image *image, struct teak_error *error)
 {
     for (uint32_t i = 0; i < 2 && tail->last + i < tail->count; i++, image++) {
         const uint64_t offset = i == 0 ? tail->end : source->block_bytes;
@@ -359,9 +361,10 @@ static enum teak_status begin_tail(const struct scan_source *source, struct tail
     struct op op;
     bool good = image_checkpoint(source, image, &head, &op);
     if (good && before)
-        good = head.lsn == before->last_lsn + 1 && head.chain == before->chain && op.checkpoint.segment == before->segment &&
-               op.checkpoint.salt == before->salt && op.checkpoint.end_offset == before->frames_end &&
-               op.checkpoint.chain == before->chain && op.checkpoint.last_lsn == before->last_lsn;
+        good = head.lsn == before->last_lsn + 1 && head.chain == before->chain &&
+               op.checkpoint.segment == before->segment && op.checkpoint.salt == before->salt &&
+               op.checkpoint.end_offset == before->frames_end && op.checkpoint.chain == before->chain &&
+               op.checkpoint.last_lsn == before->last_lsn;
     if (!good) {
         tail->verdict = VERDICT_DAMAGED;
         return damaged(source, image, source->block_bytes, before ? before->last_lsn + 1 : 0,

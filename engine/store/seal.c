@@ -177,9 +177,13 @@ static int begin(struct seal *seal, struct segment *segment)
         return ENOMEM;
     }
     seal->segment = segment;
-    seal->footer = (struct footer){.salt = segment->key.salt, .segment = segment->number, .first_lsn = segment->first_lsn,
-                                   .last_lsn = segment->last_lsn, .chain = segment->chain,
-                                   .frames_end = segment->frames_end, .slots_offset = segment->frames_end};
+    seal->footer = (struct footer){.salt = segment->key.salt,
+                                   .segment = segment->number,
+                                   .first_lsn = segment->first_lsn,
+                                   .last_lsn = segment->last_lsn,
+                                   .chain = segment->chain,
+                                   .frames_end = segment->frames_end,
+                                   .slots_offset = segment->frames_end};
     struct footer *footer = &seal->footer;
     footer->summary_bytes = seal_summarise(segment, seal->sorted, seal->tail, footer);
     footer->summary_sum = key_sum(&segment->key, seal->tail, footer->summary_bytes);
@@ -218,8 +222,8 @@ static void submit_piece(struct seal *seal, struct disk *disk)
     seal->slots_done += count;
 }
 
-/* Summary and footer: one write where they are neighbours, and only the footer makes the segment sealed. Both lie behind
- * a sync of the slots; the footer's sum covers the summary's, so that a tear between them is seen. */
+/* Summary and footer: one write where they are neighbours, and only the footer makes the segment sealed. Both lie
+ * behind a sync of the slots; the footer's sum covers the summary's, so that a tear between them is seen. */
 static void submit_tail(struct seal *seal, struct disk *disk)
 {
     struct footer *footer = &seal->footer;
@@ -269,8 +273,8 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
     return 0;
 }
 
-/* From now on lookups use the index on disk, mapped when it is first read: pieces name the record in the summary instead
- * of the effect in memory. */
+/* From now on lookups use the index on disk, mapped when it is first read: pieces name the record in the summary
+ * instead of the effect in memory. */
 static void switch_over(struct seal *seal, const struct segments *segments, struct logs *logs)
 {
     struct segment *segment = seal->segment;

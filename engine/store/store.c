@@ -1,4 +1,5 @@
-/* store.c: the public calls: check the arguments, call one part. And putting the parts together, and taking them apart. */
+/* store.c: the public calls: check the arguments, call one part. And putting the parts together, and taking them
+ * apart. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ struct teak_options teak_options_default(void)
     return (struct teak_options){.lock_wait_ns = LOCK_WAIT_DEFAULT_NS};
 }
 
-/* ------------------------------------------------------------------------------------------------------------ options */
+/* --------------------------------------------------------------------------------------------------------- options */
 
 static enum teak_status bad_option(struct teak_error *error, const char *which, uint64_t right)
 {
@@ -119,7 +120,7 @@ static enum teak_status settle_limits(struct teak_store *store, const struct tea
     return TEAK_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- directory */
+/* ------------------------------------------------------------------------------------------------------- directory */
 
 static enum teak_status open_backend(struct teak_store *store, const struct teak_options *options,
                                      struct teak_report *report, struct teak_error *error)
@@ -138,7 +139,8 @@ static enum teak_status open_backend(struct teak_store *store, const struct teak
     }
     if (os_errno) return fail_errno(error, os_errno, "posix", "");
     store->now_ns = disk_now(store->disk);
-    memcpy(report->backend, store->disk->ops->name, min_u64(strlen(store->disk->ops->name), sizeof report->backend - 1));
+    memcpy(report->backend, store->disk->ops->name,
+           min_u64(strlen(store->disk->ops->name), sizeof report->backend - 1));
     return TEAK_OK;
 }
 
@@ -179,7 +181,7 @@ static enum teak_status open_directory(struct teak_store *store, const char *pat
     return os_errno ? fail_errno(error, os_errno, "probe", path) : TEAK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------ making, taking */
+/* -------------------------------------------------------------------------------------------------- making, taking */
 
 static void close_disk(struct teak_store *store)
 {
@@ -326,7 +328,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
 
 void teak_abandon(struct teak_store *store) { store_destroy(store); }
 
-/* ------------------------------------------------------------------------------------------------------------- guards */
+/* ---------------------------------------------------------------------------------------------------------- guards */
 
 static _Thread_local char thread_mark;
 
@@ -362,7 +364,7 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
     return TEAK_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- batches */
+/* --------------------------------------------------------------------------------------------------------- batches */
 
 enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
 {
@@ -404,7 +406,7 @@ enum teak_status teak_barrier(struct teak_store *store, uint64_t tag, struct tea
     return TEAK_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- driving */
+/* --------------------------------------------------------------------------------------------------------- driving */
 
 enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
                            uint32_t *count_out, struct teak_error *error)
@@ -489,7 +491,7 @@ enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
     return status;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- looking */
+/* --------------------------------------------------------------------------------------------------------- looking */
 
 void teak_limits(const struct teak_store *store, struct teak_limits *out) { *out = store->limits; }
 
@@ -592,7 +594,7 @@ enum teak_status teak_term_runs(struct teak_store *store, uint64_t id, struct te
     return TEAK_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------- statistics */
+/* ------------------------------------------------------------------------------------------------------ statistics */
 
 static uint64_t table_bytes(const struct teak_store *store)
 {
@@ -611,26 +613,51 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
     const struct flight *flight = &store->flight;
     const struct disk_counters *disk = &store->disk->counters;
     const struct hist *latency = &flight->latency;
-    *out = (struct teak_stats){
-        .batches = writer->batches, .entries = writer->entries, .payload_bytes = writer->payload_bytes,
-        .frames = writer->frames, .frame_bytes = writer->frame_bytes, .padding_bytes = writer->padding_bytes,
-        .syncs = disk->syncs, .writes = disk->writes, .bytes_written = disk->write_bytes, .enters = disk->enters,
-        .short_transfers = disk->short_transfers, .retries = disk->retries,
-        .durable_lsn = flight->durable_lsn, .last_lsn = writer->next_lsn - 1,
-        .frames_in_flight = flight->in_flight, .frames_waiting = flight->end - flight->next,
-        .full = writer->full, .stalls = writer->stalls,
-        .segments = store->segments.newest - store->segments.oldest + 1,
-        .oldest_segment = store->segments.oldest, .newest_segment = store->segments.newest,
-        .spares = store->pool.stock_count, .filled = store->pool.made, .recycled = store->pool.recycled,
-        .sealed = store->seal.sealed, .forgotten = store->forgotten, .unlinked = store->pool.unlinked,
-        .filled_bytes = store->pool.made_bytes, .index_bytes = store->seal.bytes,
-        .arena_reads = store->arena_reads, .disk_reads = store->disk_reads, .disk_read_bytes = store->disk_read_bytes,
-        .logs = store->logs.count, .memory_bytes = table_bytes(store),
-        .frame_latency = {.count = latency->total, .p50 = hist_quantile(latency, 0.5), .p90 = hist_quantile(latency, 0.9),
-                          .p99 = hist_quantile(latency, 0.99), .p999 = hist_quantile(latency, 0.999),
-                          .max = latency->max},
-        .strategy = store->limits.strategy, .direct_io = store->device.direct_io, .device_known = store->device.known,
-        .write_cache = store->device.write_cache, .fua = store->device.fua};
+    *out = (struct teak_stats){.batches = writer->batches,
+                               .entries = writer->entries,
+                               .payload_bytes = writer->payload_bytes,
+                               .frames = writer->frames,
+                               .frame_bytes = writer->frame_bytes,
+                               .padding_bytes = writer->padding_bytes,
+                               .syncs = disk->syncs,
+                               .writes = disk->writes,
+                               .bytes_written = disk->write_bytes,
+                               .enters = disk->enters,
+                               .short_transfers = disk->short_transfers,
+                               .retries = disk->retries,
+                               .durable_lsn = flight->durable_lsn,
+                               .last_lsn = writer->next_lsn - 1,
+                               .frames_in_flight = flight->in_flight,
+                               .frames_waiting = flight->end - flight->next,
+                               .full = writer->full,
+                               .stalls = writer->stalls,
+                               .segments = store->segments.newest - store->segments.oldest + 1,
+                               .oldest_segment = store->segments.oldest,
+                               .newest_segment = store->segments.newest,
+                               .spares = store->pool.stock_count,
+                               .filled = store->pool.made,
+                               .recycled = store->pool.recycled,
+                               .sealed = store->seal.sealed,
+                               .forgotten = store->forgotten,
+                               .unlinked = store->pool.unlinked,
+                               .filled_bytes = store->pool.made_bytes,
+                               .index_bytes = store->seal.bytes,
+                               .arena_reads = store->arena_reads,
+                               .disk_reads = store->disk_reads,
+                               .disk_read_bytes = store->disk_read_bytes,
+                               .logs = store->logs.count,
+                               .memory_bytes = table_bytes(store),
+                               .frame_latency = {.count = latency->total,
+                                                 .p50 = hist_quantile(latency, 0.5),
+                                                 .p90 = hist_quantile(latency, 0.9),
+                                                 .p99 = hist_quantile(latency, 0.99),
+                                                 .p999 = hist_quantile(latency, 0.999),
+                                                 .max = latency->max},
+                               .strategy = store->limits.strategy,
+                               .direct_io = store->device.direct_io,
+                               .device_known = store->device.known,
+                               .write_cache = store->device.write_cache,
+                               .fua = store->device.fua};
     memcpy(out->backend, store->disk->ops->name, min_u64(strlen(store->disk->ops->name), sizeof out->backend - 1));
     memcpy(out->filesystem, store->device.filesystem, sizeof out->filesystem);
 }

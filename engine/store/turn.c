@@ -18,7 +18,7 @@ bool turn_has_completion(const struct teak_store *store)
     return tickets->ring[tickets->begin & (tickets->capacity - 1)].lsn <= store->flight.durable_lsn;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- chores */
+/* ---------------------------------------------------------------------------------------------------------- chores */
 
 /* Memory that admission may need is grown here, ahead of it. */
 static void grow_tables(struct teak_store *store)
@@ -72,8 +72,8 @@ static uint64_t open_frame_due_ns(const struct teak_store *store)
     return writer->opened_ns + (writer->is_lazy ? LAZY_NS : store->linger_ns);
 }
 
-/* May the open frame go? The first at once, with all that is waiting. One beside it only if it is large: splitting what is
- * outstanding into small frames costs more than overlapping them gains (docs/performance.md). */
+/* May the open frame go? The first at once, with all that is waiting. One beside it only if it is large: splitting
+ * what is outstanding into small frames costs more than overlapping them gains (docs/performance.md). */
 static bool has_lane(const struct teak_store *store)
 {
     const struct flight *flight = &store->flight;
@@ -107,7 +107,8 @@ static void mark_idle(struct teak_store *store)
     }
     if (store->idle_since_ns == 0) store->idle_since_ns = store->now_ns;
     if (writer->ends_in_mark || writer->reserved || store->now_ns - store->idle_since_ns < IDLE_NS) return;
-    if (!writer_put_mark(store, MARK_IDLE)) writer->ends_in_mark = true; /* no room: the next segment's checkpoint says it */
+    if (!writer_put_mark(store, MARK_IDLE))
+        writer->ends_in_mark = true; /* no room: the next segment's checkpoint says it */
 }
 
 static uint32_t at_disk(const struct teak_store *store)
@@ -115,7 +116,7 @@ static uint32_t at_disk(const struct teak_store *store)
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- settle */
+/* ---------------------------------------------------------------------------------------------------------- settle */
 
 static void dispatch(struct teak_store *store, struct disk_op *op)
 {
@@ -171,8 +172,8 @@ static void start(struct teak_store *store, bool final)
     chores(store);
 }
 
-/* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became durable,
- * and what it submits then belongs into the next frame. */
+/* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became
+ * durable, and what it submits then belongs into the next frame. */
 void turn(struct teak_store *store, uint64_t wait_ns, bool final)
 {
     struct disk_op *done[COLLECT_MAX];

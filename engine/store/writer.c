@@ -27,7 +27,7 @@ void writer_fini(struct writer *writer)
     *writer = (struct writer){0};
 }
 
-/* ------------------------------------------------------------------------------------------------------ what is needed */
+/* -------------------------------------------------------------------------------------------------- what is needed */
 
 struct need {
     uint64_t payload, table; /* bytes                                                       */
@@ -70,7 +70,7 @@ uint64_t teak_batch_bytes(const struct teak_batch *batch)
     return HEAD_BYTES + need.payload + need.table;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- admission */
+/* ------------------------------------------------------------------------------------------------------- admission */
 
 /* The term of an index of a staged log: from this batch if it wrote the entry, else from the map. */
 struct staged_terms {
@@ -112,8 +112,8 @@ static struct log *staged_log(struct teak_store *store, const struct teak_op *op
     return log;
 }
 
-static enum teak_status admit_op(struct teak_store *store, const struct teak_batch *batch, uint32_t i, struct need *need,
-                                 struct teak_error *error)
+static enum teak_status admit_op(struct teak_store *store, const struct teak_batch *batch, uint32_t i,
+                                 struct need *need, struct teak_error *error)
 {
     const struct teak_op *op = &batch->ops[i];
     struct log *log = staged_log(store, op, need);
@@ -158,11 +158,12 @@ static enum teak_status admit_limits(struct teak_store *store, const struct need
     const struct teak_limits *limits = &store->limits;
     const uint64_t bytes = frame_bytes(HEAD_BYTES + need->payload, need->table, limits->block_bytes);
     if (bytes > limits->batch_bytes) return beyond_limit(error, TEAK_BATCH_TOO_LARGE, limits->batch_bytes);
-    /* frame, index and checkpoint of a segment that holds nothing else must fit it: a quarter each, identity and mark */
+    /* frame, index and checkpoint of a segment that holds nothing else must fit: a quarter each, identity and mark */
     const uint64_t index = segment_index_bytes(need->slots, need->effects, need->effects, limits->block_bytes);
     const uint64_t fresh = 2 * (uint64_t)limits->block_bytes + limits->checkpoint_bytes + bytes + index;
     if (fresh > limits->segment_bytes) return beyond_limit(error, TEAK_BATCH_TOO_LARGE, limits->batch_bytes);
-    const uint64_t checkpoint = HEAD_BYTES + sizeof(struct layout_checkpoint) + store->logs.record_bytes + need->records;
+    const uint64_t checkpoint =
+        HEAD_BYTES + sizeof(struct layout_checkpoint) + store->logs.record_bytes + need->records;
     if (need->records != 0 && (int64_t)need->records > 0 && checkpoint > limits->checkpoint_bytes)
         return beyond_limit(error, TEAK_TOO_MANY_LOGS, limits->logs);
     return TEAK_OK;
@@ -285,7 +286,7 @@ static enum teak_status make_room(struct teak_store *store, const struct need *n
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------ encoding */
+/* -------------------------------------------------------------------------------------------------------- encoding */
 
 static void put_op(struct writer *writer, const struct op *op)
 {
@@ -318,7 +319,8 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
     writer->join_room = 0; /* known once this batch is in: measure_join_room */
 }
 
-/* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in locals. */
+/* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in
+ * locals. */
 static void encode_entries(struct teak_store *store, const struct teak_op *op)
 {
     struct writer *writer = &store->writer;
@@ -429,9 +431,9 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------- submitting */
+/* ------------------------------------------------------------------------------------------------------ submitting */
 
-/* Logs that are not alive leave the table: those that a refused batch would have created, those that a batch dropped. */
+/* Logs that are not alive leave the table: those a refused batch would have created, those a batch dropped. */
 static void remove_dead(struct teak_store *store, const struct teak_batch *batch, enum teak_op_kind kind)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -516,11 +518,12 @@ static void measure_join_room(struct teak_store *store, struct log *log)
                                                store->limits.block_bytes);
     const uint64_t taken = writer->offset + used + index + 3 * block; /* frame and slots round up; the clean mark */
     writer->join_to = log;
-    writer->join_room = frame > used && active->file_bytes > taken ? min_u64(frame - used, active->file_bytes - taken) : 0;
+    writer->join_room =
+        frame > used && active->file_bytes > taken ? min_u64(frame - used, active->file_bytes - taken) : 0;
 }
 
-/* Nearly every batch: entries that go on where the last operation of the open frame ended. What the long way looks at is
- * looked at here for this one case; where anything is out of the ordinary the answer is false, and nothing changed. */
+/* Nearly every batch: entries that go on where the last operation of the open frame ended. What the long way looks at
+ * is looked at here for this one case; where anything is out of the ordinary the answer is false, nothing changed. */
 static bool join(struct teak_store *store, const struct teak_batch *batch)
 {
     struct writer *writer = &store->writer;
@@ -597,7 +600,7 @@ enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32
     return TEAK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ frames and segments */
+/* --------------------------------------------------------------------------------------------- frames and segments */
 
 static void finish_frame(struct teak_store *store, uint32_t table_bytes, bool is_idle_mark)
 {
@@ -607,11 +610,18 @@ static void finish_frame(struct teak_store *store, uint32_t table_bytes, bool is
     const uint32_t bytes = (uint32_t)align_up(used, store->limits.block_bytes);
     CHECK_LE(bytes, writer->room);
     memset(writer->frame + used, 0, bytes - used);
-    const struct frame_head head = {.salt = active->key.salt, .segment = active->number, .lsn = writer->next_lsn,
-                                    .durable_lsn = store->flight.vouched_lsn, .chain = writer->chain,
-                                    .table_sum = key_sum(&active->key, writer->frame + writer->payload_end, table_bytes),
-                                    .offset = writer->offset, .bytes = bytes, .table_offset = writer->payload_end,
-                                    .table_bytes = table_bytes, .op_count = writer->op_count,
+    const struct frame_head head = {.salt = active->key.salt,
+                                    .segment = active->number,
+                                    .lsn = writer->next_lsn,
+                                    .durable_lsn = store->flight.vouched_lsn,
+                                    .chain = writer->chain,
+                                    .table_sum =
+                                        key_sum(&active->key, writer->frame + writer->payload_end, table_bytes),
+                                    .offset = writer->offset,
+                                    .bytes = bytes,
+                                    .table_offset = writer->payload_end,
+                                    .table_bytes = table_bytes,
+                                    .op_count = writer->op_count,
                                     .entry_count = writer->entry_count};
     CHECK_LT(head.durable_lsn, head.lsn);
     writer->chain = frame_head_encode(&head, &active->key, writer->frame);

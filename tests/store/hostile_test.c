@@ -1,5 +1,5 @@
-/* hostile_test.c: valid stores with bytes changed and checksums repaired: opening, reading, writing on and verifying give a
- * status, never a crash. The sanitizers and the engine's own CHECKs are the judges. TEAK_SEED=n repeats a run.
+/* hostile_test.c: valid stores with bytes changed and checksums repaired: opening, reading, writing on and verifying
+ * give a status, never a crash. The sanitizers and the engine's own CHECKs are the judges. TEAK_SEED=n repeats a run.
  */
 #include "store/rig.h"
 
@@ -29,7 +29,8 @@ static void write_store(const struct rig *rig)
             rig_append(store, log, round * 10 + 1, round * 10 + 10, round + 1, 900);
         rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = 1, .index = round * 10 + 6});
         rig_append(store, 1, round * 10 + 6, round * 10 + 10, round + 1, 100);
-        rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 2, .term = round + 1, .vote = 3, .commit = round});
+        rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 2, .term = round + 1, .vote = 3,
+                                       .commit = round});
         rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 3, .index = round * 10 + 9});
         rig_do(store, (struct teak_op){.op = TEAK_OP_META, .log = 2, .data = "word", .bytes = 4});
         rig_do(store, (struct teak_op){.op = TEAK_OP_SNAPSHOT, .log = 4, .index = round * 10 + 5, .term = round + 1});
@@ -103,7 +104,8 @@ static void hurt_segment(struct file *file, const uint8_t family[16])
             struct layout_frame head;
             memcpy(&head, block, sizeof head);
             const uint32_t table = le32_get(head.table_offset), bytes = le32_get(head.table_bytes);
-            if (seeded_below(&seeded, 4) > 0 && bytes > 0 && (size_t)(block - file->bytes) + table + bytes <= file->count) {
+            const bool is_inside = (size_t)(block - file->bytes) + table + bytes <= file->count;
+            if (seeded_below(&seeded, 4) > 0 && bytes > 0 && is_inside) {
                 spoil(block + table, bytes);
                 head.table_sum = le64_of(key_sum(&key, block + table, bytes));
                 memcpy(block, &head, sizeof head);

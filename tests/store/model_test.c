@@ -225,8 +225,9 @@ static void print_state(struct teak_store *store, uint64_t batch)
         const struct model_log *want = &state_of(batch)->logs[i];
         struct teak_log log = {0};
         const bool found = teak_log(store, i * 1000 + 1, &log, NULL) == TEAK_OK;
-        printf("  log %" PRIu64 ": alive %d %d, fresh %d %d, base %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", last %" PRIu64
-               "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", %s\n",
+        printf("  log %" PRIu64 ": alive %d %d, fresh %d %d, base %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64
+               ", last %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 " %" PRIu64
+               "/%" PRIu64 ", %s\n",
                i, found, want->alive, log.fresh, want->fresh, log.base.index, log.base.term, want->base.index,
                want->base.term, log.last.index, log.last.term, want->last.index, want->last.term, log.snapshot.index,
                log.snapshot.term, want->snapshot.index, want->snapshot.term,

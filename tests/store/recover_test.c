@@ -424,7 +424,13 @@ static void rot_in_a_sealed_entry_is_a_status_of_that_read(void **state)
     (void)state;
     uint64_t oldest, newest;
     const struct rig rig = make_long("rot", &oldest, &newest);
-    rig_flip(&rig, "0000000000000001.seg", 3 * RIG_BLOCK + 2000, 1); /* inside the payload of an early entry */
+    size_t bytes, at = 0; /* of the payload of entry 2 */
+    uint8_t payload[4000];
+    rig_fill(payload, sizeof payload, 7, 2, 1);
+    uint8_t *file = rig_read(&rig, "0000000000000001.seg", &bytes);
+    while (memcmp(file + at, payload, sizeof payload) != 0) at += 8;
+    free(file);
+    rig_flip(&rig, "0000000000000001.seg", at + 1000, 1);
     struct teak_store *store = rig_open(&rig, &report);
     struct teak_cursor *cursor;
     struct teak_error error = {0};

@@ -206,22 +206,34 @@ static inline void rig_copy_file(const char *from, const char *to)
     free(data);
 }
 
-/* `to` becomes what `from` is: what a power cut at this moment would leave if every write had landed. */
-static inline void rig_copy(const struct rig *from, const struct rig *to)
+static inline bool rig_copy_once(const struct rig *from, const struct rig *to)
 {
     rig_remove(to->dir);
     assert_int_equal(mkdir(to->dir, 0700), 0);
     DIR *list = opendir(from->dir);
     assert_non_null(list);
     struct dirent *entry;
-    while ((entry = readdir(list)) != NULL) {
+    bool is_whole = true;
+    while (is_whole && (entry = readdir(list)) != NULL) {
         if (entry->d_name[0] == '.') continue;
         char source[2 * RIG_PATH], target[2 * RIG_PATH];
         rig_path(from, entry->d_name, source);
         rig_path(to, entry->d_name, target);
+        const int held = open(source, O_RDONLY | O_CLOEXEC); /* however it is named when it is read */
+        is_whole = held >= 0;
+        if (!is_whole) break;
+        snprintf(source, sizeof source, "/proc/self/fd/%d", held);
         rig_copy_file(source, target);
+        close(held);
     }
     closedir(list);
+    return is_whole;
+}
+
+/* `to` becomes what `from` is: what a power cut now could leave. A renaming in flight meanwhile: once more. */
+static inline void rig_copy(const struct rig *from, const struct rig *to)
+{
+    while (!rig_copy_once(from, to)) continue;
 }
 
 /* A sum over names and bytes of everything but LOCK: did anybody write? */
@@ -438,8 +450,8 @@ static inline void rig_drive_until(struct teak_store *store, bool (*done)(struct
 
 /* ---- children ---- */
 
-/* Runs `fn` in a child process that is killed with SIGKILL when it has written a byte to its pipe, or ends by itself with
- * status 0. Never returns in the child. */
+/* Runs `fn` in a child process that is killed with SIGKILL when it has written a byte to its pipe, or ends by itself
+ * with status 0. Never returns in the child. */
 static inline void rig_run_killed(void (*fn)(const struct rig *rig, int ready), const struct rig *rig)
 {
     int ends[2];
