@@ -8,7 +8,7 @@
 #include "format/layout.h"
 #include "unit/seeded.h"
 
-enum { TRIES = 1000, FILES_MAX = 16 };
+enum { TRIES = 600, FILES_MAX = 16 };
 
 static struct seeded seeded;
 

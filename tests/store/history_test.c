@@ -1,0 +1,341 @@
+/* history_test.c: histories that break an engine built carelessly, by their number in the list the design was made
+ * from. Torn and rotten tails are in recover_test.c, recycling in pool_test.c, a living writer in beside_test.c.
+ */
+#include "store/rig.h"
+
+static struct teak_report report;
+
+/* Several segments pass, so that what is replayed comes from summaries too. */
+static void fill(struct teak_store *store, uint64_t log, uint64_t segments)
+{
+    struct teak_log now = rig_log(store, log);
+    rig_append(store, log, now.last.index + 1, now.last.index + segments * 20, 1, 3000);
+    rig_drain(store);
+}
+
+static void history_08_no_frame_of_another_session_comes_back(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h8"), second = rig_make("h8second");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 3, 1, 10);
+    rig_close(store); /* clean mark */
+    struct teak_store_info info;
+    store = rig_open_read_only(&rig, &report);
+    teak_inspect_store(store, &info);
+    rig_close(store);
+    struct teak_segment_info segment;
+    store = rig_open_read_only(&rig, &report);
+    assert_int_equal(teak_inspect_segments(store, 0, &segment, 1), 1);
+    rig_close(store);
+    /* session 2: m+1 and m+2 were written in place; m+2 landed, m+1 did not */
+    rig_copy(&rig, &second);
+    store = rig_open(&second, &report);
+    assert_int_equal(report.verdict, TEAK_VERDICT_CLEAN);
+    rig_append_synced(store, 7, 4, 4, 1, 10);
+    rig_append_synced(store, 7, 5, 5, 1, 10);
+    teak_abandon(store);
+    rig_zero(&second, "0000000000000001.seg", segment.frames_end, RIG_BLOCK);
+    /* the first frame of a session flies alone, so this is no state of ours: m+2 says that m+1 was durable */
+    struct teak_error error = {0};
+    struct teak_options options = rig_options();
+    assert_int_equal(rig_try_open(&second, &options, &store, &report, &error), TEAK_DAMAGED);
+    /* session 3 over a torn m+1 begins a segment of its own, with another salt */
+    rig_copy(&rig, &second);
+    store = rig_open(&second, &report);
+    rig_append_synced(store, 7, 4, 4, 1, 6000);
+    teak_abandon(store);
+    rig_zero(&second, "0000000000000001.seg", segment.frames_end + RIG_BLOCK, RIG_BLOCK);
+    store = rig_open(&second, &report);
+    assert_int_equal(report.verdict, TEAK_VERDICT_CUT);
+    rig_append_synced(store, 7, 4, 4, 1, 6000);
+    assert_true(rig_has_segment(&second, 2));
+    teak_abandon(store);
+    for (int twice = 0; twice < 2; twice++) {
+        store = rig_open(&second, &report);
+        rig_expect_entries(store, 7, 1, 4);
+        rig_close(store);
+    }
+    rig_remove(second.dir);
+    rig_remove(rig.dir);
+}
+
+static void history_14_a_segment_ended_early_gives_the_rest_back(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h14");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 1, 1, 10);
+    teak_abandon(store);
+    store = rig_open(&rig, &report);
+    rig_append_synced(store, 7, 2, 2, 1, 10);
+    rig_close(store); /* waits for pending indexes */
+    size_t bytes;
+    free(rig_read(&rig, "0000000000000001.seg", &bytes));
+    assert_true(bytes < RIG_SEGMENT);
+    store = rig_open(&rig, &report);
+    rig_expect_entries(store, 7, 1, 2);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 2});
+    fill(store, 7, 3); /* the short one is forgotten, unlinked, and never a segment again */
+    struct teak_log log = rig_log(store, 7);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = log.last.index});
+    fill(store, 7, 2);
+    rig_close(store);
+    store = rig_open(&rig, &report);
+    log = rig_log(store, 7);
+    rig_expect_entries(store, 7, log.first, log.last.index);
+    rig_close(store);
+    assert_false(rig_has_segment(&rig, 1));
+    rig_remove(rig.dir);
+}
+
+static bool is_forgotten(struct teak_store *store, void *context)
+{
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    return stats.oldest_segment > *(uint64_t *)context;
+}
+
+static void history_17_a_file_that_somebody_holds_is_not_recycled(void **state)
+{
+    (void)state;
+    for (uint32_t how = 0; how < 2; how++) {
+        const struct rig rig = rig_make("h17");
+        struct teak_store *store = rig_open(&rig, NULL);
+        rig_create(store, 7);
+        fill(store, 7, 3);
+        char from[2 * RIG_PATH], backup[2 * RIG_PATH];
+        rig_path(&rig, "0000000000000001.seg", from);
+        rig_path(&rig, "backup", backup);
+        int held = -1;
+        if (how == 0) {
+            assert_int_equal(link(from, backup), 0);
+        } else {
+            held = open(from, O_RDONLY | O_CLOEXEC);
+            assert_true(held >= 0);
+            assert_int_equal(flock(held, LOCK_SH), 0);
+        }
+        uint8_t before[RIG_SEGMENT], after[RIG_SEGMENT];
+        if (how == 0) held = open(backup, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(pread(held, before, RIG_SEGMENT, 0), RIG_SEGMENT);
+        uint64_t one = 1;
+        rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = rig_log(store, 7).last.index - 1});
+        rig_drive_until(store, is_forgotten, &one);
+        for (uint32_t i = 0; i < 6; i++) {
+            fill(store, 7, 1);
+            rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = rig_log(store, 7).last.index - 1});
+        }
+        rig_close(store);
+        assert_int_equal(pread(held, after, RIG_SEGMENT, 0), RIG_SEGMENT);
+        assert_memory_equal(before, after, RIG_SEGMENT);
+        assert_false(rig_has_segment(&rig, 1));
+        close(held);
+        store = rig_open(&rig, &report);
+        const struct teak_log log = rig_log(store, 7);
+        rig_expect_entries(store, 7, log.first, log.last.index);
+        rig_close(store);
+        rig_remove(rig.dir);
+    }
+}
+
+static void history_24_a_log_created_anew_knows_nothing_of_its_former_life(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h24");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 60, 5, 3000);
+    const uint64_t life = rig_log(store, 7).life;
+    struct teak_cursor *cursor;
+    struct teak_error error = {0};
+    rig_ok(teak_cursor_open(store, 7, 1, &cursor, &error), &error);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 7});
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 30, 40, 1, 3000);
+    struct teak_entry entry;
+    uint32_t count;
+    assert_int_equal(teak_cursor_read(cursor, 1000, &entry, 1, &count, &error), TEAK_LOG_GONE);
+    teak_cursor_close(cursor);
+    for (int how = 0; how < 3; how++) {
+        assert_true(rig_log(store, 7).life > life);
+        rig_expect_entries(store, 7, 30, 40);
+        if (how == 0) rig_close(store);
+        if (how == 1) teak_abandon(store);
+        if (how == 2) break;
+        store = rig_open(&rig, &report);
+    }
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void history_30_a_removal_is_remembered_though_nothing_else_is_left(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h30");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_create(store, 8);
+    rig_append(store, 7, 1, 20, 1, 100);
+    fill(store, 8, 1); /* another segment */
+    rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = 7, .index = 8});
+    rig_append(store, 7, 8, 10, 2, 100);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 10});
+    fill(store, 8, 4); /* and that one is sealed */
+    rig_close(store);
+    for (int twice = 0; twice < 2; twice++) {
+        store = rig_open(&rig, &report);
+        const struct teak_log log = rig_log(store, 7);
+        assert_int_equal(log.last.index, 10);
+        assert_int_equal(log.last.term, 2);
+        assert_int_equal(log.first, 11);
+        struct teak_error error = {0};
+        uint64_t term;
+        assert_int_equal(teak_term_at(store, 7, 11, &term, &error), TEAK_BEYOND);
+        rig_close(store);
+    }
+    rig_remove(rig.dir);
+}
+
+/* etcd #22442: entries removed by later ones of a higher term came back where the later ones were compacted away. */
+static void history_22442_what_was_replaced_stays_replaced(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h22442");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 50, 1, 3000);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = 7, .index = 20});
+    rig_append_synced(store, 7, 20, 25, 2, 3000);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_SNAPSHOT, .log = 7, .index = 25, .term = 2});
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 25});
+    rig_drain(store);
+    teak_abandon(store);
+    for (int how = 0; how < 3; how++) {
+        store = rig_open(&rig, &report);
+        const struct teak_log log = rig_log(store, 7);
+        assert_int_equal(log.last.index, 25);
+        assert_int_equal(log.last.term, 2);
+        assert_int_equal(log.first, 26);
+        if (how == 1) {
+            rig_create(store, 9);
+            rig_close(store);
+        } else {
+            teak_abandon(store);
+        }
+    }
+    rig_remove(rig.dir);
+}
+
+/* Whether a snapshot keeps the tail was decided by the term of an entry. Where it was compacted away since and its
+ * segment forgotten, replay cannot ask again: the operation says what it did. */
+static void a_snapshot_keeps_its_tail_though_the_term_that_decided_is_forgotten(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("snapshot");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 40, 1, 3000);
+    rig_append_synced(store, 7, 41, 43, 2, 100);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_SNAPSHOT, .log = 7, .index = 30, .term = 1});
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 41});
+    rig_drain(store);
+    uint64_t one = 1;
+    rig_drive_until(store, is_forgotten, &one);
+    teak_abandon(store);
+    for (int twice = 0; twice < 2; twice++) {
+        store = rig_open(&rig, &report);
+        const struct teak_log log = rig_log(store, 7);
+        assert_int_equal(log.snapshot.index, 30);
+        rig_expect_entries(store, 7, 42, 43);
+        if (twice)
+            rig_close(store);
+        else
+            teak_abandon(store);
+    }
+    rig_remove(rig.dir);
+}
+
+/* The segment was not sealed yet: a footer says that the successor's checkpoint is durable. */
+static void unseal(const struct rig *rig, uint64_t number)
+{
+    char name[64];
+    rig_segment_name(number, name);
+    rig_zero(rig, name, RIG_SEGMENT - RIG_BLOCK, RIG_BLOCK);
+}
+
+/* Recovery is itself cut short behind each of its steps. */
+static void history_03_recovery_cut_short_is_judged_again_alike(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h3"), torn = rig_make("h3torn"), step = rig_make("h3step");
+    struct teak_store *store = rig_open(&rig, NULL);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 30, 1, 3000);
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    teak_abandon(store);
+    /* the newest segment's checkpoint did not land, and nothing behind it */
+    rig_copy(&rig, &torn);
+    char newest[64], fresh[64];
+    rig_segment_name(stats.newest_segment, newest);
+    rig_zero(&torn, newest, RIG_BLOCK, RIG_SEGMENT - RIG_BLOCK);
+    unseal(&torn, stats.newest_segment - 1);
+    uint64_t kept = 0;
+    for (uint32_t how = 0; how < 4; how++) {
+        rig_copy(&torn, &step);
+        if (how >= 1) { /* step 1 of recovery: what lies behind the cut became spares */
+            char from[2 * RIG_PATH], to[2 * RIG_PATH];
+            for (uint64_t number = stats.newest_segment + 2; number >= stats.newest_segment; number--) {
+                rig_segment_name(number, fresh);
+                if (!rig_has(&step, fresh)) continue;
+                rig_path(&step, fresh, from);
+                char spare[64];
+                snprintf(spare, sizeof spare, "spare-%016" PRIx64 ".seg", number + 100);
+                rig_path(&step, spare, to);
+                assert_int_equal(rename(from, to), 0);
+            }
+        }
+        if (how >= 2) { /* step 2: a fresh file took the number; step 3: its checkpoint tore */
+            store = rig_open(&step, &report);
+            rig_create(store, 9);
+            rig_drain(store);
+            teak_stats(store, &stats);
+            teak_abandon(store);
+            rig_segment_name(stats.newest_segment, fresh);
+            unseal(&step, stats.newest_segment - 1);
+            rig_zero(&step, fresh, RIG_BLOCK + (how == 3 ? 128 : 0), RIG_SEGMENT - RIG_BLOCK - (how == 3 ? 128 : 0));
+        }
+        for (int twice = 0; twice < 2; twice++) {
+            store = rig_open(&step, &report);
+            const struct teak_log log = rig_log(store, 7);
+            if (!kept) kept = log.last.index;
+            assert_int_equal(log.last.index, kept);
+            rig_expect_entries(store, 7, 1, kept);
+            if (twice)
+                rig_close(store);
+            else
+                teak_abandon(store);
+        }
+    }
+    assert_true(kept > 0 && kept < 30);
+    rig_remove(rig.dir);
+    rig_remove(torn.dir);
+    rig_remove(step.dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(history_03_recovery_cut_short_is_judged_again_alike),
+        cmocka_unit_test(history_08_no_frame_of_another_session_comes_back),
+        cmocka_unit_test(history_14_a_segment_ended_early_gives_the_rest_back),
+        cmocka_unit_test(history_17_a_file_that_somebody_holds_is_not_recycled),
+        cmocka_unit_test(history_24_a_log_created_anew_knows_nothing_of_its_former_life),
+        cmocka_unit_test(history_30_a_removal_is_remembered_though_nothing_else_is_left),
+        cmocka_unit_test(history_22442_what_was_replaced_stays_replaced),
+        cmocka_unit_test(a_snapshot_keeps_its_tail_though_the_term_that_decided_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
