@@ -475,6 +475,7 @@ static void finish_writing(struct teak_store *store)
         turn(store, TEAK_FOREVER, true);
     const bool wrote = !store->continues || writer->frames > 0;
     if (flight->poisoned || !wrote || !writer_put_mark(store, MARK_CLEAN)) return;
+    store->closing = true;
     while (!flight->poisoned && flight->durable_lsn < writer->data_lsn) turn(store, TEAK_FOREVER, true);
 }
 

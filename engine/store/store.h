@@ -54,6 +54,7 @@ struct teak_store {
     bool chore_ended;                 /* in this turn, or tables have grown                        */
     bool unstarted;                   /* since the last start something came that may let more start */
     bool no_memory;                   /* the chores could not grow what admission needs           */
+    bool closing;                     /* the clean mark is written: nothing may come behind it    */
     /* reader.c */
     uint32_t open_sealed;             /* sealed segments with a descriptor                        */
     uint64_t arena_reads, disk_reads, disk_read_bytes;

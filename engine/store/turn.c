@@ -167,6 +167,7 @@ static void start(struct teak_store *store, bool final)
     store->unstarted = false;
     if (store->phase != STORE_WRITING || store->flight.poisoned) return;
     launch(store, final);
+    if (store->closing) return;
     mark_idle(store);
     launch(store, final);
     chores(store);
