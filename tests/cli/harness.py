@@ -64,6 +64,12 @@ class Store(unittest.TestCase):
             self.assertIn(part, line)
 
 
+def is_sanitized():
+    """The command was built with a sanitizer: slow."""
+    with open(os.path.join(arguments.build, "CMakeCache.txt"), encoding="utf-8") as file:
+        return any(line.startswith("TEAK_SANITIZE:") and line.strip()[-1] != "=" for line in file)
+
+
 def lines(entries):
     """Entries as --framing lines has them."""
     return b"".join(entry + b"\n" for entry in entries)

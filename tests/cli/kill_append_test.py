@@ -38,6 +38,8 @@ class Kill(harness.Store):
             return int(file.read().split(b"\n")[0] or b"0")
 
     def survive(self, *words, entry_bytes=200, kills=KILLS):
+        if harness.is_sanitized():
+            kills = (kills + 1) // 2
         entries = []
         written = 0  # entries known to be in the store
         landed_in_the_middle = 0
