@@ -7,9 +7,9 @@ bench/compare.py --list                  what there is
 
 Each row's points run one after another, in an order that rotates, --reps times; a ratio is that of two runs of the
 same repetition. Before each run the machine is waited for, --patience seconds at most, until its processors are idle;
-a row tells how many of its runs found it so. Printed are medians with quartiles. /proc/diskstats is read around every
-run: a run after which the device has written less than the program says it wrote, or flushed less often than it synced
-on a device without FUA, is marked with !.
+a row tells how many of its runs found it so. Printed are medians with quartiles, and the best run: what others do to
+the machine only ever slows. /proc/diskstats is read around every run: a run after which the device has written less
+than the program says it wrote, or flushed less often than it synced on a device without FUA, is marked with !.
 """
 import argparse
 import collections
@@ -170,9 +170,9 @@ def spread(values, scale=1.0, digits=2):
 def row_table(title, points, results, out):
     base = [payload_rate(result) for result in results[points[0][0]]]
     print(f"\n### {title}\n", file=out)
-    print("| | million/s | MB/s | ratio | p50 us | p99 / p50 | processor ns | written / payload | RSS MiB | disk "
-          "| idle |", file=out)
-    print("|---|---|---|---|---|---|---|---|---|---|---|", file=out)
+    heads = ["", "million/s", "best", "MB/s", "ratio", "of the best", "p50 us", "p99 / p50", "processor ns",
+             "written / payload", "RSS MiB", "disk", "idle"]
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), file=out)
     for name, command in points:
         runs = results[name]
         entries = [r.get("entries_per_second", r.get("writes_per_second")) for r in runs]
@@ -183,11 +183,14 @@ def row_table(title, points, results, out):
         amplification = [r["bytes_written"] / (r["seconds"] * p) for r, p in zip(runs, payload) if "bytes_written" in r]
         memory = [r["max_rss_bytes"] / (1 << 20) for r in runs if "max_rss_bytes" in r]
         doubtful = sum(is_doubtful(r) for r in runs)
+        digits = 4 if command[0] == "bench_ceiling" else 2
         cells = [
             name,
-            spread(entries, 1e-6, 3 if command[0] == "bench_ceiling" else 2),
+            spread(entries, 1e-6, digits),
+            f"{max(entries) * 1e-6:.{digits}f}",
             spread(payload, 1e-6, 0),
             spread([p / b for p, b in zip(payload, base)]),
+            f"{max(payload) / max(base):.2f}",
             spread([r["latency_us"]["p50"] for r in runs], 1, 0),
             spread(tail),
             spread(cpu, 1, 0),
