@@ -54,6 +54,7 @@ size_t teak_error_text(const struct teak_error *error, char *out, size_t bytes)
     if (error->has_offset) text_add(&text, " at offset %" PRIu64, error->offset);
     if (error->has_log) text_add(&text, "; log %" PRIu64, error->log);
     if (error->index) text_add(&text, " index %" PRIu64, error->index);
+    if (error->has_term) text_add(&text, " term %" PRIu64, error->term);
     if (error->has_expected) text_add(&text, "; expected %" PRIu64, error->expected);
     if (error->os_errno) text_add(&text, "; system: %s", strerrordesc_np(error->os_errno));
     return text.length;

@@ -28,7 +28,9 @@ static void set_keep(struct teak_store *store)
 {
     const uint64_t live = store->segments.newest - store->forget_upto + 1;
     const uint64_t rolled = store->segments.newest - store->forgot_at;
-    store->pool.keep = store->pool.spares + (uint32_t)min_u64(rolled, live + 1);
+    /* the most of late: it sinks by one each time, so that one quiet stretch does not give away what the next needs */
+    store->rolled_high = max_u64(rolled, store->rolled_high - (store->rolled_high > 0));
+    store->pool.keep = store->pool.spares + (uint32_t)min_u64(store->rolled_high, live + 1);
     store->forgot_at = store->segments.newest;
 }
 

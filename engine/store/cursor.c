@@ -120,6 +120,8 @@ static enum teak_status rotten(const struct log *log, uint64_t index, const stru
         error->log = log->id;
         error->has_log = 1;
         error->index = index;
+        error->term = log_term_at(log, index);
+        error->has_term = 1;
     }
     return TEAK_HASH_MISMATCH;
 }

@@ -149,6 +149,22 @@ static enum teak_status wait_for_lock(struct teak_store *store, enum disk_lock h
     }
 }
 
+static int write_owner(struct teak_store *store, uint64_t owner)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%-20" PRIu64 "\n", owner);
+    struct disk_op op = {.kind = DISK_WRITE, .file = store->lock_file, .data = text, .bytes = strlen(text)};
+    return disk_run(store->disk, &op);
+}
+
+void recover_unlock(struct teak_store *store)
+{
+    /* A reader may hold LOCK for a moment when this process opens the store again: nobody that lives owns it then. Where
+     * the word cannot be written the pid stays, which a dead process's does, too; and so after a failed write, behind
+     * which nothing is written at all. */
+    if (store->has_lock && !store->flight.poisoned) write_owner(store, 0);
+}
+
 enum teak_status recover_lock(struct teak_store *store, uint64_t wait_ns, struct teak_report *report,
                               struct teak_error *error)
 {
@@ -158,10 +174,8 @@ enum teak_status recover_lock(struct teak_store *store, uint64_t wait_ns, struct
     if (status == TEAK_OK) status = wait_for_lock(store, DISK_LOCK_EXCLUSIVE, flags, wait_ns, error);
     report->lock_wait_ns = disk_now(store->disk) - begin;
     if (status != TEAK_OK) return status;
-    char text[32];
-    snprintf(text, sizeof text, "%-20" PRIu64 "\n", disk_process_id(store->disk));
-    struct disk_op op = {.kind = DISK_WRITE, .file = store->lock_file, .data = text, .bytes = strlen(text)};
-    int os_errno = disk_run(store->disk, &op);
+    store->has_lock = true;
+    int os_errno = write_owner(store, disk_process_id(store->disk));
     if (!os_errno) os_errno = disk_guard(store->disk, store->lock_file);
     return os_errno ? fail_errno(error, os_errno, "lock", "LOCK") : TEAK_OK;
 }

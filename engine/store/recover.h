@@ -19,6 +19,8 @@ struct scan_source recover_source(struct teak_store *store);
 /* Takes LOCK: for a writer exclusively, waiting for a dead owner's last requests. */
 enum teak_status recover_lock(struct teak_store *store, uint64_t wait_ns, struct teak_report *report,
                               struct teak_error *error);
+/* The owner is gone: said in LOCK before its descriptor is closed. */
+void recover_unlock(struct teak_store *store);
 /* For a reader: shared, for the time of looking; store->living says that a writer has it. */
 enum teak_status recover_lock_shared(struct teak_store *store, uint64_t wait_ns, struct teak_report *report,
                                      struct teak_error *error);

@@ -11,9 +11,9 @@
 
 enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot) };
 
-bool seal_init(struct seal *seal, uint32_t block_bytes)
+bool seal_init(struct seal *seal, uint32_t block_bytes, bool is_unsynced)
 {
-    *seal = (struct seal){.errand = ERRAND_SEAL, .block_bytes = block_bytes};
+    *seal = (struct seal){.errand = ERRAND_SEAL, .block_bytes = block_bytes, .is_unsynced = is_unsynced};
     seal->piece = aligned_alloc(65536, PIECE_BYTES);
     return seal->piece != NULL;
 }
@@ -200,14 +200,19 @@ static int begin(struct seal *seal, struct segment *segment)
     return 0;
 }
 
-static void submit(struct seal *seal, struct disk *disk, struct disk_op op)
+static void submit_on(struct seal *seal, struct disk *disk, const struct segment *segment, struct disk_op op)
 {
     op.flags |= DISK_CHORE;
     op.owner = seal;
-    op.file = seal->segment->file;
+    op.file = segment->file;
     seal->op = op;
     seal->waiting = true;
     disk_submit(disk, &seal->op);
+}
+
+static void submit(struct seal *seal, struct disk *disk, struct disk_op op)
+{
+    submit_on(seal, disk, seal->segment, op);
 }
 
 static void submit_piece(struct seal *seal, struct disk *disk)
@@ -249,6 +254,11 @@ static void submit_tail(struct seal *seal, struct disk *disk)
     }
 }
 
+static enum seal_step after_frames(const struct seal *seal)
+{
+    return seal->footer.slot_count > 0 ? SEAL_SLOTS : SEAL_SUMMARY;
+}
+
 int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn)
 {
     if (seal->waiting) return 0;
@@ -257,11 +267,15 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
         if (!is_due(segments, segment, durable_lsn)) return 0;
         const int error = begin(seal, segment);
         if (error) return error;
-        if (seal->footer.slot_count == 0) seal->step = SEAL_SUMMARY;
+        seal->step = seal->is_unsynced ? SEAL_SYNC_NEXT : after_frames(seal);
     }
     switch (seal->step) {
     case SEAL_IDLE: break;
     case SEAL_SLOTS: submit_piece(seal, disk); break;
+    case SEAL_SYNC_NEXT:
+        submit_on(seal, disk, segment_at(segments, seal->segment->number + 1), (struct disk_op){.kind = DISK_SYNC});
+        break;
+    case SEAL_SYNC_FRAMES:
     case SEAL_SYNC_SLOTS:
     case SEAL_SYNC_SUMMARY: submit(seal, disk, (struct disk_op){.kind = DISK_SYNC}); break;
     case SEAL_SUMMARY: submit_tail(seal, disk); break;
@@ -317,6 +331,8 @@ int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segm
     if (seal->op.error) return seal->op.error;
     if (seal->op.kind == DISK_WRITE) seal->bytes += seal->op.done;
     switch (seal->step) {
+    case SEAL_SYNC_NEXT: seal->step = SEAL_SYNC_FRAMES; return 0;
+    case SEAL_SYNC_FRAMES: seal->step = after_frames(seal); return 0;
     case SEAL_SLOTS:
         if (seal->slots_done == seal->footer.slot_count) seal->step = SEAL_SYNC_SLOTS;
         return 0;

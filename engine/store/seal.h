@@ -20,6 +20,8 @@
 
 enum seal_step {
     SEAL_IDLE,
+    SEAL_SYNC_NEXT,   /* the successor, with its checkpoint; only where nothing else syncs */
+    SEAL_SYNC_FRAMES, /* the segment itself; likewise                                      */
     SEAL_SLOTS,
     SEAL_SYNC_SLOTS,
     SEAL_SUMMARY,
@@ -32,6 +34,7 @@ struct seal {
     enum errand errand; /* ERRAND_SEAL */
     enum seal_step step;
     bool waiting;
+    bool is_unsynced;       /* TEAK_NONE: frames were never synced, so a footer must not come before they are     */
     struct disk_op op;
     struct segment *segment;
     uint32_t block_bytes;
@@ -47,7 +50,7 @@ struct seal {
     uint64_t sealed, bytes;
 };
 
-bool seal_init(struct seal *seal, uint32_t block_bytes);
+bool seal_init(struct seal *seal, uint32_t block_bytes, bool is_unsynced);
 void seal_fini(struct seal *seal);
 
 static inline bool seal_is_busy(const struct seal *seal) { return seal->step != SEAL_IDLE; }

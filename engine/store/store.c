@@ -190,6 +190,7 @@ static void close_disk(struct teak_store *store)
     while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
     segments_fini(&store->segments, disk);
     pool_fini(&store->pool, disk);
+    recover_unlock(store);
     const int32_t files[] = {store->lock_file, store->directory};
     for (uint32_t i = 0; i < 2; i++) {
         struct disk_op op = {.kind = DISK_CLOSE, .file = files[i]};
@@ -225,7 +226,7 @@ static enum teak_status make_parts(struct teak_store *store, const struct teak_o
     const uint32_t spares = (uint32_t)pick(options->spares, store->superblock.spares, SPARES_DEFAULT);
     if (!arena_init(&store->arena, limits->arena_bytes) || !tickets_init(&store->tickets, TICKETS) ||
         !writer_init(&store->writer, (uint32_t)max_u64(limits->batch_bytes, limits->group_bytes) + BLOCK_BYTES_MIN) ||
-        !seal_init(&store->seal, limits->block_bytes) ||
+        !seal_init(&store->seal, limits->block_bytes, limits->strategy == TEAK_NONE) ||
         !pool_init(&store->pool, store->directory, store->open_flags, &shape, spares))
         return fail(error, TEAK_NO_MEMORY, "open");
     return TEAK_OK;

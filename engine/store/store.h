@@ -23,6 +23,7 @@ enum store_phase {
 struct teak_store {
     struct disk *disk;
     int32_t directory, lock_file;
+    bool has_lock;                    /* LOCK is held exclusively, with our pid in it              */
     uint32_t open_flags;              /* DISK_DIRECT where there is one                    */
     struct superblock superblock;
     struct teak_limits limits;
@@ -45,6 +46,7 @@ struct teak_store {
     /* forgetting (compact.c) */
     uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
     uint64_t forgot_at;               /* the newest segment when that was done last               */
+    uint64_t rolled_high;             /* segments filled between two of those, of late            */
     uint64_t forgotten;
     /* turn.c */
     uint64_t now_ns;

@@ -98,11 +98,13 @@ struct teak_error {
     uint64_t offset;      /* bytes from the beginning of the file                     */
     uint64_t log;         /* log id; meaningful if `index` or `has_log` is set        */
     uint64_t index;       /* entry index                                              */
+    uint64_t term;        /* of that entry, where it is known and the entry is damaged */
     uint64_t expected;    /* what would have been right, where one number says it     */
     uint8_t has_log;
     uint8_t has_offset;
     uint8_t has_expected;
-    uint8_t zero[5];
+    uint8_t has_term;
+    uint8_t zero[4];
 };
 
 /* teak_status_name: the stable name of a status, "unknown" for a number outside the list.
