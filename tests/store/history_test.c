@@ -98,6 +98,12 @@ static bool is_forgotten(struct teak_store *store, void *context)
     return stats.oldest_segment > *(uint64_t *)context;
 }
 
+static bool first_is_gone(struct teak_store *store, void *context)
+{
+    (void)store;
+    return !rig_has_segment(context, 1);
+}
+
 static void history_17_a_file_that_somebody_holds_is_not_recycled(void **state)
 {
     (void)state;
@@ -127,10 +133,10 @@ static void history_17_a_file_that_somebody_holds_is_not_recycled(void **state)
             fill(store, 7, 1);
             rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = rig_log(store, 7).last.index - 1});
         }
+        rig_drive_until(store, first_is_gone, (void *)(uintptr_t)&rig); /* a chore of its own */
         rig_close(store);
         assert_int_equal(pread(held, after, RIG_SEGMENT, 0), RIG_SEGMENT);
         assert_memory_equal(before, after, RIG_SEGMENT);
-        assert_false(rig_has_segment(&rig, 1));
         close(held);
         store = rig_open(&rig, &report);
         const struct teak_log log = rig_log(store, 7);
