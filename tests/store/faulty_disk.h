@@ -13,6 +13,8 @@
 
 enum { FAULTY_HELD_MAX = 2 * DISK_SUBMITTED_MAX };
 
+struct faulty_trace;
+
 struct faulty {
     struct disk disk;
     struct disk *real;
@@ -29,6 +31,15 @@ struct faulty {
     struct disk_op *held[FAULTY_HELD_MAX], *failed[FAULTY_HELD_MAX];
     uint32_t held_count, failed_count;
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
+    struct faulty_trace *trace;      /* what was submitted, in order; NULL: not kept */
+    uint32_t trace_count, trace_room;
+};
+
+struct faulty_trace {
+    enum disk_kind kind;
+    uint32_t flags;
+    int32_t file;
+    uint64_t offset, bytes;
 };
 
 static uint64_t faulty_tried_at_end[DISK_KIND_COUNT]; /* by the disk that was closed last */
@@ -68,6 +79,9 @@ static inline bool faulty_holds(const struct faulty *faulty, const struct disk_o
 static inline void faulty_submit(struct disk *disk, struct disk_op *op)
 {
     struct faulty *faulty = faulty_of(disk);
+    if (faulty->trace && faulty->trace_count < faulty->trace_room)
+        faulty->trace[faulty->trace_count++] =
+            (struct faulty_trace){op->kind, op->flags, op->file, op->offset, op->bytes};
     if (faulty_strikes(faulty, op)) {
         if (faulty->lands_anyway) (void)disk_run(faulty->real, op);
         op->error = faulty->fault;
