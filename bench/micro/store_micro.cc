@@ -310,7 +310,7 @@ void allocations_in_steady_state(benchmark::State &state)
         const uint64_t all = allocations - begun;
         state.counters["entries"] = static_cast<double>(entries);
         state.counters["while_submitting"] = static_cast<double>(submitting);
-        state.counters["per_segment"] = static_cast<double>(all) / SEGMENTS;
+        state.counters["per_segment"] = static_cast<double>(all) / static_cast<double>(SEGMENTS);
         state.counters["filled_bytes"] = static_cast<double>(after.filled_bytes - before.filled_bytes);
         const bool filled = after.filled_bytes != before.filled_bytes;
         if (submitting == 0 && all <= PIECES_A_SEGMENT * SEGMENTS && !filled) continue;
