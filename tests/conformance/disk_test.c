@@ -563,13 +563,12 @@ static void chores_leave_a_worker_to_commits(void **state)
         disk_submit(now.disk, &chores[i]);
     }
     assert_int_equal(disk_collect(now.disk, done, 8, 0), 0);
-    struct disk_op ops[] = {
-        {.kind = DISK_WRITE, .file = file, .data = data, .bytes = BLOCK, .flags = DISK_DSYNC},
-        {.kind = DISK_SYNC_ALL, .file = file},
-    };
+    static struct disk_op ops[2]; /* outlive a failed assertion: closing waits for them */
+    ops[0] = (struct disk_op){.kind = DISK_WRITE, .file = file, .data = data, .bytes = BLOCK, .flags = DISK_DSYNC};
+    ops[1] = (struct disk_op){.kind = DISK_SYNC_ALL, .file = file};
     for (uint32_t i = 0; i < 2; i++) {
         disk_submit(now.disk, &ops[i]);
-        assert_int_equal(disk_collect(now.disk, done, 8, 10 * SECOND), 1);
+        if (disk_collect(now.disk, done, 8, 10 * SECOND) != 1) fail_msg("op %u waits behind chores", i);
         assert_ptr_equal(done[0], &ops[i]);
         assert_int_equal(ops[i].error, 0);
     }
@@ -597,7 +596,7 @@ static void the_event_fd_tells_of_a_completion(void **state)
     assert_int_equal(poll(&fd, 1, 0), 0);
     const int32_t file = open_file("f", DISK_CREATE | DISK_WRITABLE);
     for (uint32_t round = 0; round < 20; round++) {
-        struct disk_op ops[4];
+        static struct disk_op ops[4];
         for (uint32_t i = 0; i < 4; i++) {
             ops[i] = (struct disk_op){.kind = DISK_WRITE, .file = file, .data = data, .bytes = BLOCK,
                                       .offset = (uint64_t)i * BLOCK, .flags = DISK_DSYNC};
