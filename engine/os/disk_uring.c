@@ -11,7 +11,7 @@
  * FAILS  Opening says EPERM, ENOSYS or ENOMEM where there is no ring: "take posix". Later only operations fail; an
  *        error of the ring itself other than EINTR, EAGAIN, EBUSY, ENOMEM is a bug, and CHECKed.
  * HOLDS  (1) one CQE for each SQE, and a CQ of twice DISK_SUBMITTED_MAX: it cannot overflow
- *        (2) at most CHORES_MAX chores that may need a kernel worker are in the ring; io-wq has one more than that
+ *        (2) at most CHORES_MAX chores that may need a kernel worker are in the ring; io-wq has more than that
  *        (3) collect() leaves nothing that could be started, or the event fd readable: a host that waits is woken
  *        (4) the LOCK lies in the ring's file table, and the kernel keeps the table until the last request has ended:
  *            a killed writer's lock outlives its writes
@@ -47,8 +47,8 @@ enum {
     OPCODE_FTRUNCATE = 55,              /* IORING_OP_FTRUNCATE: Linux 6.9, uapi/linux/io_uring.h; not in liburing 2.3 */
     SQ_ENTRIES = 64,                    /* a burst of 128 takes two calls; 64 SQEs are one page */
     CQ_ENTRIES = 2 * DISK_SUBMITTED_MAX,
-    IOWQ_WORKERS = 4,                   /* syncs and allocations block a worker each; unbounded, each gets a thread */
-    CHORES_MAX = IOWQ_WORKERS - 1,      /* the last worker is the commits' */
+    IOWQ_WORKERS = 8,                   /* syncs and allocations block a worker each; unbounded, each gets a thread */
+    CHORES_MAX = 3,                     /* the others are the commits'; the thread's other rings share them */
     ROUNDS_MAX = 4,                     /* collect() without a wait: how often it starts again what came back EAGAIN */
     REGISTER_BYTES_MAX = 1 << 30,       /* io_uring_registered_buffers(7) */
     REGISTER_BYTES_MIN = 64 * 1024,

@@ -1,6 +1,6 @@
-/* seal_test.c: a footer says that every frame of its segment, and the checkpoint behind, is durable: so what comes before
- * it on its way to the disk is asked for in that order. Judged by what the engine asked of the disk.
- */
+/* seal_test.c: a footer says that every frame of its segment, and the checkpoint behind, is durable: so what comes
+ * before it on its way to the disk is asked for in that order. Judged by what the engine asked of the disk.
+ * / */
 #include "backends.h"
 #include "faulty_disk.h"
 #include "rig.h"
@@ -17,7 +17,10 @@ static bool is_footer(const struct faulty_trace *op)
 
 static bool is_frame(const struct faulty_trace *op) { return op->kind == DISK_WRITE && !(op->flags & DISK_CHORE); }
 
-static bool is_sync_of(const struct faulty_trace *op, int32_t file) { return op->kind == DISK_SYNC && op->file == file; }
+static bool is_sync_of(const struct faulty_trace *op, int32_t file)
+{
+    return op->kind == DISK_SYNC && op->file == file;
+}
 
 /* Position of the last frame of `file` before `end`; UINT32_MAX: none. */
 static uint32_t last_frame(int32_t file, uint32_t end)
@@ -34,8 +37,8 @@ static bool is_synced_between(int32_t file, uint32_t begin, uint32_t end)
     return false;
 }
 
-/* Every footer of the run stands behind a sync of its frames, and, where frames do not sync themselves, of the file into
- * which the writer had rolled. */
+/* Every footer of the run stands behind a sync of its frames, and, where frames do not sync themselves, of the file
+ * into which the writer had rolled. */
 static void expect_order(uint32_t count, bool frames_sync_themselves)
 {
     uint32_t footers = 0;
