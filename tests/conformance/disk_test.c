@@ -412,6 +412,7 @@ static void a_misaligned_direct_transfer_is_an_error(void **state)
     free(data);
 }
 
+/* History 40. */
 static void memory_is_registered_as_far_as_the_limit_goes(void **state)
 {
     (void)state;
@@ -547,7 +548,7 @@ static void a_signal_does_not_end_a_wait(void **state)
     close(writer);
 }
 
-/* Chores that hang hold back neither a commit nor a commit's sync. */
+/* History 41. Chores that hang hold back neither a commit nor a commit's sync. */
 static void chores_leave_a_worker_to_commits(void **state)
 {
     (void)state;
@@ -583,6 +584,7 @@ static void chores_leave_a_worker_to_commits(void **state)
     free(data);
 }
 
+/* History 35. */
 static void the_event_fd_tells_of_a_completion(void **state)
 {
     (void)state;
@@ -648,7 +650,8 @@ static void *drive_elsewhere(void *argument)
     return disk_collect(now.disk, done, 1, UINT64_MAX) == 1 ? op : NULL;
 }
 
-/* Opened here, driven there, closed here, with a lock file given to it before and the lock free afterwards. */
+/* History 35. Opened here, driven there, closed here, with a lock file given to it before and the lock free
+ * afterwards. */
 static void opened_here_driven_there(void **state)
 {
     (void)state;
@@ -733,6 +736,7 @@ static void listing_names_everything_once(void **state)
     assert_int_equal(disk_stat(now.disk, DISK_NONE, &info), EBADF);
 }
 
+/* History 36. */
 static void populating_beyond_the_end_is_an_error_and_no_signal(void **state)
 {
     (void)state;
@@ -764,7 +768,7 @@ static void populating_beyond_the_end_is_an_error_and_no_signal(void **state)
     free(data);
 }
 
-/* SIGXFSZ keeps its deadly default here: a signal would end the program. */
+/* History 28. SIGXFSZ keeps its deadly default here: a signal would end the program. */
 static void a_file_size_limit_is_an_error_and_no_signal(void **state)
 {
     (void)state;
@@ -867,7 +871,7 @@ static void closing_waits_for_what_is_out(void **state)
     free(data);
 }
 
-/* ENGINE history 1. The child holds LOCK, puts large direct writes in flight and is killed. Whoever gets the lock
+/* History 1. The child holds LOCK, puts large direct writes in flight and is killed. Whoever gets the lock
  * afterwards finds a file in which no block changes any more. */
 enum { FLIGHT = 128 };
 

@@ -60,6 +60,7 @@ static uint64_t read_shown(struct teak_store *store)
     return log.last.index;
 }
 
+/* Histories 11 and 18. */
 static void readers_beside_a_writer_see_no_damage(void **state)
 {
     (void)state;

@@ -175,7 +175,7 @@ static void replaced_entries_are_read_as_they_are_now(void **state)
     rig_remove(rig.dir);
 }
 
-/* A slot of the index rots: its frame's table knows better. */
+/* History 15. A slot of the index rots: its frame's table knows better. */
 static void a_rotten_slot_is_asked_of_its_frame(void **state)
 {
     (void)state;

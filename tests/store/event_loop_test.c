@@ -73,6 +73,7 @@ static void append_in_loop(struct loop *loop, uint64_t index, uint32_t bytes)
     rig_ok(status, &error);
 }
 
+/* History 35. */
 static void every_completion_comes_by_descriptor_and_deadline(void **state)
 {
     (void)state;

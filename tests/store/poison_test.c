@@ -144,6 +144,7 @@ static void append_pending(struct teak_store *store)
     for (uint64_t i = 1; i <= PENDING; i++) append_held(store, 1, DURABLE + i, 1, i);
 }
 
+/* History 26. */
 static void a_failed_write_poisons_under_every_strategy(void **state)
 {
     (void)state;
@@ -209,7 +210,7 @@ static void a_failed_write_of_an_index_poisons(void **state)
     rig_remove(scene.rig.dir);
 }
 
-/* What a pending batch replaced is not read any more: last falls back to what is certain. */
+/* History 26. What a pending batch replaced is not read any more: last falls back to what is certain. */
 static void last_falls_back_below_a_pending_truncation(void **state)
 {
     (void)state;

@@ -52,6 +52,7 @@ static void steady_state_recycles(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 16. */
 static void every_moment_of_recycling_can_be_opened(void **state)
 {
     (void)state;
@@ -81,7 +82,8 @@ static void every_moment_of_recycling_can_be_opened(void **state)
     rig_remove(rig.dir);
 }
 
-/* The state in which a crash leaves a file whose next use was being prepared: its identity says the next number. */
+/* History 16 (iii). The state in which a crash leaves a file whose next use was being prepared: its identity says
+ * the next number. */
 static void a_forgotten_file_with_its_next_identity_is_no_foreign_file(void **state)
 {
     (void)state;
@@ -120,6 +122,7 @@ static void a_forgotten_file_with_its_next_identity_is_no_foreign_file(void **st
     rig_remove(rig.dir);
 }
 
+/* History 19. */
 static void bad_spares_are_never_used(void **state)
 {
     (void)state;

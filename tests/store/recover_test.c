@@ -138,7 +138,7 @@ static void killed_writer_loses_nothing_acknowledged(void **state)
     }
 }
 
-/* Blocks of the only segment from the identity to the last frame: each is hurt in turn. */
+/* Histories 6 and 9. Blocks of the only segment from the identity to the last frame: each is hurt in turn. */
 static void a_damaged_block_is_cut_only_where_nobody_vouches(void **state)
 {
     (void)state;
@@ -256,6 +256,7 @@ static struct rig make_long(const char *name, uint64_t *oldest, uint64_t *newest
     return rig;
 }
 
+/* History 16 (ii), (v). */
 static void every_missing_segment_is_missed(void **state)
 {
     (void)state;
@@ -282,6 +283,7 @@ static void every_missing_segment_is_missed(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 5: a short file is damage, never a tail. */
 static void short_garbage_and_foreign_segments_have_names_of_their_own(void **state)
 {
     (void)state;
@@ -333,6 +335,7 @@ static void short_garbage_and_foreign_segments_have_names_of_their_own(void **st
     rig_remove(rig.dir);
 }
 
+/* History 6. */
 static void a_lost_identity_is_repaired_from_what_repeats_it(void **state)
 {
     (void)state;
@@ -360,6 +363,7 @@ static void a_lost_identity_is_repaired_from_what_repeats_it(void **state)
     rig_remove(rig.dir);
 }
 
+/* Histories 2 and 15. */
 static void lost_footers_summaries_and_slots_cost_nothing_but_time(void **state)
 {
     (void)state;
@@ -400,6 +404,7 @@ static void lost_footers_summaries_and_slots_cost_nothing_but_time(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 2: a sealed segment whose successor has no checkpoint is damage, never a tail. */
 static void a_lost_checkpoint_is_damage_of_its_segment(void **state)
 {
     (void)state;
@@ -419,6 +424,7 @@ static void a_lost_checkpoint_is_damage_of_its_segment(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 9. */
 static void rot_in_a_sealed_entry_is_a_status_of_that_read(void **state)
 {
     (void)state;
@@ -470,6 +476,7 @@ static void rot_in_a_sealed_entry_is_a_status_of_that_read(void **state)
 
 /* ---- STORE ---- */
 
+/* History 20 (i). */
 static void a_lost_store_is_never_created_over(void **state)
 {
     (void)state;
@@ -489,6 +496,7 @@ static void a_lost_store_is_never_created_over(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 20 (ii). */
 static void a_creation_cut_short_is_begun_anew(void **state)
 {
     (void)state;
@@ -518,20 +526,27 @@ static void a_creation_cut_short_is_begun_anew(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 20 (iii). */
 static void unknown_names_are_reported_and_left_alone(void **state)
 {
     (void)state;
     const struct rig rig = rig_make("names");
     struct teak_store *store = rig_open(&rig, NULL);
     rig_close(store);
-    rig_write(&rig, "lost+found", 0, "x", 1);
+    static const char *const directories[] = {"lost+found", "replaced"}; /* the second is what a repair leaves: known */
+    for (int i = 0; i < 2; i++) {
+        char path[2 * RIG_PATH];
+        rig_path(&rig, directories[i], path);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
     rig_write(&rig, "7.seg", 0, "x", 1);
     rig_write(&rig, "000000000000000A.seg", 0, "x", 1);
     store = rig_open(&rig, &report);
     assert_int_equal(report.unknown_count, 3);
     rig_create(store, 7);
     rig_close(store);
-    assert_true(rig_has(&rig, "lost+found") && rig_has(&rig, "7.seg") && rig_has(&rig, "000000000000000A.seg"));
+    assert_true(rig_has(&rig, "lost+found") && rig_has(&rig, "replaced") && rig_has(&rig, "7.seg"));
+    assert_true(rig_has(&rig, "000000000000000A.seg"));
     rig_remove(rig.dir);
 }
 

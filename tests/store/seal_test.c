@@ -79,6 +79,7 @@ static void seals_in_order(enum teak_strategy strategy)
     rig_remove(rig.dir);
 }
 
+/* History 2. */
 static void a_footer_follows_a_sync_of_its_frames(void **state)
 {
     (void)state;

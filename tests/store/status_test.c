@@ -207,6 +207,7 @@ static void a_refused_batch_leaves_no_trace_and_says_why(void **state)
     end(&scene);
 }
 
+/* History 27. */
 static void too_many_logs_are_refused_whole(void **state)
 {
     (void)state;
@@ -245,6 +246,7 @@ static void looking_where_nothing_is_says_so(void **state)
     end(&scene);
 }
 
+/* History 24. */
 static void a_former_life_is_gone(void **state)
 {
     (void)state;
@@ -409,6 +411,7 @@ static void rewrite_store(const struct rig *rig, uint32_t version, uint64_t refu
     free(file);
 }
 
+/* History 45. */
 static void a_store_that_is_not_ours_to_open_says_which_way(void **state)
 {
     (void)state;
@@ -559,6 +562,7 @@ static void a_rotten_entry_is_an_answer_of_that_read(void **state)
 
 /* ---- the world ---- */
 
+/* History 5: a read that fails opens nothing, and nothing is cut. */
 static void what_the_system_says_is_told(void **state)
 {
     (void)state;
@@ -617,6 +621,7 @@ static void a_read_that_fails_is_io_and_the_next_may_do(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 28. */
 static void a_full_file_system_stops_appends_only(void **state)
 {
     (void)state;

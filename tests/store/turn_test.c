@@ -88,6 +88,7 @@ static void an_urgent_batch_does_not_linger(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 46. */
 static void a_lazy_batch_rides_or_leaves_after_a_second(void **state)
 {
     (void)state;
@@ -116,6 +117,7 @@ static void a_lazy_batch_rides_or_leaves_after_a_second(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 48. */
 static void a_barrier_on_nothing_completes_at_once(void **state)
 {
     (void)state;
@@ -133,6 +135,7 @@ static void a_barrier_on_nothing_completes_at_once(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 25. */
 static void completions_come_in_order_of_submission(void **state)
 {
     (void)state;

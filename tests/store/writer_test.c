@@ -31,6 +31,7 @@ static void submit_soon(struct teak_store *store, const struct teak_op *ops, uin
     fail_msg("still full after 200 turns");
 }
 
+/* Histories 29 and 47. */
 static void a_log_is_created_and_filled_in_one_batch_as_often_as_one_likes(void **state)
 {
     (void)state;
@@ -67,6 +68,7 @@ static void a_log_is_created_and_filled_in_one_batch_as_often_as_one_likes(void 
     rig_remove(rig.dir);
 }
 
+/* History 48: logs are enumerated. */
 static void one_batch_creates_many_logs(void **state)
 {
     (void)state;
@@ -87,6 +89,7 @@ static void one_batch_creates_many_logs(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 29. */
 static void a_batch_may_hold_many_stretches_of_one_log(void **state)
 {
     (void)state;
@@ -171,7 +174,7 @@ static void logs_change_lives_within_a_batch(void **state)
     rig_remove(rig.dir);
 }
 
-/* A log that is created, dropped and created in what would be one frame gets two numbers. */
+/* History 24. A log that is created, dropped and created in what would be one frame gets two numbers. */
 static void two_lives_never_share_a_number(void **state)
 {
     (void)state;
@@ -344,6 +347,7 @@ static void the_ring_of_tickets_fills_and_empties(void **state)
     rig_remove(rig.dir);
 }
 
+/* History 39. */
 static void a_reservation_is_filled_in_place_and_outlives_polls(void **state)
 {
     (void)state;

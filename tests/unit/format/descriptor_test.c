@@ -113,6 +113,7 @@ static void each_operation_comes_back_as_it_was(void **state)
     assert_int_equal(cursor, b.head.table_bytes);
 }
 
+/* History 44. */
 static void padding_is_written_as_zeros(void **state)
 {
     (void)state;
@@ -276,6 +277,7 @@ static void each_flip_in_a_payload_names_its_entry(void **state)
     }
 }
 
+/* History 44. */
 static void what_lies_behind_the_table_is_not_looked_at(void **state)
 {
     (void)state;
@@ -399,6 +401,7 @@ static void a_meta_beyond_its_limit_makes_no_sense(void **state)
     }
 }
 
+/* History 45. */
 static void a_later_versions_operation_or_flag_is_unknown(void **state)
 {
     (void)state;

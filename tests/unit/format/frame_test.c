@@ -88,6 +88,7 @@ static void a_head_of_another_use_or_store_is_rejected(void **state)
     assert_false(frame_head_judge_unkeyed(bytes, family, &place, &out));
 }
 
+/* History 7. */
 static void a_head_elsewhere_than_it_says_is_rejected(void **state)
 {
     (void)state;
@@ -112,6 +113,7 @@ static void a_head_elsewhere_than_it_says_is_rejected(void **state)
     assert_false(frame_head_judge(bytes, &b.key, &place, &out));
 }
 
+/* History 6. */
 static void a_lost_identity_does_not_hide_a_head(void **state)
 {
     (void)state;
@@ -124,7 +126,7 @@ static void a_lost_identity_does_not_hide_a_head(void **state)
     assert_memory_equal(&out, &head, sizeof head);
 }
 
-/* Under a checksum that holds: what only a bug or malice writes. */
+/* History 7. Under a checksum that holds: what only a bug or malice writes. */
 static void lengths_beyond_the_place_are_rejected(void **state)
 {
     (void)state;

@@ -140,7 +140,8 @@ static void every_bit_of_an_identity_changes_the_sum(void **state)
     }
 }
 
-/* What `withSecretandSeed` would get wrong: short payloads without the salt, long ones without the identity. */
+/* History 43. What `withSecretandSeed` would get wrong: short payloads without the salt, long ones without the
+ * identity. */
 static void salt_and_index_count_at_every_length(void **state)
 {
     (void)state;

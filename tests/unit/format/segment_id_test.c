@@ -87,6 +87,7 @@ static void a_family_that_contradicts_its_key_makes_no_sense(void **state)
     assert_int_equal(judge(bytes), TEAK_DECODE);
 }
 
+/* History 45. */
 static void version_and_features_are_judged_under_the_checksum(void **state)
 {
     (void)state;

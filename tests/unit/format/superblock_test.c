@@ -99,6 +99,7 @@ static void another_version_is_named_as_such(void **state)
     assert_int_equal(judge(bytes, 0), TEAK_VERSION);
 }
 
+/* History 45. */
 static void an_unknown_feature_does_what_its_word_says(void **state)
 {
     (void)state;

@@ -39,7 +39,8 @@ static void room_is_what_nothing_still_needs(void **state)
     arena_fini(&arena);
 }
 
-/* Random frames in random segments, made durable at random; every byte that arena_find answers is the one written. */
+/* History 39. Random frames in random segments, made durable at random; every byte that arena_find answers is the
+ * one written. */
 static void what_is_found_is_what_was_written(void **state)
 {
     (void)state;

@@ -16,6 +16,7 @@ static bool is_safe(const struct map_model *model, const struct flight *flight, 
            (is->segment == flight->durable_segment && is->offset < flight->durable_offset);
 }
 
+/* History 25. */
 static void durable_counts_what_the_map_holds_and_nothing_that_was_replaced(void **state)
 {
     (void)state;

@@ -87,6 +87,7 @@ static void first_frame_landing_late_holds_back_durable(void **state)
     assert_true(flight_is_idle(&flight));
 }
 
+/* History 32. */
 static void a_sync_covers_only_what_had_landed_before_it(void **state)
 {
     (void)state;
@@ -106,6 +107,7 @@ static void a_sync_covers_only_what_had_landed_before_it(void **state)
     assert_int_equal(advance(), 2);
 }
 
+/* History 32. */
 static void each_file_needs_a_sync_of_its_own(void **state)
 {
     (void)state;
@@ -124,6 +126,7 @@ static void each_file_needs_a_sync_of_its_own(void **state)
     assert_int_equal(advance(), 2);
 }
 
+/* History 8. */
 static void a_frame_behind_a_clean_mark_flies_alone(void **state)
 {
     (void)state;
@@ -180,6 +183,38 @@ static void an_idle_mark_waits_for_company(void **state)
     }
 }
 
+/* History 34: one that has to wait for nobody syncs itself, one beside a frame that lacks a sync shares it. */
+static void under_auto_each_frame_gets_the_sync_that_fits(void **state)
+{
+    (void)state;
+    begin(TEAK_AUTO, 4);
+    struct frame *lone = push(1, &one);
+    launch();
+    assert_true(out[0]->flags & DISK_DSYNC);
+    land(lone, 0);
+    launch();
+    assert_int_equal(out_count, 1);
+    assert_int_equal(advance(), 1);
+    struct frame *mark = push(2, &one);
+    mark->is_idle_mark = true;
+    launch();
+    land(mark, 0);
+    struct frame *a = push(3, &one), *b = push(4, &one);
+    launch();
+    assert_int_equal(out_count, 4);
+    assert_false((out[2]->flags | out[3]->flags) & DISK_DSYNC);
+    land(a, 0);
+    land(b, 0);
+    launch();
+    assert_int_equal(out_count, 5);
+    end_sync(sync_of(4), 0);
+    assert_int_equal(advance(), 4);
+    push(5, &one);
+    launch();
+    assert_true(out[5]->flags & DISK_DSYNC);
+}
+
+/* History 12. */
 static void none_needs_nothing_and_vouches_for_nothing(void **state)
 {
     (void)state;
@@ -239,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_frame_behind_a_clean_mark_flies_alone),
         cmocka_unit_test(no_more_fly_than_may),
         cmocka_unit_test(an_idle_mark_waits_for_company),
+        cmocka_unit_test(under_auto_each_frame_gets_the_sync_that_fits),
         cmocka_unit_test(none_needs_nothing_and_vouches_for_nothing),
         cmocka_unit_test(a_failed_write_poisons_for_good),
         cmocka_unit_test(a_failed_sync_is_never_asked_again),

@@ -55,6 +55,7 @@ static struct log_head grown(void)
                              .term = 5, .vote = 2, .commit = 40};
 }
 
+/* History 23. */
 static void a_log_begins_anywhere_and_goes_on_where_it_is(void **state)
 {
     (void)state;
@@ -78,6 +79,7 @@ static void a_log_begins_anywhere_and_goes_on_where_it_is(void **state)
     assert_false(head.alive);
 }
 
+/* History 49. */
 static void hard_states_never_go_back(void **state)
 {
     (void)state;
@@ -198,7 +200,7 @@ static void the_table_agrees_with_a_naive_one(void **state)
     logs_fini(&logs);
 }
 
-/* What a refused batch lacked is there when it comes again, also for a log that does not exist yet. */
+/* History 29. What a refused batch lacked is there when it comes again, also for a log that does not exist yet. */
 static void growth_reaches_logs_that_are_still_to_come(void **state)
 {
     (void)state;
