@@ -160,7 +160,8 @@ static int write_owner(struct teak_store *store, uint64_t owner)
 void recover_unlock(struct teak_store *store)
 {
     /* A reader may hold LOCK for a moment when this process opens the store again: nobody that lives owns it then.
-     * Where the word cannot be written the pid stays, as a dead process's does. Behind a failed write nothing is written. */
+     * Where the word cannot be written the pid stays, as a dead process's does. Behind a failed write nothing is
+     * written. */
     if (store->has_lock && !store->flight.poisoned) write_owner(store, 0);
 }
 
