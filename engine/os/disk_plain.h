@@ -6,6 +6,8 @@
 
 #include "os/disk.h"
 
+#define PLAIN_HUGE_PAGE (UINT64_C(2) << 20)
+
 enum {
     PLAIN_FILE_MODE = 0600,      /* a log holds its host's data: nobody else's business */
     PLAIN_DIRECTORY_MODE = 0700,

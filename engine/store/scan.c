@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "store/failure.h"
 
+enum { HUGE_PAGE = 2 << 20 };
+
 /* ----------------------------------------------------------------------------------------------------------- files */
 
 static enum teak_status read_exactly(const struct scan_source *source, const struct image *image, uint64_t offset,
@@ -133,7 +135,8 @@ static void repair_key(const struct scan_source *source, struct image *image)
 
 enum teak_status image_load(const struct scan_source *source, struct image *image, struct teak_error *error)
 {
-    if (!image->bytes) image->bytes = aligned_alloc(65536, align_up(image->file_bytes, 65536));
+    const uint64_t alignment = image->file_bytes >= HUGE_PAGE ? HUGE_PAGE : 65536; /* the disk reads into huge ones */
+    if (!image->bytes) image->bytes = aligned_alloc(alignment, align_up(image->file_bytes, alignment));
     if (!image->bytes) return fail(error, TEAK_NO_MEMORY, "scan");
     const enum teak_status status = read_exactly(source, image, 0, image->bytes, image->file_bytes, error);
     if (status != TEAK_OK) return status;
