@@ -67,7 +67,7 @@ struct pool {
     uint64_t made, made_bytes, recycled, unlinked;
 };
 
-enum { POOL_PIECE_BYTES = 256 * 1024 };
+enum { POOL_PIECE_BYTES = 128 * 1024 };
 
 bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape,
                uint32_t spares);
