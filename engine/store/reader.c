@@ -21,7 +21,13 @@ static void close_sealed(struct teak_store *store, struct segment *segment)
 
 void reader_let_go(struct teak_store *store, struct segment *segment)
 {
-    if (segment->state == SEGMENT_SEALED && segment->map) close_sealed(store, segment);
+    if (segment->state != SEGMENT_SEALED || !segment->map) return;
+    /* No page of it stays in the cache: each would be in the way of a direct write in the file's next use (history 37).
+     * Where the system does not let go, that is all it costs. */
+    disk_unmap(store->disk, (void *)(uintptr_t)segment->map, segment->map_bytes);
+    segment->map = NULL;
+    (void)disk_drop_cache(store->disk, segment->file);
+    close_sealed(store, segment);
 }
 
 /* The one that was read longest ago is closed. */

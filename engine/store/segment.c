@@ -141,3 +141,13 @@ void segments_push(struct segments *segments, struct segment *segment)
     segments->row[segment->number & (segments->capacity - 1)] = segment;
     segments->newest = segment->number;
 }
+
+uint32_t segments_closed(const struct segments *segments)
+{
+    uint32_t closed = 0;
+    for (uint64_t number = segments->newest; number-- > segments->oldest;) {
+        if (segment_at(segments, number)->state == SEGMENT_SEALED) break;
+        closed++;
+    }
+    return closed;
+}

@@ -111,6 +111,9 @@ bool segments_init(struct segments *segments);
 void segments_fini(struct segments *segments, struct disk *disk);
 /* Room for one more beyond newest (the row doubles). Off the commit path. */
 bool segments_make_room(struct segments *segments);
+/* How many of the newest wait for their index: at most SEGMENTS_CLOSED_MAX while the store writes. */
+enum { SEGMENTS_CLOSED_MAX = 2 };
+uint32_t segments_closed(const struct segments *segments);
 /* `segment` becomes the newest. Needs room. */
 void segments_push(struct segments *segments, struct segment *segment);
 

@@ -350,6 +350,21 @@ static enum teak_status guard(struct teak_store *store, struct teak_error *error
     return TEAK_OK;
 }
 
+/* What opening left to be done. Segments that crashes ended early get their index now: a service that dies young again
+ * and again would never come to it, and each life would cost a segment (history 14). */
+static enum teak_status begin_writing(struct teak_store *store, struct teak_error *error)
+{
+    const enum teak_status status = recover_apply(store, error);
+    while (status == TEAK_OK && segments_closed(&store->segments) > SEGMENTS_CLOSED_MAX && !store->no_memory &&
+           !store->flight.poisoned)
+        turn(store, TEAK_FOREVER, true);
+    if (status == TEAK_OK && store->flight.poisoned) {
+        if (error) *error = store->flight.cause;
+        return TEAK_POISONED;
+    }
+    return status;
+}
+
 static enum teak_status guard_writing(struct teak_store *store, struct teak_error *error)
 {
     if (store->thread != &thread_mark || store->phase != STORE_WRITING || store->flight.poisoned) {
@@ -360,7 +375,7 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
             if (error) *error = store->flight.cause;
             return TEAK_POISONED;
         }
-        if (store->phase == STORE_OPENED) return recover_apply(store, error);
+        if (store->phase == STORE_OPENED) return begin_writing(store, error);
     }
     return TEAK_OK;
 }

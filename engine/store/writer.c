@@ -12,7 +12,7 @@
 #include "store/locate.h"
 #include "store/store.h"
 
-enum { CLOSED_MAX = 2, RESERVE_SLACK = 1024, RESERVE_PART = 8 };
+enum { RESERVE_SLACK = 1024, RESERVE_PART = 8 };
 enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
@@ -743,16 +743,6 @@ enum teak_status writer_put_checkpoint(struct teak_store *store)
     return TEAK_OK;
 }
 
-static uint32_t closed_segments(const struct segments *segments)
-{
-    uint32_t closed = 0;
-    for (uint64_t number = segments->newest; number-- > segments->oldest;) {
-        if (segment_at(segments, number)->state == SEGMENT_SEALED) break;
-        closed++;
-    }
-    return closed;
-}
-
 enum teak_status writer_roll(struct teak_store *store, bool has_entries)
 {
     struct segments *segments = &store->segments;
@@ -763,7 +753,8 @@ enum teak_status writer_roll(struct teak_store *store, bool has_entries)
         if (store->pool.no_space) return TEAK_NO_SPACE;
         return store->pool.failure ? TEAK_IO : TEAK_FULL;
     }
-    if (closed_segments(segments) >= CLOSED_MAX || segments->newest + 2 - segments->oldest > segments->capacity) {
+    if (segments_closed(segments) >= SEGMENTS_CLOSED_MAX ||
+        segments->newest + 2 - segments->oldest > segments->capacity) {
         store->writer.stalls += !store->starved;
         return TEAK_FULL;
     }

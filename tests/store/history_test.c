@@ -424,15 +424,7 @@ static uint64_t bytes_of_files(const struct rig *rig)
     return sum;
 }
 
-static bool is_one_sealed(struct teak_store *store, void *context)
-{
-    (void)context;
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats.sealed >= 1;
-}
-
-/* Each crash closes a segment, and each session lives long enough to index it. */
+/* Each crash closes a segment; a session that dies before it indexed one leaves that to the next. */
 static void history_14_a_crash_loop_does_not_fill_the_disk(void **state)
 {
     (void)state;
@@ -447,8 +439,7 @@ static void history_14_a_crash_loop_does_not_fill_the_disk(void **state)
     for (uint64_t i = 1; i <= CRASHES; i++) {
         store = rig_open_with(&rig, &options, &report);
         rig_append_synced(store, 7, i, i, 1, 10);
-        rig_drive_until(store, is_one_sealed, NULL);
-        teak_abandon(store);
+        teak_abandon(store); /* at once: what it did not come to, the next one does first */
     }
     assert_true(bytes_of_files(&rig) < UINT64_C(8) * SEGMENT);
     store = rig_open_with(&rig, &options, &report);
