@@ -461,7 +461,6 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
     store->forgot_at = store->segments.newest;
     store->continues = tail->is_clean;
     store->cut_segments = tail->count - 1 - tail->last;
-    store->shown_lsn = tail->lsn - 1;
     store->spares_seen = listing->spares.count;
     if (store->phase == STORE_READING) return TEAK_OK;
     bool enough = true;

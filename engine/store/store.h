@@ -62,7 +62,7 @@ struct teak_store {
     uint64_t arena_reads, disk_reads, disk_read_bytes;
     /* inspection (read-only) */
     bool living;                      /* a writer has it open                                     */
-    uint64_t shown_lsn, spares_seen;
+    uint64_t spares_seen;
 };
 
 /* teak_open on a disk that the caller made, whatever options->backend says: the door for disks that are not real. The
