@@ -29,7 +29,7 @@ enum {
     SEGMENT_BLOCKS_MIN = 4,    /* identity, checkpoint, a frame, footer                               */
     PAYLOAD_ALIGN = 8,
     META_BYTES_MAX = 256,
-    SLOT_PIECE = 16384,        /* slots of a sealed segment are summed in pieces of 256 KiB             */
+    SLOT_PIECE = 16384,        /* slots of a sealed segment are written, and summed, in pieces of 256 KiB */
 };
 
 /* Sizes that STORE and every identity hold: what they must be for a segment to be one. */

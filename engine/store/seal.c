@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "store/locate.h"
 
-enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot), SEAL_PART_BYTES = 65536 };
+enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot) };
 
 bool seal_init(struct seal *seal, uint32_t block_bytes, bool is_unsynced)
 {
@@ -196,7 +196,6 @@ static int begin(struct seal *seal, struct segment *segment)
     if (segment->is_short) segment->file_bytes = end;
     footer->file_bytes = segment->file_bytes;
     seal->slots_done = seal->at_effect = seal->at_extent = seal->at_slot = 0;
-    seal->piece_bytes = seal->piece_at = 0;
     seal->step = SEAL_SLOTS;
     return 0;
 }
@@ -216,27 +215,16 @@ static void submit(struct seal *seal, struct disk *disk, struct disk_op op)
     submit_on(seal, disk, seal->segment, op);
 }
 
-/* The next piece, in its sum's terms. */
-static void begin_piece(struct seal *seal)
+static void submit_piece(struct seal *seal, struct disk *disk)
 {
     const uint32_t count = fill_piece(seal);
     const uint64_t used = count * sizeof(struct layout_slot);
-    seal->piece_bytes = align_up(used, seal->block_bytes);
-    seal->piece_at = 0;
-    memset(seal->piece + used, 0, seal->piece_bytes - used);
+    const uint64_t bytes = align_up(used, seal->block_bytes);
+    memset(seal->piece + used, 0, bytes - used);
     seal->sums[seal->slots_done / SLOT_PIECE] = key_sum(&seal->segment->key, seal->piece, used);
-    seal->piece_offset = seal->footer.slots_offset + seal->slots_done * sizeof(struct layout_slot);
+    submit(seal, disk, (struct disk_op){.kind = DISK_WRITE, .data = seal->piece, .bytes = bytes,
+                       .offset = seal->footer.slots_offset + seal->slots_done * sizeof(struct layout_slot)});
     seal->slots_done += count;
-}
-
-/* A piece goes out in parts, one at a time: a large write beside the frames is what their latency would show. */
-static void submit_part(struct seal *seal, struct disk *disk)
-{
-    if (seal->piece_at == seal->piece_bytes) begin_piece(seal);
-    const uint64_t bytes = min_u64(SEAL_PART_BYTES, seal->piece_bytes - seal->piece_at);
-    submit(seal, disk, (struct disk_op){.kind = DISK_WRITE, .data = seal->piece + seal->piece_at, .bytes = bytes,
-                       .offset = seal->piece_offset + seal->piece_at});
-    seal->piece_at += bytes;
 }
 
 /* Summary and footer: one write where they are neighbours, and only the footer makes the segment sealed. Both lie
@@ -283,7 +271,7 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
     }
     switch (seal->step) {
     case SEAL_IDLE: break;
-    case SEAL_SLOTS: submit_part(seal, disk); break;
+    case SEAL_SLOTS: submit_piece(seal, disk); break;
     case SEAL_SYNC_NEXT:
         submit_on(seal, disk, segment_at(segments, seal->segment->number + 1), (struct disk_op){.kind = DISK_SYNC});
         break;
@@ -346,8 +334,7 @@ int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segm
     case SEAL_SYNC_NEXT: seal->step = SEAL_SYNC_FRAMES; return 0;
     case SEAL_SYNC_FRAMES: seal->step = after_frames(seal); return 0;
     case SEAL_SLOTS:
-        if (seal->slots_done == seal->footer.slot_count && seal->piece_at == seal->piece_bytes)
-            seal->step = SEAL_SYNC_SLOTS;
+        if (seal->slots_done == seal->footer.slot_count) seal->step = SEAL_SYNC_SLOTS;
         return 0;
     case SEAL_SYNC_SLOTS: seal->step = SEAL_SUMMARY; return 0;
     case SEAL_SUMMARY:

@@ -1,7 +1,7 @@
 /* seal.h: turns CLOSED segments into SEALED ones, behind the commit path, oldest first.
  *
  * OWNS   The job: one segment at a time, one operation of it at the disk.
- * PATH   slots (one log's lie together) in parts of 64 KiB, sync; summary and footer (the file's last block), sync;
+ * PATH   slots (one log's lie together) in pieces of 256 KiB, sync; summary and footer (the file's last block), sync;
  *        cut the file there if the segment ended early. From then on lookups use the index on disk.
  * HOLDS  (1) begun only when the checkpoint of the successor is durable: so a valid footer proves that every frame of
  *        the segment was durable, and the segments without one are always the newest
@@ -41,7 +41,6 @@ struct seal {
     uint8_t *tail;          /* summary and footer block, as they go to the disk           */
     uint64_t tail_bytes;
     uint8_t *piece;         /* SLOT_PIECE slots on their way                              */
-    uint64_t piece_bytes, piece_at, piece_offset; /* of it: size, how far it is written, place in the file */
     struct footer footer;
     uint64_t sums[SLOT_PIECES_MAX]; /* of the pieces                               */
     const struct effect **sorted; /* the segment's effects by log, then by age             */
