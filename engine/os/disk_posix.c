@@ -22,13 +22,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "os/disk_plain.h"
+#include "os/heap.h"
 #include "os/op_list.h"
 
 enum { WORKERS_MIN = 2, WORKERS_MAX = 64 };
@@ -293,7 +293,7 @@ static void posix_close(struct disk *disk)
     pthread_cond_destroy(&posix->ends);
     pthread_cond_destroy(&posix->work);
     pthread_mutex_destroy(&posix->lock);
-    free(posix);
+    heap_give(posix);
 }
 
 static const struct disk_ops posix_ops = {
@@ -325,7 +325,7 @@ int disk_posix_open(uint32_t workers, struct disk **out)
 {
     *out = NULL;
     if (workers < WORKERS_MIN || workers > WORKERS_MAX) return EINVAL;
-    struct posix *posix = calloc(1, sizeof *posix);
+    struct posix *posix = heap_take_zeroed(1, sizeof *posix);
     if (!posix) return ENOMEM;
     posix->disk.ops = &posix_ops;
     posix->workers = workers;

@@ -26,7 +26,6 @@
 #include <liburing.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -37,6 +36,7 @@
 
 #include "base/check.h"
 #include "os/disk_plain.h"
+#include "os/heap.h"
 #include "os/op_list.h"
 
 #ifndef MADV_POPULATE_READ
@@ -535,7 +535,7 @@ static void uring_close(struct disk *disk)
     /* It goes back to the allocator, which may hand it to anyone: a child that touched it would die. */
     if (uring->unshared_bytes > 0) (void)madvise(uring->unshared, uring->unshared_bytes, MADV_DOFORK);
     if (uring->event >= 0) close(uring->event);
-    free(uring);
+    heap_give(uring);
 }
 
 static const struct disk_ops uring_ops = {
@@ -603,7 +603,7 @@ static int ask_opcodes(struct uring *uring)
 int disk_uring_open(struct disk **out)
 {
     *out = NULL;
-    struct uring *uring = calloc(1, sizeof *uring);
+    struct uring *uring = heap_take_zeroed(1, sizeof *uring);
     if (!uring) return ENOMEM;
     uring->disk.ops = &uring_ops;
     uring->size_limit = plain_size_limit();
@@ -619,6 +619,6 @@ int disk_uring_open(struct disk **out)
 exit_ring:
     io_uring_queue_exit(&uring->ring);
 free_uring:
-    free(uring);
+    heap_give(uring);
     return error;
 }

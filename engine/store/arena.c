@@ -1,22 +1,22 @@
 /* arena.c: see arena.h. */
 #include "store/arena.h"
 
-#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 
 bool arena_init(struct arena *arena, uint64_t bytes)
 {
     *arena = (struct arena){.bytes = bytes};
     const uint64_t alignment = bytes >= ARENA_HUGE_PAGE ? ARENA_HUGE_PAGE : 65536;
-    arena->base = aligned_alloc(alignment, align_up(bytes, alignment));
+    arena->base = heap_take_aligned(alignment, align_up(bytes, alignment));
     return arena->base != NULL;
 }
 
 void arena_fini(struct arena *arena)
 {
-    free(arena->base);
+    heap_give(arena->base);
     *arena = (struct arena){0};
 }
 

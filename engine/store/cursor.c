@@ -5,10 +5,10 @@
  *        read at most: where the next entry would need another, it ends, so that what it handed out stays where it is.
  * HOLDS  the window never reaches beyond what was durable when it was read: nothing in it can be overwritten later.
  */
-#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/failure.h"
 #include "store/locate.h"
 #include "store/reader.h"
@@ -51,14 +51,14 @@ enum teak_status teak_cursor_open(struct teak_store *store, uint64_t log_id, uin
     *out = NULL;
     const struct log *log = logs_find(&store->logs, log_id);
     if (!log) return fail_log(error, TEAK_UNKNOWN_LOG, log_id);
-    struct teak_cursor *cursor = calloc(1, sizeof *cursor);
+    struct teak_cursor *cursor = heap_take_zeroed(1, sizeof *cursor);
     if (!cursor) return fail(error, TEAK_NO_MEMORY, "cursor");
     cursor->store = store;
     cursor->log = log_id;
     cursor->life = log->head.life;
     const enum teak_status status = teak_cursor_seek(cursor, index, error);
     if (status != TEAK_OK)
-        free(cursor);
+        heap_give(cursor);
     else
         *out = cursor;
     return status;
@@ -67,8 +67,8 @@ enum teak_status teak_cursor_open(struct teak_store *store, uint64_t log_id, uin
 void teak_cursor_close(struct teak_cursor *cursor)
 {
     if (!cursor) return;
-    free(cursor->window);
-    free(cursor);
+    heap_give(cursor->window);
+    heap_give(cursor);
 }
 
 /* How far the segment may be read: what is durable in it. */
@@ -96,9 +96,9 @@ static enum teak_status fill_window(struct teak_cursor *cursor, const struct pla
     const uint64_t end = max_u64(least, min_u64(begin + WINDOW_BYTES, limit));
     if (end - begin > cursor->room) {
         const uint64_t room = align_up(max_u64(end - begin, WINDOW_BYTES), WINDOW_MARGIN);
-        free(cursor->window);
+        heap_give(cursor->window);
         cursor->room = cursor->begin = cursor->end = 0;
-        cursor->window = aligned_alloc(WINDOW_MARGIN, room);
+        cursor->window = heap_take_aligned(WINDOW_MARGIN, room);
         if (!cursor->window) return fail(error, TEAK_NO_MEMORY, "cursor");
         cursor->room = room;
     }

@@ -1,10 +1,10 @@
 /* inspect.c: looking at a store from outside: what it is made of, and whether every byte of it is what was written. */
 #include "teak/inspect.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "os/heap.h"
 #include "store/failure.h"
 #include "store/recover.h"
 #include "store/scan.h"
@@ -131,7 +131,7 @@ enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damag
                              struct teak_error *error)
 {
     *out = (struct teak_verify_result){0};
-    struct verifying *verifying = calloc(1, sizeof *verifying);
+    struct verifying *verifying = heap_take_zeroed(1, sizeof *verifying);
     if (!verifying) return fail(error, TEAK_NO_MEMORY, "verify");
     verifying->source = recover_source(store);
     verifying->result = out;
@@ -147,7 +147,7 @@ enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damag
     out->damage_count = verifying->report.damage_count;
     for (uint32_t i = 0; i < room && i < out->damage_count && i < TEAK_DAMAGE_MAX; i++)
         damage[i] = verifying->report.damage[i];
-    free(verifying);
+    heap_give(verifying);
     if (status != TEAK_OK || out->damage_count == 0) return status;
     return fail(error, TEAK_DAMAGED, "verify");
 }

@@ -1,12 +1,12 @@
 /* log.c: see log.h. */
 #include "store/log.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "format/descriptor.h"
+#include "os/heap.h"
 #include "store/failure.h"
 
 uint64_t log_term_at(const struct log *log, uint64_t index)
@@ -153,16 +153,16 @@ void logs_fini(struct logs *logs)
     for (uint32_t slab = 0; slab < logs->slab_count; slab++) {
         struct log *log = logs->slabs[slab];
         for (uint32_t i = 0; i < SLAB_LOGS; i++) {
-            free(log[i].pieces);
-            free(log[i].terms.runs);
-            free(log[i].meta);
-            free(log[i].ahead);
+            heap_give(log[i].pieces);
+            heap_give(log[i].terms.runs);
+            heap_give(log[i].meta);
+            heap_give(log[i].ahead);
         }
-        free(log);
+        heap_give(log);
     }
-    free(logs->slabs);
-    free(logs->slots);
-    free(logs->sorted);
+    heap_give(logs->slabs);
+    heap_give(logs->slots);
+    heap_give(logs->sorted);
     *logs = (struct logs){0};
 }
 
@@ -267,10 +267,10 @@ void logs_want_free(struct logs *logs, uint32_t count, uint32_t more, bool meta)
 static bool grow_ahead(struct logs *logs, struct log *log, uint32_t capacity)
 {
     if (capacity < 2 || capacity <= log->ahead_capacity) return true; /* an effect holds one itself */
-    struct layout_extent *grown = malloc(capacity * sizeof *grown);
+    struct layout_extent *grown = heap_take(capacity * sizeof *grown);
     if (!grown) return false;
     logs->memory_bytes += (capacity - log->ahead_capacity) * sizeof *grown;
-    free(log->ahead);
+    heap_give(log->ahead);
     log->ahead = grown;
     log->ahead_capacity = capacity;
     return true;
@@ -282,7 +282,7 @@ static bool grow_log(struct logs *logs, struct log *log)
     const uint32_t runs = log->terms.count + LOG_RUNS_AHEAD + log->wants_more;
     if (pieces > log->piece_capacity) {
         const uint32_t capacity = (uint32_t)max_u64(pieces, log->piece_capacity ? log->piece_capacity * 2 : 4);
-        struct piece *grown = realloc(log->pieces, capacity * sizeof *grown);
+        struct piece *grown = heap_grow(log->pieces, capacity * sizeof *grown);
         if (!grown) return false;
         logs->memory_bytes += (capacity - log->piece_capacity) * sizeof *grown;
         log->pieces = grown;
@@ -290,13 +290,13 @@ static bool grow_log(struct logs *logs, struct log *log)
     }
     if (runs > log->terms.capacity) {
         const uint32_t capacity = (uint32_t)max_u64(runs, log->terms.capacity ? log->terms.capacity * 2 : 4);
-        struct term_run *grown = malloc(capacity * sizeof *grown);
+        struct term_run *grown = heap_take(capacity * sizeof *grown);
         if (!grown) return false;
         logs->memory_bytes += (capacity - log->terms.capacity) * sizeof *grown;
-        free(terms_move(&log->terms, grown, capacity));
+        heap_give(terms_move(&log->terms, grown, capacity));
     }
     if (log->wants_meta && !log->meta) {
-        log->meta = malloc(META_BYTES_MAX);
+        log->meta = heap_take(META_BYTES_MAX);
         if (!log->meta) return false;
         logs->memory_bytes += META_BYTES_MAX;
     }
@@ -308,7 +308,7 @@ static bool grow_table(struct logs *logs, uint32_t count)
 {
     if (count > logs->sorted_capacity) {
         const uint32_t capacity = count < CAPACITY_FIRST ? CAPACITY_FIRST : count + count / 2;
-        struct log **sorted = realloc(logs->sorted, capacity * sizeof *sorted);
+        struct log **sorted = heap_grow(logs->sorted, capacity * sizeof *sorted);
         if (!sorted) return false;
         logs->memory_bytes += (capacity - logs->sorted_capacity) * sizeof *sorted;
         logs->sorted = sorted;
@@ -317,10 +317,10 @@ static bool grow_table(struct logs *logs, uint32_t count)
     if (2 * (uint64_t)count > logs->capacity) {
         uint32_t capacity = CAPACITY_FIRST;
         while (capacity < 2 * (uint64_t)count) capacity *= 2;
-        struct log **slots = calloc(capacity, sizeof *slots);
+        struct log **slots = heap_take_zeroed(capacity, sizeof *slots);
         if (!slots) return false;
         logs->memory_bytes += (capacity - logs->capacity) * sizeof *slots;
-        free(logs->slots);
+        heap_give(logs->slots);
         logs->slots = slots;
         logs->capacity = capacity;
         for (uint32_t i = 0; i < logs->count; i++) {
@@ -334,10 +334,10 @@ static bool grow_table(struct logs *logs, uint32_t count)
 
 static bool add_slab(struct logs *logs)
 {
-    void **slabs = realloc(logs->slabs, (logs->slab_count + 1) * sizeof *slabs);
+    void **slabs = heap_grow(logs->slabs, (logs->slab_count + 1) * sizeof *slabs);
     if (!slabs) return false;
     logs->slabs = slabs;
-    struct log *log = calloc(SLAB_LOGS, sizeof *log);
+    struct log *log = heap_take_zeroed(SLAB_LOGS, sizeof *log);
     if (!log) return false;
     logs->slabs[logs->slab_count++] = log;
     logs->memory_bytes += SLAB_LOGS * sizeof *log;

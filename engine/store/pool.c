@@ -2,11 +2,11 @@
 #include "store/pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 
 enum { RETRY_NS = 1000000000 };
 
@@ -22,8 +22,8 @@ bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const 
                           .spares = spares,
                           .keep = spares};
     memcpy(pool->family, shape->family, sizeof pool->family);
-    pool->zeros = aligned_alloc(65536, POOL_PIECE_BYTES);
-    pool->identity = aligned_alloc(65536, BLOCK_BYTES_MAX);
+    pool->zeros = heap_take_aligned(65536, POOL_PIECE_BYTES);
+    pool->identity = heap_take_aligned(65536, BLOCK_BYTES_MAX);
     if (!pool->zeros || !pool->identity) return false;
     memset(pool->zeros, 0, POOL_PIECE_BYTES);
     return true;
@@ -40,10 +40,10 @@ static void close_now(struct disk *disk, int32_t *file)
 void pool_fini(struct pool *pool, struct disk *disk)
 {
     if (disk) close_now(disk, &pool->file);
-    free(pool->zeros);
-    free(pool->identity);
-    free(pool->stock);
-    free(pool->slots);
+    heap_give(pool->zeros);
+    heap_give(pool->identity);
+    heap_give(pool->stock);
+    heap_give(pool->slots);
     *pool = (struct pool){.file = DISK_NONE};
 }
 
@@ -51,7 +51,7 @@ bool pool_add(struct pool *pool, struct stock stock)
 {
     if (pool->stock_count == pool->stock_capacity) {
         const uint32_t capacity = pool->stock_capacity ? pool->stock_capacity * 2 : 16;
-        struct stock *grown = realloc(pool->stock, capacity * sizeof *grown);
+        struct stock *grown = heap_grow(pool->stock, capacity * sizeof *grown);
         if (!grown) return false;
         pool->stock = grown;
         pool->stock_capacity = capacity;
@@ -230,14 +230,17 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
         pool->step = POOL_PREPARE_IDENTITY;
         return disk_entropy(disk, &pool->salt, sizeof pool->salt);
     case POOL_PREPARE_IDENTITY: pool->step = POOL_PREPARE_SYNC; return 0;
-    case POOL_PREPARE_SYNC: pool->step = POOL_PREPARE_RENAME; return 0;
+    case POOL_PREPARE_SYNC: /* it bears the number already if memory was lacking for the segment that it had become */
+        pool->step = pool->job.is_spare || pool->job.number != number ? POOL_PREPARE_RENAME : POOL_PREPARE_SYNC_NAME;
+        return 0;
     case POOL_PREPARE_RENAME: pool->step = POOL_PREPARE_SYNC_NAME; return 0;
     case POOL_PREPARE_SYNC_NAME:
         *out = prepared_segment(pool, disk, number);
         if (!*out) { /* the file now bears the number; it is found there at the next try */
             close_now(disk, &pool->file);
             pool->step = POOL_IDLE;
-            return pool_add(pool, (struct stock){.number = number}) ? 0 : ENOMEM;
+            (void)pool_add(pool, (struct stock){.number = number}); /* it came out of there: there is room */
+            return ENOMEM;
         }
         pool->recycled += !pool->job.is_spare;
         pool->failure = 0;
@@ -266,6 +269,10 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
 static void step_failed(struct pool *pool, int error, uint64_t now_ns)
 {
     switch (pool->step) {
+    case POOL_IDLE: /* no memory for the segment that was prepared */
+        pool->failure = error;
+        pool->retry_ns = now_ns + RETRY_NS;
+        return;
     case POOL_GIVE_UP_CLOSE: pool->file = DISK_NONE; pool->step = POOL_GIVE_UP_UNLINK; return;
     case POOL_CLOSE: pool->file = DISK_NONE; pool->step = POOL_IDLE; return;
     case POOL_GIVE_UP_UNLINK:
@@ -289,7 +296,7 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
 {
     if (pool->waiting) return;
     if (pool->step == POOL_IDLE) {
-        if (!segments->ready && pool->stock_count > 0)
+        if (!segments->ready && pool->stock_count > 0 && (pool->failure != ENOMEM || now_ns >= pool->retry_ns))
             begin_prepare(pool);
         else if (pool->stock_count > pool->keep)
             begin_remove(pool);
@@ -344,6 +351,7 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
         if (error) last_error = error;
         if (error && is_make) make_error = error;
         if (error) step_failed(pool, error, 0);
+        if (error && pool->step == POOL_IDLE && pool->failure == ENOMEM) return ENOMEM;
     }
     return 0;
 }

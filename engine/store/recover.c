@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "format/segment_id.h"
+#include "os/heap.h"
 #include "store/apply.h"
 #include "store/failure.h"
 #include "store/replay.h"
@@ -32,7 +33,7 @@ static void numbers_add(struct listing *listing, struct numbers *numbers, uint64
 {
     if (numbers->count == numbers->capacity) {
         const uint64_t capacity = numbers->capacity ? numbers->capacity * 2 : 64;
-        uint64_t *grown = realloc(numbers->list, capacity * sizeof *grown);
+        uint64_t *grown = heap_grow(numbers->list, capacity * sizeof *grown);
         if (!grown) {
             listing->no_memory = true;
             return;
@@ -84,9 +85,9 @@ static enum teak_status list_directory(struct teak_store *store, struct listing 
 
 static void listing_free(struct listing *listing)
 {
-    free(listing->segments.list);
-    free(listing->spares.list);
-    free(listing->temporaries.list);
+    heap_give(listing->segments.list);
+    heap_give(listing->spares.list);
+    heap_give(listing->temporaries.list);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ lock */
@@ -391,7 +392,7 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
         status = scan_gap(number, *last_lsn + 1, segment->first_lsn, report, error);
     }
     if (segment) *last_lsn = segment->last_lsn;
-    free(summary);
+    heap_give(summary);
     image_close(&source, &image);
     return status;
 }
@@ -507,7 +508,7 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
 {
     const struct scan_source source = recover_source(store);
     struct listing listing;
-    struct tail *tail = calloc(1, sizeof *tail);
+    struct tail *tail = heap_take_zeroed(1, sizeof *tail);
     if (!tail) return fail(error, TEAK_NO_MEMORY, "open");
     const uint64_t begin = disk_now(store->disk);
     enum teak_status status = list_directory(store, &listing, report, error);
@@ -550,7 +551,7 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
     if (status == TEAK_OK) status = take_over(store, &listing, tail, error);
     if (status == TEAK_OK) fill_report(store, tail, report);
     close_tail(&source, tail);
-    free(tail);
+    heap_give(tail);
     listing_free(&listing);
     return status;
 }

@@ -2,11 +2,11 @@
 #include "store/scan.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/failure.h"
 
 enum { HUGE_PAGE = 2 << 20 };
@@ -102,11 +102,11 @@ enum teak_status image_open(const struct scan_source *source, uint64_t number, s
                             struct teak_error *error)
 {
     *out = (struct image){.number = number, .file = DISK_NONE};
-    uint8_t *block = aligned_alloc(65536, BLOCK_BYTES_MAX);
+    uint8_t *block = heap_take_aligned(65536, BLOCK_BYTES_MAX);
     if (!block) return fail(error, TEAK_NO_MEMORY, "open");
     enum teak_status status = open_file(source, out, error);
     if (status == TEAK_OK) status = read_ends(source, out, block, error);
-    free(block);
+    heap_give(block);
     if (status != TEAK_OK) image_close(source, out);
     return status;
 }
@@ -136,7 +136,7 @@ static void repair_key(const struct scan_source *source, struct image *image)
 enum teak_status image_load(const struct scan_source *source, struct image *image, struct teak_error *error)
 {
     const uint64_t alignment = image->file_bytes >= HUGE_PAGE ? HUGE_PAGE : 65536; /* the disk reads into huge ones */
-    if (!image->bytes) image->bytes = aligned_alloc(alignment, align_up(image->file_bytes, alignment));
+    if (!image->bytes) image->bytes = heap_take_aligned(alignment, align_up(image->file_bytes, alignment));
     if (!image->bytes) return fail(error, TEAK_NO_MEMORY, "scan");
     const enum teak_status status = read_exactly(source, image, 0, image->bytes, image->file_bytes, error);
     if (status != TEAK_OK) return status;
@@ -149,7 +149,7 @@ enum teak_status image_load(const struct scan_source *source, struct image *imag
 
 void image_close(const struct scan_source *source, struct image *image)
 {
-    free(image->bytes);
+    heap_give(image->bytes);
     image->bytes = NULL;
     if (image->file == DISK_NONE) return;
     struct disk_op op = {.kind = DISK_CLOSE, .file = image->file};
@@ -161,7 +161,7 @@ enum teak_status image_summary(const struct scan_source *source, const struct im
                                struct teak_error *error)
 {
     const uint64_t bytes = align_up(image->footer.summary_bytes, source->block_bytes);
-    *out = aligned_alloc(65536, align_up(bytes + 1, 65536));
+    *out = heap_take_aligned(65536, align_up(bytes + 1, 65536));
     if (!*out) return fail(error, TEAK_NO_MEMORY, "scan");
     return bytes == 0 ? TEAK_OK : read_exactly(source, image, image->footer.summary_offset, *out, bytes, error);
 }

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/locate.h"
 
 enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot) };
@@ -14,14 +15,14 @@ enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot) };
 bool seal_init(struct seal *seal, uint32_t block_bytes, bool is_unsynced)
 {
     *seal = (struct seal){.errand = ERRAND_SEAL, .block_bytes = block_bytes, .is_unsynced = is_unsynced};
-    seal->piece = aligned_alloc(65536, PIECE_BYTES);
+    seal->piece = heap_take_aligned(65536, PIECE_BYTES);
     return seal->piece != NULL;
 }
 
 static void forget_job(struct seal *seal)
 {
-    free(seal->tail);
-    free(seal->sorted);
+    heap_give(seal->tail);
+    heap_give(seal->sorted);
     seal->tail = NULL;
     seal->sorted = NULL;
     seal->segment = NULL;
@@ -31,7 +32,7 @@ static void forget_job(struct seal *seal)
 void seal_fini(struct seal *seal)
 {
     forget_job(seal);
-    free(seal->piece);
+    heap_give(seal->piece);
     seal->piece = NULL;
 }
 
@@ -125,8 +126,8 @@ bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *en
     *end_out = segment->frames_end + segment_index_bytes(segment->slot_count, segment->effect_count,
                                                          segment->extent_count, block_bytes);
     if (*end_out <= segment->file_bytes) return true;
-    uint8_t *summary = aligned_alloc(65536, align_up(summary_room(segment, block_bytes) + 1, 65536));
-    const struct effect **sorted = malloc((segment->effect_count + 1) * sizeof(const struct effect *));
+    uint8_t *summary = heap_take_aligned(65536, align_up(summary_room(segment, block_bytes) + 1, 65536));
+    const struct effect **sorted = heap_take((segment->effect_count + 1) * sizeof(const struct effect *));
     struct footer footer = {0};
     const bool enough = summary && sorted;
     if (enough) {
@@ -134,8 +135,8 @@ bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *en
         *end_out = segment->frames_end + align_up(footer.slot_count * sizeof(struct layout_slot), block_bytes) +
                    align_up(bytes, block_bytes) + block_bytes;
     }
-    free(summary);
-    free(sorted);
+    heap_give(summary);
+    heap_give(sorted);
     return enough;
 }
 
@@ -170,8 +171,8 @@ static int begin(struct seal *seal, struct segment *segment)
 {
     const uint32_t block = seal->block_bytes;
     const uint64_t room = summary_room(segment, block) + block;
-    seal->tail = aligned_alloc(65536, align_up(room, 65536));
-    seal->sorted = malloc((segment->effect_count + 1) * sizeof(const struct effect *));
+    seal->tail = heap_take_aligned(65536, align_up(room, 65536));
+    seal->sorted = heap_take((segment->effect_count + 1) * sizeof(const struct effect *));
     if (!seal->tail || !seal->sorted) {
         forget_job(seal);
         return ENOMEM;

@@ -1,11 +1,11 @@
 /* segment.c: see segment.h. */
 #include "store/segment.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 
 #define BIT(state) (1u << (state))
 
@@ -35,7 +35,7 @@ bool segment_make_tables(struct segment *segment, uint64_t segment_bytes)
 {
     if (!segment->slots) {
         segment->slot_capacity = (uint32_t)(segment_bytes / (2 * sizeof(struct layout_slot)));
-        segment->slots = malloc(segment->slot_capacity * sizeof(struct layout_slot));
+        segment->slots = heap_take(segment->slot_capacity * sizeof(struct layout_slot));
         if (!segment->slots) return false;
     }
     return segment->effects || segment_grow_effects(segment, 64);
@@ -44,9 +44,9 @@ bool segment_make_tables(struct segment *segment, uint64_t segment_bytes)
 void segment_drop_tables(struct segment *segment)
 {
     for (uint32_t i = 0; i < segment->effect_count; i++)
-        if (segment->effects[i].capacity > 1) free(segment->effects[i].heap);
-    free(segment->effects);
-    free(segment->slots);
+        if (segment->effects[i].capacity > 1) heap_give(segment->effects[i].heap);
+    heap_give(segment->effects);
+    heap_give(segment->slots);
     segment->effects = NULL;
     segment->slots = NULL;
     segment->effect_count = segment->effect_capacity = segment->slot_count = segment->slot_capacity = 0;
@@ -55,7 +55,7 @@ void segment_drop_tables(struct segment *segment)
 bool segment_grow_effects(struct segment *segment, uint32_t capacity)
 {
     if (capacity <= segment->effect_capacity) return true;
-    struct effect *grown = realloc(segment->effects, capacity * sizeof *grown);
+    struct effect *grown = heap_grow(segment->effects, capacity * sizeof *grown);
     if (!grown) return false;
     segment->effects = grown;
     segment->effect_capacity = capacity;
@@ -73,10 +73,10 @@ uint32_t segment_add_effect(struct segment *segment, uint64_t log)
 bool effect_grow(struct effect *effect, uint32_t capacity)
 {
     if (capacity <= effect->capacity) return true;
-    struct layout_extent *grown = malloc(capacity * sizeof *grown);
+    struct layout_extent *grown = heap_take(capacity * sizeof *grown);
     if (!grown) return false;
     memcpy(grown, effect_extents(effect), effect->count * sizeof *grown);
-    if (effect->capacity > 1) free(effect->heap);
+    if (effect->capacity > 1) heap_give(effect->heap);
     effect->heap = grown;
     effect->capacity = capacity;
     return true;
@@ -84,7 +84,7 @@ bool effect_grow(struct effect *effect, uint32_t capacity)
 
 struct segment *segment_new(uint64_t number)
 {
-    struct segment *segment = aligned_alloc(_Alignof(struct segment), sizeof *segment);
+    struct segment *segment = heap_take_aligned(_Alignof(struct segment), sizeof *segment);
     if (!segment) return NULL;
     *segment = (struct segment){.number = number, .state = SEGMENT_READY, .file = DISK_NONE};
     return segment;
@@ -100,13 +100,13 @@ void segment_free(struct segment *segment, struct disk *disk)
                  &op); /* nothing was written that a close could still report: every write was synced or given up */
     }
     segment_drop_tables(segment);
-    free(segment);
+    heap_give(segment);
 }
 
 bool segments_init(struct segments *segments)
 {
     *segments = (struct segments){.capacity = 64, .oldest = 1, .newest = 0};
-    segments->row = calloc(segments->capacity, sizeof *segments->row);
+    segments->row = heap_take_zeroed(segments->capacity, sizeof *segments->row);
     return segments->row != NULL;
 }
 
@@ -116,7 +116,7 @@ void segments_fini(struct segments *segments, struct disk *disk)
     for (uint64_t number = segments->oldest; number <= segments->newest; number++)
         segment_free(segment_at(segments, number), disk);
     segment_free(segments->ready, disk);
-    free(segments->row);
+    heap_give(segments->row);
     *segments = (struct segments){0};
 }
 
@@ -124,11 +124,11 @@ bool segments_make_room(struct segments *segments)
 {
     if (segments->newest + 2 - segments->oldest < segments->capacity) return true;
     const uint64_t capacity = segments->capacity * 2;
-    struct segment **row = calloc(capacity, sizeof *row);
+    struct segment **row = heap_take_zeroed(capacity, sizeof *row);
     if (!row) return false;
     for (uint64_t number = segments->oldest; number <= segments->newest; number++)
         row[number & (capacity - 1)] = segment_at(segments, number);
-    free(segments->row);
+    heap_give(segments->row);
     segments->row = row;
     segments->capacity = capacity;
     return true;

@@ -3,11 +3,11 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/durable.h"
 #include "store/failure.h"
 #include "store/locate.h"
@@ -147,10 +147,11 @@ static enum teak_status open_backend(struct teak_store *store, const struct teak
 /* Makes the directory durable in its parent. */
 static enum teak_status sync_parent(struct teak_store *store, const char *path, struct teak_error *error)
 {
-    char *parent = malloc(strlen(path) + 4);
+    const size_t bytes = strlen(path);
+    char *parent = heap_take(bytes + sizeof "/..");
     if (!parent) return fail(error, TEAK_NO_MEMORY, "create");
-    strcpy(parent, path);
-    strcat(parent, "/..");
+    memcpy(parent, path, bytes);
+    memcpy(parent + bytes, "/..", sizeof "/..");
     struct disk_op open = {.kind = DISK_OPEN, .dir = DISK_CWD, .name = parent, .flags = DISK_DIRECTORY};
     int os_errno = disk_run(store->disk, &open);
     if (!os_errno) {
@@ -159,7 +160,7 @@ static enum teak_status sync_parent(struct teak_store *store, const char *path, 
         os_errno = disk_run(store->disk, &sync);
         disk_run(store->disk, &close);
     }
-    free(parent);
+    heap_give(parent);
     return os_errno ? fail_errno(error, os_errno, "create", path) : TEAK_OK;
 }
 
@@ -208,7 +209,7 @@ static void store_destroy(struct teak_store *store)
     writer_fini(&store->writer);
     tickets_fini(&store->tickets);
     arena_fini(&store->arena);
-    free(store);
+    heap_give(store);
 }
 
 /* Memory of a store that writes. */
@@ -308,7 +309,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     *report = (struct teak_report){.verdict = TEAK_VERDICT_CREATED};
     enum teak_status status =
         directory && options ? check_options(options, error) : fail(error, TEAK_INVALID, "open");
-    struct teak_store *store = status == TEAK_OK ? aligned_alloc(64, align_up(sizeof *store, 64)) : NULL;
+    struct teak_store *store = status == TEAK_OK ? heap_take_aligned(64, align_up(sizeof *store, 64)) : NULL;
     if (!store) {
         if (disk) disk_close(disk);
         return status != TEAK_OK ? status : fail(error, TEAK_NO_MEMORY, "open");
@@ -480,15 +481,22 @@ uint64_t teak_deadline(const struct teak_store *store)
     return turn_deadline(store);
 }
 
+/* Something must still come to the disk before the store can be marked clean. An index for which there is no memory is
+ * not waited for: the next open scans that segment instead. */
+static bool has_unfinished(const struct teak_store *store)
+{
+    const uint64_t durable = store->flight.durable_lsn;
+    return writer_has_work(&store->writer) || durable < store->writer.data_lsn || seal_is_busy(&store->seal) ||
+           (seal_is_due(&store->segments, durable) && !store->no_memory);
+}
+
 /* Waits for indexes that are being written, then says that nothing is behind. */
 static void finish_writing(struct teak_store *store)
 {
     struct writer *writer = &store->writer;
     struct flight *flight = &store->flight;
     writer->reserved = false;
-    while (!flight->poisoned && (writer_has_work(writer) || flight->durable_lsn < writer->data_lsn ||
-                                 seal_is_busy(&store->seal) || seal_is_due(&store->segments, flight->durable_lsn)))
-        turn(store, TEAK_FOREVER, true);
+    while (!flight->poisoned && has_unfinished(store)) turn(store, TEAK_FOREVER, true);
     const bool wrote = !store->continues || writer->frames > 0;
     if (flight->poisoned || !wrote || !writer_put_mark(store, MARK_CLEAN)) return;
     store->closing = true;

@@ -1,11 +1,12 @@
 /* writer.c: see writer.h. */
 #include "store/writer.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/apply.h"
 #include "store/durable.h"
 #include "store/failure.h"
@@ -17,13 +18,13 @@ enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
 {
-    *writer = (struct writer){.table_room = table_room, .table = malloc(table_room)};
+    *writer = (struct writer){.table_room = table_room, .table = heap_take(table_room)};
     return writer->table != NULL;
 }
 
 void writer_fini(struct writer *writer)
 {
-    free(writer->table);
+    heap_give(writer->table);
     *writer = (struct writer){0};
 }
 
@@ -242,6 +243,13 @@ static enum teak_status open_frame(struct teak_store *store, uint64_t bytes)
     return TEAK_OK;
 }
 
+/* There is no next segment: it is on its way, or what stopped the last try. */
+static enum teak_status no_segment(const struct pool *pool)
+{
+    if (pool->failure == 0) return TEAK_FULL;
+    return pool->failure == ENOMEM ? TEAK_NO_MEMORY : TEAK_IO;
+}
+
 /* The last segment is the reserve when space is gone: for hard states, truncation, compaction. While nobody knows yet
  * whether there will be another one, entries leave an eighth of it. */
 static enum teak_status keep_reserve(const struct teak_store *store, const struct need *need, uint64_t bytes)
@@ -252,7 +260,7 @@ static enum teak_status keep_reserve(const struct teak_store *store, const struc
     const struct writer *writer = &store->writer;
     const uint64_t open = writer_has_work(writer) ? writer->payload_end + writer->table_bytes : 0;
     if (active->frames_end + open + bytes <= active->file_bytes - active->file_bytes / RESERVE_PART) return TEAK_OK;
-    return store->pool.failure && !store->pool.no_space ? TEAK_IO : TEAK_FULL;
+    return store->pool.no_space ? TEAK_FULL : no_segment(&store->pool);
 }
 
 static enum teak_status make_room(struct teak_store *store, const struct need *need)
@@ -751,12 +759,12 @@ enum teak_status writer_roll(struct teak_store *store, bool has_entries)
     if (!segments->ready) {
         store->writer.stalls += !store->starved;
         if (store->pool.no_space) return TEAK_NO_SPACE;
-        return store->pool.failure ? TEAK_IO : TEAK_FULL;
+        return no_segment(&store->pool);
     }
     if (segments_closed(segments) >= SEGMENTS_CLOSED_MAX ||
         segments->newest + 2 - segments->oldest > segments->capacity) {
         store->writer.stalls += !store->starved;
-        return TEAK_FULL;
+        return store->no_memory ? TEAK_NO_MEMORY : TEAK_FULL;
     }
     const uint64_t table = sizeof(struct layout_checkpoint) + store->logs.record_bytes;
     uint64_t position;

@@ -1,0 +1,32 @@
+/* teak/memory.h: where Teak gets its memory from. */
+#ifndef TEAK_MEMORY_H
+#define TEAK_MEMORY_H
+
+#include "teak/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The host's allocator. All three are given, are called from any thread, and must not call Teak. */
+struct teak_allocator {
+    /* `bytes` bytes at a multiple of `alignment` (a power of two, at least 16), or NULL. bytes is never 0. */
+    void *(*allocate)(void *context, size_t alignment, size_t bytes);
+    /* As realloc: the memory was allocated with an alignment of 16, or is NULL. NULL: the old memory stays. */
+    void *(*reallocate)(void *context, void *memory, size_t bytes);
+    /* Takes back what the others gave; NULL is fine. */
+    void (*release)(void *context, void *memory);
+    void *context;
+};
+
+/* teak_set_allocator: have all of Teak's memory from the host.
+ * Does      Holds for the process. NULL: back to the C library's.
+ * Owner     The struct is copied; its context stays the caller's.
+ * Threads   Before the first call of any other function that takes or makes a store, or after the last.
+ * Fails     INVALID: a function is missing, or memory is still out. */
+TEAK_API enum teak_status teak_set_allocator(const struct teak_allocator *allocator);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
