@@ -122,7 +122,8 @@ static void memory_that_is_refused_at_any_point_is_a_status_and_no_leak(void **s
         assert_int_equal(teak_set_allocator(NULL), TEAK_OK);
         rig_remove(rig.dir);
         if (status == TEAK_OK) break;
-        if (status != TEAK_NO_MEMORY) print_error("after %" PRIi64 " allocations: %s\n", allowed, teak_status_name(status));
+        if (status != TEAK_NO_MEMORY)
+            print_error("after %" PRIi64 " allocations: %s\n", allowed, teak_status_name(status));
         assert_int_equal(status, TEAK_NO_MEMORY);
         refused++;
         assert_true(refused < 10000);
