@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 COLUMNS = 120
-SKIP_FOLDERS = {".git", "__pycache__", ".cache", "node_modules"}
+SKIPPED = {".git", "__pycache__", ".cache", "node_modules"}
 
 # Who may include whom: folder -> folders under engine/ (by first path element) besides its own. None: anything.
 MAY_INCLUDE = {
@@ -48,11 +48,11 @@ class Tree:
         self.texts = {}
         self.others = set()
         for folder, names, files in os.walk(self.root):
-            names[:] = sorted(n for n in names if n not in SKIP_FOLDERS and not n.startswith("build"))
+            names[:] = sorted(n for n in names if n not in SKIPPED and not n.startswith("build"))
             for name in sorted(files):
                 path = pathlib.Path(folder, name)
                 key = path.relative_to(self.root).as_posix()
-                if path.is_symlink() or not path.is_file():
+                if path.is_symlink() or not path.is_file() or name in SKIPPED:  # .git of a worktree is a file
                     continue
                 data = path.read_bytes()
                 try:
