@@ -452,6 +452,7 @@ enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
     if (status != TEAK_OK) return status;
     if (store->phase != STORE_WRITING) return TEAK_OK;
     if (store->writer.reserved) return fail(error, TEAK_RESERVED, "drain");
+    if (store->starved) status = teak_poll(store, 0, NULL, 0, NULL, error); /* room is made, though nothing is owed */
     if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     enum { DROPPED_MAX = 64 };
     struct teak_completion dropped[DROPPED_MAX];
