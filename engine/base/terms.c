@@ -43,6 +43,43 @@ void terms_append(struct terms *terms, uint64_t index, uint64_t term)
     terms->runs[terms->count++] = (struct term_run){.first = index, .term = term};
 }
 
+/* Runs that begin before `index`. */
+static uint32_t runs_before(const struct terms *terms, uint64_t index)
+{
+    uint32_t begin = 0, end = terms->count;
+    while (begin < end) {
+        const uint32_t middle = begin + (end - begin) / 2;
+        if (terms->runs[middle].first < index)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+bool terms_learn(struct terms *terms, uint64_t first, uint64_t end, uint64_t term)
+{
+    const uint32_t low = runs_before(terms, first);
+    uint32_t high = runs_before(terms, end);
+    struct term_run *runs = terms->runs;
+    if (low > 0 && runs[low - 1].term > term) return false;
+    if (high < terms->count && runs[high].term < term) return false;
+    const bool is_followed = high < terms->count && runs[high].first == end;
+    struct term_run put[2];
+    uint32_t count = 0;
+    if (low == 0 || runs[low - 1].term != term) put[count++] = (struct term_run){.first = first, .term = term};
+    if (high > 0 && !is_followed && runs[high - 1].term > term)
+        put[count++] = (struct term_run){.first = end, .term = runs[high - 1].term};
+    else if (high < terms->count && runs[high].term == term)
+        high++; /* it begins earlier now */
+    const uint32_t behind = terms->count - high;
+    CHECK_LE(low + count + behind, terms->capacity);
+    memmove(runs + low + count, runs + high, behind * sizeof *runs);
+    memcpy(runs + low, put, count * sizeof *runs);
+    terms->count = low + count + behind;
+    return true;
+}
+
 void terms_truncate(struct terms *terms, uint64_t from)
 {
     while (terms->count > 0 && terms->runs[terms->count - 1].first >= from) terms->count--;

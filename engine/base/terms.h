@@ -30,6 +30,10 @@ static inline bool terms_is_full(const struct terms *terms) { return terms->coun
 /* The entry at `index` has `term`. Needs memory only where the term is a new one: ask terms_is_full first. */
 void terms_append(struct terms *terms, uint64_t index, uint64_t term);
 
+/* Entries first .. end - 1 have `term`; what is known of others stays, and what was not known between reads as a
+ * neighbour's. false: terms would not ascend (nothing changed). Needs memory for two runs more. */
+bool terms_learn(struct terms *terms, uint64_t first, uint64_t end, uint64_t term);
+
 /* Forget every index at or above `from`. */
 void terms_truncate(struct terms *terms, uint64_t from);
 

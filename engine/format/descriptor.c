@@ -24,6 +24,8 @@ static const struct shape shapes[OP_CODE_COUNT] = {
     [OP_FORGET] = {.fixed_bytes = sizeof(struct layout_forget)},
     [OP_MARK] = {.fixed_bytes = sizeof(struct layout_op), .kind_max = UINT8_MAX},
     [OP_CHECKPOINT] = {.fixed_bytes = sizeof(struct layout_checkpoint), .count_max = UINT32_MAX},
+    [OP_REPLACE] = {.fixed_bytes = sizeof(struct layout_entries), .unit_bytes = sizeof(struct layout_slot),
+                    .count_max = UINT32_MAX, .kind_max = UINT8_MAX, .has_log = true},
 };
 
 static uint64_t shape_bytes(const struct shape *shape, uint32_t count)
@@ -63,10 +65,10 @@ uint32_t op_put(const struct op *op, uint8_t *out)
     case OP_CREATE:
     case OP_DROP:
     case OP_MARK:
-    case OP_REPLACE:
     case OP_CODE_COUNT:
         break;
     case OP_ENTRIES:
+    case OP_REPLACE:
         put.entries = (struct layout_entries){head, le64_of(op->entries.first), le64_of(op->entries.term)};
         break;
     case OP_HARD_STATE:
@@ -196,10 +198,10 @@ static void op_get(const uint8_t *at, struct op *out)
     case OP_CREATE:
     case OP_DROP:
     case OP_MARK:
-    case OP_REPLACE:
     case OP_CODE_COUNT:
         break;
     case OP_ENTRIES:
+    case OP_REPLACE:
         out->entries.first = le64_get(entries->first);
         out->entries.term = le64_get(entries->term);
         out->entries.slots = (const void *)(at + sizeof *entries);
@@ -256,7 +258,7 @@ static enum frame_verdict op_read(const uint8_t *at, uint64_t room, struct op *o
     if (!shape->has_log && le64_get(head->log) != 0) return FRAME_SENSELESS;
     op_get(at, out);
     uint64_t end;
-    if (out->code == OP_ENTRIES &&
+    if (op_has_entries(out->code) &&
         (out->count == 0 || out->entries.first == 0 || !add_fits(out->entries.first, out->count, &end)))
         return FRAME_SENSELESS;
     if (out->code == OP_TRUNCATE && out->from == 0) return FRAME_SENSELESS;
@@ -309,7 +311,7 @@ static enum frame_verdict judge_table(const uint8_t *frame, const struct frame_h
         const enum frame_verdict verdict = op_read(table + cursor, head->table_bytes - cursor, op, &bytes);
         if (verdict != FRAME_WHOLE) return verdict;
         if (op->code == OP_CHECKPOINT && ops > 0) return FRAME_SENSELESS;
-        if (op->code == OP_ENTRIES) {
+        if (op_has_entries(op->code)) {
             if (!slots_are_sound(op, head, &payload_end)) return FRAME_SENSELESS;
             entries += op->count;
         }
@@ -341,7 +343,7 @@ enum frame_verdict frame_judge(const uint8_t *frame, const struct frame_head *he
     if (verdict != FRAME_WHOLE) return verdict;
     uint32_t cursor = 0;
     while (table_next(frame, head, &cursor, bad_op_out)) {
-        if (bad_op_out->code != OP_ENTRIES) continue;
+        if (!op_has_entries(bad_op_out->code)) continue;
         *bad_index_out = torn_entry(frame, head, key, bad_op_out);
         if (*bad_index_out != 0) return FRAME_TORN_ENTRY;
     }

@@ -17,11 +17,11 @@
 /* One operation as a value. Only the members of its code mean something. */
 struct op {
     enum op_code code;
-    uint8_t kind;   /* ENTRIES: the entries' kind; MARK: enum mark                    */
-    uint32_t count; /* ENTRIES: entries; META: bytes; CHECKPOINT: records             */
+    uint8_t kind;   /* ENTRIES, REPLACE: the entries' kind; MARK: enum mark           */
+    uint32_t count; /* ENTRIES, REPLACE: entries; META: bytes; CHECKPOINT: records    */
     uint64_t log;
     union {
-        struct { uint64_t first, term; const struct layout_slot *slots; } entries;
+        struct { uint64_t first, term; const struct layout_slot *slots; } entries; /* REPLACE too */
         struct { uint64_t term, vote, commit; } hard;
         uint64_t from;                                             /* TRUNCATE        */
         struct { uint64_t index, term, file_id, file_bytes, file_sum; } snapshot;
@@ -43,6 +43,9 @@ struct log_record {
     uint32_t marks, meta_bytes;
     const uint8_t *meta;
 };
+
+/* Payloads belong to it: count of them, with slots. */
+static inline bool op_has_entries(enum op_code code) { return code == OP_ENTRIES || code == OP_REPLACE; }
 
 /* Bytes that an operation takes in the table (without a checkpoint's records). */
 uint32_t op_bytes(enum op_code code, uint32_t count);

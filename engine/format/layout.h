@@ -116,6 +116,12 @@ struct layout_slot {
 };
 static_assert(sizeof(struct layout_slot) == 16, "docs/format.md: slot");
 
+/* What an entry takes of a segment: its payload with padding, its slot in the table, its slot in the index. */
+static inline uint64_t entry_cost(uint32_t bytes)
+{
+    return align_up(bytes, PAYLOAD_ALIGN) + 2 * sizeof(struct layout_slot);
+}
+
 /* One slot to two places, in two stores each: what is stored in halves cannot be read back whole at once. */
 static inline void slot_put(uint32_t offset, uint32_t bytes, uint64_t sum, void *one, void *other)
 {
@@ -141,7 +147,7 @@ enum op_code {
     OP_FORGET = 9,     /* head {log = 0} oldest segment kept                                         */
     OP_MARK = 10,      /* head {kind = enum mark, log = 0}                                           */
     OP_CHECKPOINT = 11,/* head {count = logs} oldest, attestation (5), then count records            */
-    OP_REPLACE = 12,   /* reserved: the same entries again, bytes elsewhere                          */
+    OP_REPLACE = 12,   /* as ENTRIES: the same entries again, bytes elsewhere                        */
     OP_CODE_COUNT,
 };
 enum mark { MARK_CLEAN = 1, MARK_IDLE = 2 };
@@ -200,21 +206,32 @@ struct layout_touched {
     le64 removed_from;  /* lowest index it removed from before; UINT64_MAX: none; 0: everything                    */
     le32 flags;         /* enum touched_flag                                                                       */
     le32 extent_count;
-    le64 zero;
+    le64 bytes;         /* what its entries here cost: entry_cost of each                                         */
 };
 static_assert(sizeof(struct layout_touched) == 32, "docs/format.md: summary record");
+static_assert(offsetof(struct layout_touched, bytes) == 24, "docs/format.md: summary record");
 enum touched_flag {
     TOUCHED_CREATED = 1 << 0, /* nothing of the log from before belongs to it */
     TOUCHED_DROPPED = 1 << 1, /* the log ended here                           */
 };
 
-/* Entries with contiguous indexes, contiguous slots, one term and one kind. */
+/* Entries with contiguous indexes, contiguous slots, one term and one kind.
+ *
+ *   a log's extents in one segment, by index:
+ *   | REPLACES  |    | REPLACES | |   own        |   own     |
+ *   100      110      140    150   900        950 951      990
+ *   the same entries as before, gaps between   what the segment removes from before ends where they begin
+ */
 struct layout_extent {
     le64 first, term;
     le32 count, slot;   /* slot of `first` in the segment's slots */
     uint8_t kind, flags, zero[6];
 };
 static_assert(sizeof(struct layout_extent) == 32, "docs/format.md: extent");
+static_assert(offsetof(struct layout_extent, flags) == 25, "docs/format.md: extent");
+enum extent_flag {
+    EXTENT_REPLACES = 1 << 0, /* from REPLACE: entries that were there before; what lies above them stays */
+};
 
 /* First 128 bytes of the file's last block. Valid only if all before it is durable. */
 struct layout_footer {

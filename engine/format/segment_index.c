@@ -84,7 +84,8 @@ static bool extent_is_sound(const struct layout_extent *extent, uint32_t slot_co
     uint64_t end;
     return le32_get(extent->count) > 0 && le64_get(extent->first) > 0 &&
            add_fits(le64_get(extent->first), le32_get(extent->count), &end) &&
-           range_fits(le32_get(extent->slot), le32_get(extent->count), slot_count) && extent->flags == 0 &&
+           range_fits(le32_get(extent->slot), le32_get(extent->count), slot_count) &&
+           (extent->flags & ~EXTENT_REPLACES) == 0 &&
            bytes_are_zero(extent->zero, sizeof extent->zero);
 }
 
@@ -93,7 +94,12 @@ static bool extents_are_sound(const struct layout_extent *extents, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         if (!extent_is_sound(&extents[i], slot_count)) return false;
         if (i == 0) continue;
-        if (le64_get(extents[i].first) != extent_end(&extents[i - 1])) return false;
+        const uint64_t end = extent_end(&extents[i - 1]), first = le64_get(extents[i].first);
+        if (extents[i - 1].flags & EXTENT_REPLACES) {
+            if (first < end) return false;
+        } else if (first != end || extents[i].flags & EXTENT_REPLACES) {
+            return false;
+        }
         if (le64_get(extents[i].term) < le64_get(extents[i - 1].term)) return false;
     }
     return true;
@@ -111,7 +117,8 @@ bool summary_judge(const uint8_t *summary, const struct footer *footer, const st
         const uint64_t room = footer->summary_bytes - at - sizeof head;
         if (le32_get(head.extent_count) > room / sizeof(struct layout_extent)) return false;
         if ((le32_get(head.flags) & ~(uint32_t)(TOUCHED_CREATED | TOUCHED_DROPPED)) != 0) return false;
-        if (le64_get(head.zero) != 0) return false;
+        if (le64_get(head.bytes) > footer->file_bytes) return false;
+        if (le32_get(head.extent_count) == 0 && le64_get(head.bytes) != 0) return false;
         if (i > 0 && le64_get(head.log) <= log_before) return false;
         log_before = le64_get(head.log);
         struct touched touched;
@@ -127,6 +134,7 @@ uint32_t touched_get(const uint8_t *summary, uint32_t record, struct touched *ou
     *out = (struct touched){
         .log = le64_get(head->log),
         .removed_from = le64_get(head->removed_from),
+        .bytes = le64_get(head->bytes),
         .flags = le32_get(head->flags),
         .extent_count = le32_get(head->extent_count),
         .extents = (const struct layout_extent *)(summary + record + sizeof *head),
@@ -141,6 +149,7 @@ uint32_t touched_put(const struct touched *touched, uint8_t *out)
         .removed_from = le64_of(touched->removed_from),
         .flags = le32_of(touched->flags),
         .extent_count = le32_of(touched->extent_count),
+        .bytes = le64_of(touched->bytes),
     };
     const size_t extents_bytes = touched->extent_count * sizeof(struct layout_extent);
     memcpy(out, &head, sizeof head);

@@ -24,13 +24,14 @@ bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment,
 enum { SLOT_PIECES_MAX = SEGMENT_BYTES_MAX / 32 / SLOT_PIECE };
 uint64_t slots_sum_of(const struct key *key, const uint64_t *piece_sums, uint32_t count);
 
-/* True if the summary's sum holds and its records make sense: logs ascending, extents inside it and contiguous in
- * index, slots below slot_count. A judged summary can be walked and searched without another check. */
+/* True if the summary's sum holds and its records make sense: logs ascending, extents inside it and ascending, those
+ * that replace before the contiguous others, slots below slot_count. A judged summary can be walked and searched
+ * without another check. */
 bool summary_judge(const uint8_t *summary, const struct footer *footer, const struct key *key);
 
 /* Records of a judged summary. `record` is an offset in the summary; 0 is the first; returns the next one's offset. */
 struct touched {
-    uint64_t log, removed_from;
+    uint64_t log, removed_from, bytes;
     uint32_t flags, extent_count;
     const struct layout_extent *extents;
 };
@@ -42,7 +43,7 @@ static inline uint32_t touched_bytes(uint32_t extent_count)
     return (uint32_t)(sizeof(struct layout_touched) + extent_count * sizeof(struct layout_extent));
 }
 
-/* The extent that holds `index`, or NULL: extents ascend and are contiguous. */
+/* The extent that holds `index`, or NULL: extents ascend. */
 const struct layout_extent *extent_find(const struct layout_extent *extents, uint32_t count, uint64_t index);
 
 #endif

@@ -20,31 +20,43 @@ void apply_truncate(const struct apply_at *at, struct log *log, uint64_t from)
 {
     from = max_u64(from, log->head.base.index + 1);
     if (from > log->head.last.index) return;
-    log->head.last = (struct teak_pos){.index = from - 1, .term = log_term_at(log, from - 1)};
-    if (log->floor.index >= from) log->floor = log->head.last;
+    const struct teak_pos last = {.index = from - 1, .term = log_term_at(log, from - 1)};
     map_truncate(log, at->segments, at->active, from, at->lsn);
+    log->head.last = last;
+    if (log->floor.index >= from) log->floor = last;
 }
 
-void apply_entries(const struct apply_at *at, struct log *log, uint64_t first, uint32_t count, uint64_t term,
-                   uint8_t kind, uint32_t slot)
+void apply_entries(const struct apply_at *at, struct log *log, struct map_entries entries)
 {
     struct log_head *head = &log->head;
     if (head->fresh) {
-        head->base = head->last = (struct teak_pos){.index = first - 1};
+        head->base = head->last = (struct teak_pos){.index = entries.first - 1};
         head->fresh = false;
         log->base_lsn = at->lsn;
     }
-    apply_truncate(at, log, first);
-    if (first <= head->base.index) { /* replay only: what lies at or below the base is gone already */
-        const uint64_t below = head->base.index + 1 - first;
-        if (below >= count) return;
-        first += below;
-        count -= (uint32_t)below;
-        slot += (uint32_t)below;
+    apply_truncate(at, log, entries.first);
+    if (entries.first <= head->base.index) { /* replay only: what lies at or below the base is gone already */
+        const uint64_t below = head->base.index + 1 - entries.first;
+        if (below >= entries.count) return;
+        entries.bytes -= slots_cost(at->active->slots + entries.slot, (uint32_t)below);
+        entries.first += below;
+        entries.count -= (uint32_t)below;
+        entries.slot += (uint32_t)below;
     }
-    CHECK_EQ(first, head->last.index + 1);
-    map_append(log, at->active, first, count, term, kind, slot);
-    head->last = (struct teak_pos){.index = first + count - 1, .term = term};
+    CHECK_EQ(entries.first, head->last.index + 1);
+    map_append(log, at->segments, at->active, &entries);
+    head->last = (struct teak_pos){.index = map_end(&entries) - 1, .term = entries.term};
+}
+
+/* Only durable entries are moved, and they stay so while the copy is on its way: where they were is kept until it is
+ * durable. But positions do not grow with the index any more, so it is the floor that says it from here on. */
+void apply_replace(const struct apply_at *at, struct log *log, const struct map_entries *entries)
+{
+    CHECK_LT(log->head.base.index, entries->first);
+    CHECK_LE(map_end(entries) - 1, log->head.last.index);
+    map_replace(log, at->segments, at->active, entries, at->lsn);
+    if (log->floor.index < map_end(entries) - 1)
+        log->floor = (struct teak_pos){.index = map_end(entries) - 1, .term = entries->term};
 }
 
 void apply_hard_state(struct log *log, uint64_t term, uint64_t vote, uint64_t commit)

@@ -3,6 +3,7 @@
 #ifndef TEAK_STORE_APPLY_H
 #define TEAK_STORE_APPLY_H
 
+#include "store/locate.h"
 #include "store/log.h"
 #include "store/segment.h"
 
@@ -15,8 +16,9 @@ struct apply_at {
 
 void apply_create(const struct apply_at *at, struct log *log);
 /* Entries at `first` remove everything at or above it, also below the snapshot boundary. */
-void apply_entries(const struct apply_at *at, struct log *log, uint64_t first, uint32_t count, uint64_t term,
-                   uint8_t kind, uint32_t slot);
+void apply_entries(const struct apply_at *at, struct log *log, struct map_entries entries);
+/* The same entries again: all of them are in the log, durable, and none in the active segment. */
+void apply_replace(const struct apply_at *at, struct log *log, const struct map_entries *entries);
 void apply_hard_state(struct log *log, uint64_t term, uint64_t vote, uint64_t commit);
 void apply_truncate(const struct apply_at *at, struct log *log, uint64_t from);
 /* `effect` as it was judged when the snapshot was admitted. */

@@ -3,6 +3,8 @@
  * An entry is durable if it lies before the end of the durable frames. Positions grow with the index in what the map
  * holds, and the map holds only the newest version of an entry: so an entry that was replaced is never counted, and a
  * truncation makes the answer fall back, without a list of what is on its way.
+ * Entries that were moved forward are the exception: only durable ones are, and moving raises the floor to the last of
+ * them. Above the floor positions grow with the index.
  */
 #ifndef TEAK_STORE_DURABLE_H
 #define TEAK_STORE_DURABLE_H

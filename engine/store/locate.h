@@ -1,6 +1,7 @@
 /* locate.h: from (log, index) to a place in a segment.
  *
- * OWNS   Pieces, extents and term runs: every change of the map goes through the four functions below.
+ * OWNS   Pieces, extents and term runs, and what is live in each segment: every change goes through the functions
+ *        below.
  * PATH   piece (binary search over the segments a log lives in) -> extent (over its stretches there) -> slot.
  * HOLDS  (1) a piece names the segment that holds the newest version of every index in it
  *        (2) a segment's effects are its own net effect: only the active one is edited
@@ -41,13 +42,32 @@ bool map_has_room(const struct log *log, const struct segment *active, uint32_t 
 /* Its extents there are nearly used up. */
 bool map_is_short(const struct log *log, const struct segment *active);
 
-/* Entries first .. first + count - 1 lie in slots slot .. of `active`; everything from `first` on was taken away
- * before. */
-void map_append(struct log *log, struct segment *active, uint64_t first, uint32_t count, uint64_t term, uint8_t kind,
-                uint32_t slot);
+/* Entries of one operation, whose slots are slot .. of the active segment. */
+struct map_entries {
+    uint64_t first, term;
+    uint32_t count, slot;
+    uint64_t bytes; /* what they cost: entry_cost of each */
+    uint8_t kind;
+};
+static inline uint64_t map_end(const struct map_entries *entries) { return entries->first + entries->count; }
+/* What entries in these slots cost. */
+uint64_t slots_cost(const struct layout_slot *slots, uint32_t count);
+
+/* They lie in `active` now; everything from `first` on was taken away before. */
+void map_append(struct log *log, struct segments *segments, struct segment *active, const struct map_entries *entries);
 /* The entries that map_append brought last go on for `count` more, in the slots behind. */
-void map_extend(struct log *log, struct segment *active, uint32_t count);
-/* Everything from `from` on goes. `lsn`: of the frame that says so. */
+void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t count, uint64_t bytes);
+/* The same entries again lie in `active`; where they were they are not live any more. None of them lay in `active`.
+ * What is below and above them stays. Needs room for two pieces more. */
+void map_replace(struct log *log, struct segments *segments, struct segment *active, const struct map_entries *entries,
+                 uint64_t lsn);
+/* Only the pieces of that: [piece.first, end) lies where `piece` says. `last`: of the log until now, not below
+ * piece.first - 1. What the map did not know becomes a hole. */
+void map_splice(struct log *log, struct segments *segments, struct piece piece, uint64_t end, uint64_t last,
+                uint64_t lsn);
+/* Only the pieces of a truncation. `last`: of the log until now. */
+void map_cut(struct log *log, struct segments *segments, uint64_t from, uint64_t last, uint64_t lsn);
+/* Everything from `from` on goes; the log's head still says where it ended. `lsn`: of the frame that says so. */
 void map_truncate(struct log *log, struct segments *segments, struct segment *active, uint64_t from, uint64_t lsn);
 /* Everything goes. */
 void map_clear(struct log *log, struct segments *segments, struct segment *active, uint64_t lsn);

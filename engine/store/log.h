@@ -4,7 +4,8 @@
  * HOLDS  (1) base.index <= last.index   (2) first entry = base.index + 1   (3) term of `last` >= term of any entry
  *        before
  *        (4) a log that is fresh has last == base and may begin at any index
- *        (5) pieces ascend strictly in `first`; the last one ends at last.index
+ *        (5) pieces ascend strictly in `first`; the last one ends at last.index. Where entries were moved forward a
+ *        later piece may lie in an older segment
  * A batch is judged on copies ("staged") and applied only when all of it was admitted: a refusal leaves no trace.
  */
 #ifndef TEAK_STORE_LOG_H
@@ -30,9 +31,13 @@ struct log_head {
 /* A stretch of the log that lies in one segment. It ends where the next begins, or at last.index. */
 struct piece {
     uint64_t first;
+    uint64_t bytes;   /* what its entries cost; of one that was cut short, in proportion    */
     uint32_t segment; /* low 32 bits of its number                                          */
     uint32_t record;  /* position in segment->effects, or offset in its summary once sealed */
 };
+/* `record` of a piece that is nowhere: while a store is being opened, entries that a later REPLACE brings again. */
+enum { PIECE_HOLE = UINT32_MAX };
+static inline bool piece_is_hole(const struct piece *piece) { return piece->record == (uint32_t)PIECE_HOLE; }
 
 enum { LOG_NO_EFFECT = UINT32_MAX };
 
@@ -44,6 +49,7 @@ struct log {
     struct terms terms;       /* of base.index (if known) to last.index                                     */
     struct piece *pieces;
     uint32_t piece_count, piece_capacity;
+    bool scattered;           /* pieces may lie in older segments than those before them, or be holes       */
     uint32_t effect;          /* position in effects of segment `effect_segment`                            */
     uint64_t effect_segment;  /* 0: none yet                                                                */
     struct teak_pos floor;    /* known durable: never above what the map says                               */

@@ -152,7 +152,7 @@ static void ask_frame(struct asking *asking, const uint8_t *frame, const struct 
     uint32_t cursor = 0;
     struct op op;
     while (table_next(frame, head, &cursor, &op)) {
-        if (op.code != OP_ENTRIES || op.log != asking->log || asking->index < op.entries.first ||
+        if (!op_has_entries(op.code) || op.log != asking->log || asking->index < op.entries.first ||
             asking->index - op.entries.first >= op.count)
             continue;
         const struct layout_slot *slot = &op.entries.slots[asking->index - op.entries.first];

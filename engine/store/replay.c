@@ -57,37 +57,83 @@ static enum teak_status senseless(const struct segment *segment, uint64_t log, u
 /* Pieces at or above `from` go; no effect is written: the segment's own summary says it already. */
 static void take_away(struct teak_store *store, struct log *log, uint64_t from)
 {
-    while (log->piece_count > 0 && log->pieces[log->piece_count - 1].first >= from) {
-        const struct piece *piece = &log->pieces[--log->piece_count];
-        segment_of_piece(&store->segments, piece->segment)->live--;
-    }
+    map_cut(log, &store->segments, from, log->head.last.index, 0);
     terms_truncate(&log->terms, from);
     if (log->head.last.index >= from) log->head.last.index = from - (from > 0);
+}
+
+/* The map knows nothing of what lies between its end and `end`: it was in segments that are forgotten, and a REPLACE
+ * further on brings it again; or the end finds the hole. */
+static void leave_hole(struct log *log, uint64_t end)
+{
+    const uint64_t next = log->head.last.index + 1;
+    if (log->piece_count == 0 || next >= end) return;
+    CHECK_LT(log->piece_count, log->piece_capacity);
+    if (!piece_is_hole(&log->pieces[log->piece_count - 1]))
+        log->pieces[log->piece_count++] = (struct piece){.first = next, .record = PIECE_HOLE};
+    log->scattered = true;
+    log->head.last.index = end - 1;
+}
+
+static enum teak_status make_room(struct teak_store *store, struct log *log, struct teak_error *error)
+{
+    if (!log_is_short(log)) return TEAK_OK;
+    logs_want(&store->logs, log);
+    return logs_grow(&store->logs, 0, NULL) ? TEAK_OK : fail(error, TEAK_NO_MEMORY, "replay");
+}
+
+/* An extent of entries that were there before, and lie in `segment` from it on. */
+static enum teak_status replace_extent(struct teak_store *store, struct segment *segment, struct log *log,
+                                       const struct layout_extent *extent, struct piece piece,
+                                       struct teak_error *error)
+{
+    const uint64_t first = le64_get(extent->first), end = first + le32_get(extent->count);
+    struct log_head *head = &log->head;
+    if (log->piece_count == 0) {
+        log->terms.count = 0;
+        head->last.index = end - 1;
+    }
+    leave_hole(log, first);
+    map_splice(log, &store->segments, piece, end, head->last.index, 0);
+    if (head->last.index < end - 1) head->last.index = end - 1;
+    return terms_learn(&log->terms, first, end, le64_get(extent->term)) ? TEAK_OK
+                                                                        : senseless(segment, log->id, first, error);
+}
+
+/* Entries that end the log there. */
+static enum teak_status append_extent(struct teak_store *store, struct segment *segment, struct log *log,
+                                      const struct layout_extent *extent, struct piece piece, struct teak_error *error)
+{
+    const uint64_t first = le64_get(extent->first), term = le64_get(extent->term);
+    const struct terms *terms = &log->terms;
+    take_away(store, log, first);
+    leave_hole(log, first);
+    if (log->piece_count == 0) log->terms.count = 0;
+    if (terms->count > 0 && terms->runs[terms->count - 1].term > term)
+        return senseless(segment, log->id, first, error);
+    const uint64_t end = first + le32_get(extent->count);
+    const bool was_scattered = log->scattered;
+    map_splice(log, &store->segments, piece, end, first - 1, 0);
+    log->scattered = was_scattered;
+    log->head.last = (struct teak_pos){.index = end - 1, .term = term};
+    terms_append(&log->terms, first, term);
+    return TEAK_OK;
 }
 
 static enum teak_status add_extents(struct teak_store *store, struct segment *segment, struct log *log,
                                     const struct touched *touched, uint32_t record, struct teak_error *error)
 {
-    const uint64_t first = le64_get(touched->extents[0].first);
-    take_away(store, log, first);
-    /* What came before must reach up to here; if not, it was compacted away, or the end finds the hole. */
-    if (log->piece_count > 0 && log->head.last.index + 1 != first) take_away(store, log, 0);
-    if (log->piece_count == 0) log->terms.count = 0;
-    log->pieces[log->piece_count++] =
-        (struct piece){.first = first, .segment = (uint32_t)segment->number, .record = record};
-    segment->live++;
+    uint64_t entries = 0;
+    for (uint32_t i = 0; i < touched->extent_count; i++) entries += le32_get(touched->extents[i].count);
     for (uint32_t i = 0; i < touched->extent_count; i++) {
         const struct layout_extent *extent = &touched->extents[i];
-        const struct terms *terms = &log->terms;
-        if (terms->count > 0 && terms->runs[terms->count - 1].term > le64_get(extent->term))
-            return senseless(segment, log->id, le64_get(extent->first), error);
-        if (log_is_short(log)) {
-            logs_want(&store->logs, log);
-            if (!logs_grow(&store->logs, 0, NULL)) return fail(error, TEAK_NO_MEMORY, "replay");
-        }
-        terms_append(&log->terms, le64_get(extent->first), le64_get(extent->term));
-        log->head.last.index = le64_get(extent->first) + le32_get(extent->count) - 1;
-        log->head.last.term = le64_get(extent->term);
+        const struct piece piece = {.first = le64_get(extent->first), .segment = (uint32_t)segment->number,
+                                    .record = record, .bytes = touched->bytes * le32_get(extent->count) / entries};
+        enum teak_status status = make_room(store, log, error);
+        if (status == TEAK_OK)
+            status = extent->flags & EXTENT_REPLACES ? replace_extent(store, segment, log, extent, piece, error)
+                                                     : append_extent(store, segment, log, extent, piece, error);
+        if (status != TEAK_OK) return status;
     }
     return TEAK_OK;
 }
@@ -125,9 +171,8 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
         (fresh && record->last_index != 0))
         return senseless(segment, record->log, record->last_index, error);
     take_away(store, log, record->last_index + 1);
-    if (log->piece_count > 0 && log->head.last.index != record->last_index)
-        take_away(store, log, 0); /* its tail is lost */
-    if (log->piece_count > 0 && record->last_index > record->base_index &&
+    leave_hole(log, record->last_index + 1);
+    if (record->last_index > record->base_index && locate_piece(log, record->last_index) &&
         terms_at(&log->terms, record->last_index) != record->last_term)
         return senseless(segment, record->log, record->last_index, error);
     log->head = (struct log_head){.alive = true,
@@ -171,6 +216,40 @@ static enum teak_status load_checkpoint(struct teak_store *store, struct segment
     return TEAK_OK;
 }
 
+/* Their slots become the segment's. The caller has seen that there is room. */
+static struct map_entries take_slots(struct segment *segment, const struct op *op)
+{
+    const uint32_t slot = segment->slot_count;
+    memcpy(segment->slots + slot, op->entries.slots, op->count * sizeof *segment->slots);
+    segment->slot_count += op->count;
+    return (struct map_entries){.first = op->entries.first, .term = op->entries.term, .count = op->count, .slot = slot,
+                                .bytes = slots_cost(segment->slots + slot, op->count), .kind = op->kind};
+}
+
+/* The same entries again: they must be in the log, not in this segment yet, and of that term where it is known. */
+static enum teak_status replay_replace(const struct apply_at *at, struct log *log, const struct op *op,
+                                       struct teak_error *error)
+{
+    struct segment *segment = at->active;
+    const struct log_head *head = &log->head;
+    const uint64_t first = op->entries.first, last = first + op->count - 1;
+    bool makes_sense = !head->fresh && first > head->base.index && last <= head->last.index &&
+                       op->count <= segment->slot_capacity - segment->slot_count;
+    for (uint32_t i = 0; makes_sense && i < log->piece_count; i++) {
+        const struct piece *piece = &log->pieces[i];
+        const uint64_t end = i + 1 < log->piece_count ? piece[1].first : head->last.index + 1;
+        if (piece->first > last || end <= first || piece_is_hole(piece)) continue;
+        makes_sense = piece->segment != (uint32_t)segment->number &&
+                      terms_at(&log->terms, max_u64(first, piece->first)) == op->entries.term &&
+                      terms_at(&log->terms, min_u64(last, end - 1)) == op->entries.term;
+    }
+    if (!makes_sense || !terms_learn(&log->terms, first, last + 1, op->entries.term))
+        return senseless(segment, log->id, first, error);
+    const struct map_entries entries = take_slots(segment, op);
+    apply_replace(at, log, &entries);
+    return TEAK_OK;
+}
+
 static enum teak_status replay_entries(const struct apply_at *at, struct log *log, const struct op *op,
                                        struct teak_error *error)
 {
@@ -186,10 +265,7 @@ static enum teak_status replay_entries(const struct apply_at *at, struct log *lo
         return senseless(segment, log->id, op->entries.first, error);
     if (op->count > segment->slot_capacity - segment->slot_count)
         return senseless(segment, log->id, op->entries.first, error);
-    const uint32_t slot = segment->slot_count;
-    memcpy(segment->slots + slot, op->entries.slots, op->count * sizeof *segment->slots);
-    segment->slot_count += op->count;
-    apply_entries(at, log, op->entries.first, op->count, op->entries.term, op->kind, slot);
+    apply_entries(at, log, take_slots(segment, op));
     return TEAK_OK;
 }
 
@@ -213,6 +289,7 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
     switch (op->code) {
     case OP_CREATE: apply_create(at, log); return TEAK_OK;
     case OP_ENTRIES: return replay_entries(at, log, op, error);
+    case OP_REPLACE: return replay_replace(at, log, op, error);
     case OP_HARD_STATE: apply_hard_state(log, op->hard.term, op->hard.vote, op->hard.commit); return TEAK_OK;
     case OP_TRUNCATE: apply_truncate(at, log, op->from); return TEAK_OK;
     case OP_SNAPSHOT:
@@ -233,7 +310,6 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
     case OP_FORGET:
     case OP_MARK:
     case OP_CHECKPOINT:
-    case OP_REPLACE:
     case OP_CODE_COUNT: break;
     }
     return senseless(segment, op->log, 0, error);
@@ -301,6 +377,10 @@ enum teak_status replay_finish(struct teak_store *store, struct teak_report *rep
         const uint64_t first = head->base.index + 1;
         const uint64_t found = log->piece_count > 0 ? log->pieces[0].first : head->last.index + 1;
         if (found > first && head->last.index >= first) report_hole(report, log->id, first, found - 1);
+        for (uint32_t p = 0; log->scattered && p < log->piece_count; p++)
+            if (piece_is_hole(&log->pieces[p]))
+                report_hole(report, log->id, log->pieces[p].first,
+                            p + 1 < log->piece_count ? log->pieces[p + 1].first - 1 : head->last.index);
         log->floor = head->last;
         log->base_lsn = 0;
     }

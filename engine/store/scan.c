@@ -238,9 +238,9 @@ void scan_describe(const struct scan_source *source, const struct image *image, 
         uint32_t cursor = 0;
         struct op op;
         while (table_next(image->bytes + offset, &head, &cursor, &op)) {
-            if (op.code != OP_ENTRIES)
+            if (!op_has_entries(op.code))
                 report->hard_states_suspect |= op.code == OP_HARD_STATE || op.code == OP_CHECKPOINT;
-            if (op.code != OP_ENTRIES) continue;
+            if (!op_has_entries(op.code)) continue;
             struct teak_damage damage = place;
             damage.has_log = true;
             damage.log = op.log;

@@ -81,7 +81,9 @@ static uint32_t put_extents(const struct effect *effect, struct layout_extent *o
         extent.slot = le32_of(*slot);
         *slot += le32_get(extent.count);
         struct layout_extent *last = count ? &out[count - 1] : NULL;
-        if (last && last->kind == extent.kind && le64_get(last->term) == le64_get(extent.term))
+        if (last && last->kind == extent.kind && last->flags == extent.flags &&
+            le64_get(last->term) == le64_get(extent.term) &&
+            le64_get(last->first) + le32_get(last->count) == le64_get(extent.first))
             last->count = le32_of(le32_get(last->count) + le32_get(extent.count));
         else
             out[count++] = extent;
@@ -102,6 +104,8 @@ uint32_t seal_summarise(const struct segment *segment, const struct effect **sor
         struct layout_extent *extents = (struct layout_extent *)(void *)(out + bytes + sizeof(struct layout_touched));
         for (; i < segment->effect_count && sorted[i]->log == touched.log; i++) {
             CHECK_EQ(touched.extent_count, 0);
+            CHECK_EQ(touched.bytes, 0);
+            touched.bytes = sorted[i]->bytes;
             touched.removed_from = min_u64(touched.removed_from, sorted[i]->removed_from);
             touched.flags = (touched.flags & TOUCHED_CREATED) | sorted[i]->flags;
             touched.extent_count = put_extents(sorted[i], extents, &slot);
@@ -300,8 +304,11 @@ static void switch_over(struct seal *seal, const struct segments *segments, stru
         struct log *log = logs_find(logs, touched.log);
         for (uint32_t i = log ? log->piece_count : 0; i-- > 0;) {
             struct piece *piece = &log->pieces[i];
-            if (segment_of_piece(segments, piece->segment)->number < segment->number) break;
-            if (piece->segment == (uint32_t)segment->number) piece->record = record;
+            if (piece_is_hole(piece)) continue;
+            if (piece->segment == (uint32_t)segment->number)
+                piece->record = record;
+            else if (!log->scattered && segment_of_piece(segments, piece->segment)->number < segment->number)
+                break;
         }
         record = next;
     }

@@ -8,8 +8,8 @@
  * PATH   pool.c makes READY; writer.c fills ACTIVE; seal.c turns CLOSED into SEALED; compact.c forgets.
  * HOLDS  (1) numbers are contiguous, oldest to newest   (2) one ACTIVE, all behind it CLOSED or SEALED, CLOSED are the
  *        newest
- *        (3) live == pieces of all logs that point here (4) `touched` describes this segment alone: later ones never
- *            edit it
+ *        (3) live == pieces of all logs that point here, live_bytes what their entries cost
+ *        (4) `touched` describes this segment alone: later ones never edit it
  */
 #ifndef TEAK_STORE_SEGMENT_H
 #define TEAK_STORE_SEGMENT_H
@@ -29,6 +29,7 @@ enum segment_state { SEGMENT_READY, SEGMENT_ACTIVE, SEGMENT_CLOSED, SEGMENT_SEAL
 struct effect {
     uint64_t log;
     uint64_t removed_from;       /* as in struct layout_touched                                     */
+    uint64_t bytes;              /* what its entries cost                                           */
     uint32_t flags;
     uint32_t count, capacity;    /* extents; capacity 1: `one` holds it, more: `heap`               */
     union {
@@ -60,6 +61,7 @@ struct segment {
     uint64_t used;               /* tick of the last read: the least recent is closed first         */
     /* liveness */
     uint64_t live;               /* pieces that point here                                          */
+    uint64_t live_bytes;         /* what their entries cost; those of a piece cut short, in proportion */
     uint64_t released_lsn;       /* frame that took the last of them away                           */
 };
 
@@ -68,6 +70,7 @@ struct segments {
     uint64_t capacity;           /* power of two                                                    */
     uint64_t oldest, newest;     /* newest: the ACTIVE one                                          */
     struct segment *ready;       /* the next one, or NULL                                           */
+    uint64_t live_bytes;         /* of all of them                                                  */
     uint64_t tick;
 };
 

@@ -588,7 +588,7 @@ enum teak_status teak_last_of_kind(struct teak_store *store, uint64_t id, uint8_
     index = min_u64(index, log->head.last.index);
     for (uint32_t i = log->piece_count; i-- > 0;) {
         const struct piece *piece = &log->pieces[i];
-        if (piece->first > index) continue;
+        if (piece->first > index || piece_is_hole(piece)) continue;
         status = reader_hold(store, segment_of_piece(&store->segments, piece->segment), error);
         if (status != TEAK_OK) return status;
         uint32_t count;

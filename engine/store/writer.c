@@ -404,6 +404,12 @@ static void encode_op(struct teak_store *store, const struct log *log, const str
     put_op(writer, &value);
 }
 
+static struct map_entries entries_at(const struct apply_at *at, const struct teak_op *op, uint32_t slot)
+{
+    return (struct map_entries){.first = op->index, .term = op->term, .count = op->count, .slot = slot,
+                                .bytes = slots_cost(at->active->slots + slot, op->count), .kind = op->kind};
+}
+
 /* Encode, then let it take effect. Nothing here can fail. */
 static void apply_batch(struct teak_store *store, const struct teak_batch *batch)
 {
@@ -417,7 +423,7 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         encode_op(store, log, op);
         switch (op->op) {
         case TEAK_OP_CREATE: apply_create(&at, log); break;
-        case TEAK_OP_ENTRIES: apply_entries(&at, log, op->index, op->count, op->term, op->kind, slot); break;
+        case TEAK_OP_ENTRIES: apply_entries(&at, log, entries_at(&at, op, slot)); break;
         case TEAK_OP_HARD_STATE: apply_hard_state(log, op->term, op->vote, op->commit); break;
         case TEAK_OP_TRUNCATE: apply_truncate(&at, log, op->index); break;
         case TEAK_OP_SNAPSHOT:
@@ -550,7 +556,7 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
     if (bytes > writer->join_room || !store->segments.ready) return false;
     writer->join_room -= bytes;
     encode_entries(store, op);
-    map_extend(writer->join_to, segment_active(&store->segments), op->count);
+    map_extend(writer->join_to, &store->segments, segment_active(&store->segments), op->count, bytes);
     writer->join_to->head.last.index += op->count;
     take_in(store, batch);
     return true;

@@ -85,7 +85,7 @@ static void walk_table(const uint8_t *frame, const struct frame_head *head)
     uint32_t cursor = 0;
     while (table_next(frame, head, &cursor, &op)) {
         if (op.code == OP_META) read_all(op.meta, op.count);
-        for (uint32_t i = 0; op.code == OP_ENTRIES && i < op.count; i++) {
+        for (uint32_t i = 0; op_has_entries(op.code) && i < op.count; i++) {
             const struct layout_slot *slot = &op.entries.slots[i];
             read_all(frame + (le32_get(slot->offset) - head->offset), le32_get(slot->bytes));
         }

@@ -111,6 +111,8 @@ static void a_frame_of_every_operation_is_these_bytes(void **state)
     static const uint8_t word[] = {'m', 'e', 't', 'a', '!'};
     const struct op entries = {.code = OP_ENTRIES, .kind = 3, .count = 2, .log = 17,
                                .entries = {.first = 100, .term = 5}};
+    const struct op replace = {.code = OP_REPLACE, .kind = 7, .count = 1, .log = 19,
+                               .entries = {.first = 40, .term = 2}};
     builder_begin(&b);
     builder_op(&b, &(struct op){.code = OP_CREATE, .log = 17});
     builder_op(&b, &entries);
@@ -124,6 +126,8 @@ static void a_frame_of_every_operation_is_these_bytes(void **state)
     builder_op(&b, &(struct op){.code = OP_DROP, .log = 18});
     builder_op(&b, &(struct op){.code = OP_FORGET, .oldest = 6});
     builder_op(&b, &(struct op){.code = OP_MARK, .kind = MARK_CLEAN});
+    builder_op(&b, &replace);
+    builder_entry(&b, &replace, 40, "moved", 5);
     builder_end(&b);
     assert_golden("frame", b.frame, b.head.bytes);
 
@@ -154,6 +158,13 @@ static void a_frame_of_every_operation_is_these_bytes(void **state)
     assert_int_equal(next_op(&head, &cursor, OP_DROP).log, 18);
     assert_int_equal(next_op(&head, &cursor, OP_FORGET).oldest, 6);
     assert_int_equal(next_op(&head, &cursor, OP_MARK).kind, MARK_CLEAN);
+    op = next_op(&head, &cursor, OP_REPLACE);
+    assert_int_equal(op.kind, 7);
+    assert_int_equal(op.count, 1);
+    assert_int_equal(op.log, 19);
+    assert_int_equal(op.entries.first, 40);
+    assert_int_equal(op.entries.term, 2);
+    assert_memory_equal(golden + le32_get(op.entries.slots[0].offset) - head.offset, "moved", 5);
     assert_false(table_next(golden, &head, &cursor, &op));
 }
 
@@ -208,27 +219,30 @@ static uint64_t slots_sum(const void *slots, size_t bytes)
 
 static void index_build(uint8_t bytes[INDEX_BYTES], struct footer *footer)
 {
-    const struct layout_slot slots[3] = {
+    const struct layout_slot slots[4] = {
+        {le32_of(4256), le32_of(20), le64_of(0x4444)},
         {le32_of(4224), le32_of(11), le64_of(0x1111)},
         {le32_of(4240), le32_of(4), le64_of(0x2222)},
         {le32_of(4248), le32_of(0), le64_of(0x3333)},
     };
-    const struct layout_extent extents[2] = {
-        {.first = le64_of(100), .term = le64_of(5), .count = le32_of(2), .slot = le32_of(0), .kind = 3},
-        {.first = le64_of(102), .term = le64_of(6), .count = le32_of(1), .slot = le32_of(2), .kind = 0},
+    const struct layout_extent extents[3] = {
+        {.first = le64_of(40), .term = le64_of(2), .count = le32_of(1), .slot = le32_of(0), .kind = 7,
+         .flags = EXTENT_REPLACES},
+        {.first = le64_of(100), .term = le64_of(5), .count = le32_of(2), .slot = le32_of(1), .kind = 3},
+        {.first = le64_of(102), .term = le64_of(6), .count = le32_of(1), .slot = le32_of(3), .kind = 0},
     };
     memset(bytes, 0, INDEX_BYTES);
     memcpy(bytes, slots, sizeof slots);
     uint8_t *summary = bytes + BUILDER_BLOCK;
-    uint32_t summary_bytes = touched_put(&(struct touched){.log = 17, .removed_from = 99, .flags = TOUCHED_CREATED,
-                                                           .extent_count = 2, .extents = extents}, summary);
+    uint32_t summary_bytes = touched_put(&(struct touched){.log = 17, .removed_from = 99, .bytes = 176,
+                                                           .extent_count = 3, .extents = extents}, summary);
     summary_bytes += touched_put(&(struct touched){.log = 18, .removed_from = 0, .flags = TOUCHED_DROPPED},
                                  summary + summary_bytes);
     *footer = (struct footer){
         .salt = b.key.salt, .segment = 7, .first_lsn = 42, .last_lsn = 42, .chain = UINT64_C(0xc4a1c4a1c4a1c4a1),
         .slots_sum = slots_sum(slots, sizeof slots), .summary_sum = key_sum(&b.key, summary, summary_bytes),
         .file_bytes = INDEX_FRAMES_END + INDEX_BYTES, .frames_end = INDEX_FRAMES_END, .slots_offset = INDEX_FRAMES_END,
-        .slot_count = 3, .summary_offset = INDEX_FRAMES_END + BUILDER_BLOCK, .summary_bytes = summary_bytes,
+        .slot_count = 4, .summary_offset = INDEX_FRAMES_END + BUILDER_BLOCK, .summary_bytes = summary_bytes,
         .log_count = 2};
     footer_encode(footer, &b.key, bytes + INDEX_BYTES - BUILDER_BLOCK);
 }
@@ -253,7 +267,10 @@ static void a_segments_index_is_these_bytes(void **state)
     const uint32_t second = touched_get(summary, 0, &touched);
     assert_int_equal(touched.log, 17);
     assert_int_equal(touched.removed_from, 99);
-    assert_int_equal(touched.flags, TOUCHED_CREATED);
+    assert_int_equal(touched.bytes, 176); /* 24 + 16 + 8 + 0, and 32 for each */
+    assert_int_equal(touched.flags, 0);
+    assert_int_equal(touched.extents[0].flags, EXTENT_REPLACES);
+    assert_null(extent_find(touched.extents, touched.extent_count, 41));
     const struct layout_extent *extent = extent_find(touched.extents, touched.extent_count, 102);
     assert_non_null(extent);
     assert_int_equal(le64_get(extent->term), 6);

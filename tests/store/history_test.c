@@ -537,7 +537,7 @@ static void history_33_logs_that_take_turns_cost_a_segment_one_record_each(void 
     for (uint64_t index = 1; index <= ROUNDS; index++)
         for (uint64_t log = 1; log <= LOGS; log++) rig_append(store, log, index, index, 1, 40);
     rig_drain(store);
-    assert_int_equal(sizeof(struct piece), 16);
+    assert_int_equal(sizeof(struct piece), 24);
     for (int reopened = 0; reopened <= 1; reopened++) {
         struct teak_stats stats;
         teak_stats(store, &stats);

@@ -1,5 +1,6 @@
 /* terms_test.c: runs of terms against the plain array that they stand for. */
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,56 @@ static void append(struct terms *terms, struct model *model, uint64_t term)
 {
     terms_append(terms, model->end, term);
     model->terms[model->end++] = term;
+}
+
+/* Stretches are learnt in any order; in the end every index has its term. What is known never changes. */
+static void terms_are_learnt_in_any_order(void **state)
+{
+    (void)state;
+    struct seeded seeded = seeded_begin(__func__);
+    for (int round = 0; round < 300; round++) {
+        uint64_t truth[64], order[64];
+        bool known[65] = {false};
+        struct term_run runs[130];
+        struct terms terms = {.runs = runs, .capacity = 130};
+        uint64_t term = 1;
+        for (uint64_t i = 0; i < 64; i++) {
+            truth[i] = term += seeded_below(&seeded, 4) == 0;
+            order[i] = i;
+        }
+        for (uint32_t i = 63; i > 0; i--) {
+            const uint32_t other = seeded_below(&seeded, i + 1);
+            const uint64_t swap = order[i];
+            order[i] = order[other];
+            order[other] = swap;
+        }
+        for (uint32_t i = 0; i < 64; i++) {
+            uint64_t first = order[i], end = first + 1;
+            while (end < 64 && truth[end] == truth[first] && seeded_below(&seeded, 3) > 0) end++;
+            for (uint64_t at = first; at < end; at++) known[at] = true;
+            assert_true(terms_learn(&terms, 100 + first, 100 + end, truth[first]));
+            for (uint64_t at = 0; at < 64; at++)
+                if (known[at]) assert_int_equal(terms_at(&terms, 100 + at), truth[at]);
+            for (uint32_t run = 1; run < terms.count; run++) {
+                assert_true(runs[run - 1].first < runs[run].first);
+                assert_true(runs[run - 1].term < runs[run].term);
+            }
+        }
+    }
+}
+
+static void terms_that_would_not_ascend_are_not_learnt(void **state)
+{
+    (void)state;
+    struct term_run runs[8] = {{10, 2}, {20, 4}};
+    struct terms terms = {.runs = runs, .count = 2, .capacity = 8};
+    assert_false(terms_learn(&terms, 12, 15, 1));
+    assert_false(terms_learn(&terms, 5, 20, 5));
+    assert_false(terms_learn(&terms, 5, 8, 3));
+    assert_false(terms_learn(&terms, 30, 40, 3));
+    assert_int_equal(terms.count, 2);
+    assert_int_equal(terms_at(&terms, 19), 2);
+    assert_int_equal(terms_at(&terms, 20), 4);
 }
 
 static void an_empty_log_has_no_terms(void **state)
@@ -135,6 +186,8 @@ static void runs_answer_as_a_plain_array_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(terms_are_learnt_in_any_order),
+        cmocka_unit_test(terms_that_would_not_ascend_are_not_learnt),
         cmocka_unit_test(an_empty_log_has_no_terms),
         cmocka_unit_test(entries_of_one_term_take_one_run),
         cmocka_unit_test(truncating_at_a_run_forgets_it_whole),

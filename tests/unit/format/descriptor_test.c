@@ -55,10 +55,11 @@ static void operations_take_the_bytes_that_the_format_says(void **state)
     static const uint32_t fixed[OP_CODE_COUNT] = {[OP_CREATE] = 16, [OP_HARD_STATE] = 40, [OP_TRUNCATE] = 24,
                                                   [OP_SNAPSHOT] = 56, [OP_COMPACT] = 32, [OP_DROP] = 16,
                                                   [OP_FORGET] = 24, [OP_MARK] = 16, [OP_CHECKPOINT] = 64};
-    for (uint32_t code = OP_CREATE; code < OP_REPLACE; code++)
+    for (uint32_t code = OP_CREATE; code < OP_CODE_COUNT; code++)
         if (fixed[code] > 0) assert_int_equal(op_bytes((enum op_code)code, 0), fixed[code]);
     for (uint32_t count = 0; count < 100; count++) {
         assert_int_equal(op_bytes(OP_ENTRIES, count), 32 + 16 * count);
+        assert_int_equal(op_bytes(OP_REPLACE, count), 32 + 16 * count);
         assert_int_equal(op_bytes(OP_META, count), 16 + (count + 7) / 8 * 8);
         assert_int_equal(log_record_bytes(count), 120 + (count + 7) / 8 * 8);
         assert_int_equal(op_bytes(OP_CHECKPOINT, count), 64);
@@ -365,8 +366,15 @@ static void entries_have_indexes_from_one_that_do_not_wrap(void **state)
         builder_entry(&b, &op, rows[i].first, "a", 1);
         builder_entry(&b, &op, rows[i].first + 1, "b", 1);
         assert_int_equal(judge_after_sealing(), rows[i].verdict);
+        op.code = OP_REPLACE;
+        build_one(&op);
+        builder_entry(&b, &op, rows[i].first, "a", 1);
+        builder_entry(&b, &op, rows[i].first + 1, "b", 1);
+        assert_int_equal(judge_after_sealing(), rows[i].verdict);
     }
     build_one(&(struct op){.code = OP_ENTRIES, .log = 1, .entries = {.first = 1, .term = 1}});
+    assert_int_equal(judge_after_sealing(), FRAME_SENSELESS);
+    build_one(&(struct op){.code = OP_REPLACE, .log = 1, .entries = {.first = 1, .term = 1}});
     assert_int_equal(judge_after_sealing(), FRAME_SENSELESS);
     build_one(&(struct op){.code = OP_TRUNCATE, .log = 1, .from = 0});
     assert_int_equal(judge_after_sealing(), FRAME_SENSELESS);
@@ -406,7 +414,7 @@ static void a_later_versions_operation_or_flag_is_unknown(void **state)
 {
     (void)state;
     for (uint32_t code = 0; code < 256; code++) {
-        if (code >= OP_CREATE && code < OP_REPLACE) continue;
+        if (code >= OP_CREATE && code < OP_CODE_COUNT) continue;
         build_one(&(struct op){.code = OP_CREATE, .log = 1});
         b.table[0] = (uint8_t)code;
         assert_int_equal(judge_after_sealing(), FRAME_UNKNOWN);
@@ -454,7 +462,8 @@ static void random_tables_come_back_as_they_were(void **state)
         builder_begin(&b);
         for (uint32_t i = 0; i < count; i++) {
             const bool entries = seeded_below(&seeded, 2) == 0;
-            put[i] = (struct op){.code = entries ? OP_ENTRIES : OP_COMPACT, .log = seeded_u64(&seeded)};
+            const enum op_code code = i % 2 ? OP_ENTRIES : OP_REPLACE;
+            put[i] = (struct op){.code = entries ? code : OP_COMPACT, .log = seeded_u64(&seeded)};
             put[i].entries.first = seeded_u64(&seeded) >> 1 | 1;
             put[i].entries.term = seeded_u64(&seeded);
             if (entries) put[i].count = 1 + seeded_below(&seeded, 3);

@@ -164,7 +164,7 @@ static struct layout_extent extent(uint64_t first, uint32_t count, uint64_t term
 static void put(uint64_t log, const struct layout_extent *extents, uint32_t count)
 {
     const struct touched touched = {.log = log, .removed_from = UINT64_MAX, .flags = TOUCHED_CREATED,
-                                    .extent_count = count, .extents = extents};
+                                    .bytes = count * UINT64_C(1000), .extent_count = count, .extents = extents};
     footer.summary_bytes += touched_put(&touched, summary + footer.summary_bytes);
     footer.log_count++;
 }
@@ -178,7 +178,7 @@ static bool summary_passes(void)
 static void begin(void)
 {
     memset(summary, 0xee, sizeof summary);
-    footer = (struct footer){.slot_count = 100};
+    footer = (struct footer){.slot_count = 100, .file_bytes = 65536};
 }
 
 /* Log 3: 10..14 in term 1, 15..16 in term 2; log 5: nothing left; log 9: 1..100. */
@@ -208,6 +208,7 @@ static void a_summary_comes_back_as_it_was(void **state)
         assert_int_equal(touched.removed_from, UINT64_MAX);
         assert_int_equal(touched.flags, TOUCHED_CREATED);
         assert_int_equal(touched.extent_count, counts[i]);
+        assert_int_equal(touched.bytes, 1000 * counts[i]);
         if (i == 0) assert_int_equal(le64_get(touched.extents[1].first), 15);
     }
     assert_int_equal(record, footer.summary_bytes);
@@ -270,11 +271,58 @@ static void extents_that_do_not_follow_each_other_are_rejected(void **state)
     }
 }
 
+static struct layout_extent replacing(struct layout_extent extent)
+{
+    extent.flags = EXTENT_REPLACES;
+    return extent;
+}
+
+static void extents_that_replace_stand_first_and_may_leave_gaps(void **state)
+{
+    (void)state;
+    const struct { struct layout_extent extents[3]; bool passes; } rows[] = {
+        {{replacing(extent(10, 5, 1, 0)), replacing(extent(20, 2, 2, 5)), extent(30, 3, 2, 7)}, true},
+        {{replacing(extent(10, 5, 1, 0)), replacing(extent(15, 2, 1, 5)), extent(17, 3, 2, 7)}, true},
+        {{replacing(extent(10, 5, 1, 0)), replacing(extent(14, 2, 2, 5)), extent(30, 3, 2, 7)}, false}, /* overlap */
+        {{replacing(extent(20, 5, 1, 0)), replacing(extent(10, 2, 1, 5)), extent(30, 3, 2, 7)}, false}, /* order   */
+        {{replacing(extent(10, 5, 3, 0)), replacing(extent(20, 2, 2, 5)), extent(30, 3, 3, 7)}, false}, /* terms   */
+        {{replacing(extent(10, 5, 1, 0)), extent(20, 2, 2, 5), replacing(extent(22, 3, 2, 7))}, false}, /* above   */
+        {{replacing(extent(10, 5, 1, 0)), extent(20, 2, 2, 5), extent(23, 3, 2, 7)}, false},            /* gap     */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin();
+        put(1, rows[i].extents, 3);
+        assert_int_equal(summary_passes(), rows[i].passes);
+        for (uint64_t index = 9; rows[i].passes && index < 35; index++) {
+            const struct layout_extent *is = extent_find(rows[i].extents, 3, index), *found = NULL;
+            for (uint32_t e = 0; e < 3; e++) {
+                const uint64_t first = le64_get(rows[i].extents[e].first);
+                if (index >= first && index - first < le32_get(rows[i].extents[e].count)) found = &rows[i].extents[e];
+            }
+            assert_ptr_equal(is, found);
+        }
+    }
+}
+
+static void what_the_entries_cost_is_bounded(void **state)
+{
+    (void)state;
+    const struct { uint32_t count; uint64_t bytes; bool passes; } rows[] = {
+        {2, 0, true}, {2, 65536, true}, {2, 65537, false}, {2, UINT64_MAX, false}, {0, 0, true}, {0, 1, false}};
+    const struct layout_extent extents[] = {extent(10, 5, 1, 0), extent(15, 2, 2, 5)};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin();
+        put(1, extents, rows[i].count);
+        const le64 bytes = le64_of(rows[i].bytes);
+        memcpy(summary + offsetof(struct layout_touched, bytes), &bytes, sizeof bytes);
+        assert_int_equal(summary_passes(), rows[i].passes);
+    }
+}
+
 static void reserved_bits_and_bytes_must_be_zero(void **state)
 {
     (void)state;
     const size_t bytes[] = {offsetof(struct layout_touched, flags), offsetof(struct layout_touched, flags) + 3,
-                            offsetof(struct layout_touched, zero), offsetof(struct layout_touched, zero) + 7,
                             32 + offsetof(struct layout_extent, flags), 32 + offsetof(struct layout_extent, zero),
                             32 + offsetof(struct layout_extent, zero) + 5};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
@@ -345,6 +393,8 @@ int main(void)
         cmocka_unit_test(every_flip_in_a_summary_is_rejected),
         cmocka_unit_test(logs_ascend_strictly),
         cmocka_unit_test(extents_that_do_not_follow_each_other_are_rejected),
+        cmocka_unit_test(extents_that_replace_stand_first_and_may_leave_gaps),
+        cmocka_unit_test(what_the_entries_cost_is_bounded),
         cmocka_unit_test(reserved_bits_and_bytes_must_be_zero),
         cmocka_unit_test(counts_that_leave_the_summary_are_rejected),
         cmocka_unit_test(finding_an_index_is_looking_at_each_extent),

@@ -15,10 +15,11 @@
 #include "store/locate.h"
 #include "unit/seeded.h"
 
-enum { MODEL_INDEXES = 3000, MODEL_FRAME = 4096, MODEL_SEGMENT = 1 << 20 };
+enum { MODEL_INDEXES = 3000, MODEL_FRAME = 4096, MODEL_SEGMENT = 1 << 20, MODEL_COST = 40 /* of one byte */ };
 
 struct model_place {
     uint64_t segment, term;
+    uint64_t lsn; /* of the frame that appended it */
     uint32_t offset;
     uint8_t kind;
 };
@@ -29,6 +30,8 @@ struct map_model {
     struct log *log;
     struct segments segments;
     uint64_t lsn;
+    bool moves;  /* entries are moved forward too; only durable ones, so not beyond: */
+    uint64_t safe_lsn;
     struct { uint64_t segment; uint32_t end; } frames[MODEL_INDEXES]; /* by lsn */
     uint64_t term, base, last;
     struct model_place entries[MODEL_INDEXES];
@@ -67,6 +70,30 @@ static inline void model_end(struct map_model *model)
     free(model);
 }
 
+/* Some entries of one term and kind, none of them in the active segment, all of them durable, once more. */
+static inline void model_move(struct map_model *model, const struct apply_at *at)
+{
+    const uint64_t live = model->last - model->base;
+    const uint64_t first = model->base + 1 + seeded_below(&model->seeded, (uint32_t)live);
+    uint32_t count = 0;
+    const struct model_place *is = &model->entries[first];
+    while (count < 8 && first + count <= model->last && is[count].segment != at->active->number &&
+           is[count].lsn <= model->safe_lsn && is[count].term == is->term && is[count].kind == is->kind)
+        count++;
+    if (count == 0) return;
+    const uint32_t slot = at->active->slot_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct model_place *entry = &model->entries[first + i];
+        entry->segment = at->active->number;
+        entry->offset = at->active->frames_end + 128 + i;
+        at->active->slots[at->active->slot_count++] = (struct layout_slot){
+            .offset = le32_of(entry->offset), .bytes = le32_of(1), .sum = le64_of(first + i)};
+    }
+    const struct map_entries entries = {.first = first, .term = is->term, .count = count, .slot = slot,
+                                        .bytes = MODEL_COST * count, .kind = is->kind};
+    apply_replace(at, model->log, &entries);
+}
+
 /* One more frame with one operation in it; false when the model is full. */
 static inline bool model_step(struct map_model *model)
 {
@@ -95,6 +122,8 @@ static inline bool model_step(struct map_model *model)
         model->entries[model->base].term = model->term;
         apply_snapshot(&at, model->log, (struct teak_pos){model->base, model->term}, SNAPSHOT_CLEARS,
                        (struct snapshot_file){0});
+    } else if (what >= 9 && model->moves && live > 0) {
+        model_move(model, &at);
     } else {
         const uint32_t count = 1 + seeded_below(seeded, 6), slot = active->slot_count;
         const uint8_t kind = (uint8_t)seeded_below(seeded, 2);
@@ -102,11 +131,13 @@ static inline bool model_step(struct map_model *model)
         for (uint32_t i = 0; i < count; i++) {
             const uint64_t index = model->last + 1 + i;
             const uint32_t offset = active->frames_end + 128 + i;
-            model->entries[index] = (struct model_place){active->number, model->term, offset, kind};
+            model->entries[index] = (struct model_place){active->number, model->term, model->lsn, offset, kind};
             active->slots[active->slot_count++] = (struct layout_slot){
                 .offset = le32_of(offset), .bytes = le32_of(1), .sum = le64_of(index)};
         }
-        apply_entries(&at, model->log, model->last + 1, count, model->term, kind, slot);
+        apply_entries(&at, model->log, (struct map_entries){.first = model->last + 1, .term = model->term,
+                                                            .count = count, .slot = slot, .bytes = MODEL_COST * count,
+                                                            .kind = kind});
         model->last += count;
     }
     active->frames_end += MODEL_FRAME;
