@@ -44,6 +44,8 @@ static inline bool layout_sizes_are_sound(uint32_t block_bytes, uint64_t segment
 #define MAGIC_IDENTITY UINT64_C(0x4d4745534b414554) /* "TEAKSEGM" */
 #define MAGIC_FOOTER UINT64_C(0x544f4f464b414554)   /* "TEAKFOOT" */
 #define MAGIC_FRAME UINT64_C(0x454d52464b414554)    /* "TEAKFRME" */
+#define MAGIC_SNAPSHOT UINT64_C(0x50414e534b414554) /* "TEAKSNAP" */
+#define MAGIC_SNAPSHOT_FOOT UINT64_C(0x544f46534b414554) /* "TEAKSFOT" */
 
 /* STORE: 4096 bytes, a head of 256 (more defaults will come), then zeros. Checksum: unkeyed XXH3, the root of trust. */
 struct layout_store {
@@ -254,5 +256,61 @@ struct layout_footer {
     le64 checksum;       /* 120 */
 };
 static_assert(sizeof(struct layout_footer) == HEAD_BYTES, "docs/format.md: footer");
+
+/* Snapshot file:
+ *
+ *   | head 128 | meta | pad | chunk 65536 | chunk 65536 | ... | last chunk | pad | foot 128 | pad |
+ *   0                 blocks                                   blocks             size - B
+ *
+ * Keyed by family and file_id, which is drawn for each file. Only the foot makes it whole. */
+enum {
+    SNAPSHOT_META_MAX = 65536,
+    SNAPSHOT_CHUNK = 65536,              /* a full chunk in the file                             */
+    SNAPSHOT_CHUNK_HEAD = 16,
+    SNAPSHOT_CHUNK_BODY = SNAPSHOT_CHUNK - SNAPSHOT_CHUNK_HEAD,
+};
+#define SNAPSHOT_BODY_MAX (UINT64_C(1) << 62)
+#define SNAPSHOT_BODY_UNKNOWN UINT64_MAX
+
+struct layout_snapshot_head {
+    le64 magic;         /* 0   */
+    le32 version;       /* 8   */
+    le32 block_bytes;   /* 12  head with meta, last chunk and foot each end at a multiple */
+    uint8_t family[16]; /* 16  */
+    le64 file_id;       /* 32  random, drawn for each file: the salt of its sums          */
+    le64 log;           /* 40  */
+    le64 life;          /* 48  of the log: LSN of its CREATE                              */
+    le64 index, term;   /* 56  of the last entry that the snapshot holds                  */
+    le64 stream;        /* 72  the caller's name of this snapshot                         */
+    le64 body_bytes;    /* 80  as announced; 2^64 - 1: not known when the stream began    */
+    le64 meta_sum;      /* 88  */
+    le32 meta_bytes;    /* 96  <= 65536                                                   */
+    uint8_t zero[20];   /* 100 */
+    le64 checksum;      /* 120 */
+};
+static_assert(sizeof(struct layout_snapshot_head) == HEAD_BYTES, "docs/format.md: snapshot head");
+static_assert(offsetof(struct layout_snapshot_head, file_id) == 32, "docs/format.md: snapshot head");
+static_assert(offsetof(struct layout_snapshot_head, body_bytes) == 80, "docs/format.md: snapshot head");
+static_assert(offsetof(struct layout_snapshot_head, checksum) == 120, "docs/format.md: snapshot head");
+
+struct layout_chunk {
+    le64 sum;   /* of the bytes behind it, and of log, life, chunk number, length */
+    le32 bytes; /* of the body; 65520 in all but the last                         */
+    le32 zero;
+};
+static_assert(sizeof(struct layout_chunk) == SNAPSHOT_CHUNK_HEAD, "docs/format.md: chunk");
+
+/* First 128 bytes of the file's last block. */
+struct layout_snapshot_foot {
+    le64 magic;       /* 0   */
+    le64 file_id;     /* 8   */
+    le64 file_bytes;  /* 16  size of the file                                          */
+    le64 body_bytes;  /* 24  as it came to be                                          */
+    le64 chunk_count; /* 32  */
+    le64 chain;       /* 40  over the head's checksum and the sums of all chunks       */
+    uint8_t zero[72]; /* 48  */
+    le64 checksum;    /* 120 = file_sum in the log's record                            */
+};
+static_assert(sizeof(struct layout_snapshot_foot) == HEAD_BYTES, "docs/format.md: snapshot foot");
 
 #endif

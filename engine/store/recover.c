@@ -549,6 +549,7 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
     report->scan_ns = disk_now(store->disk) - scan_begin - report->sealed_ns;
     if (status == TEAK_OK) status = replay_finish(store, report, error);
     if (status == TEAK_OK) status = take_over(store, &listing, tail, error);
+    if (status == TEAK_OK) status = snapshots_load(store, report, error);
     if (status == TEAK_OK) fill_report(store, tail, report);
     close_tail(&source, tail);
     heap_give(tail);
@@ -579,6 +580,7 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
         before = why;
         segments_fini(&store->segments, store->disk);
         logs_fini(&store->logs);
+        snapshots_fini(&store->snapshots, store->disk);
         if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
         disk_pause(store->disk, PAUSE_NS);
     }

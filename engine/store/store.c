@@ -191,6 +191,7 @@ static void close_disk(struct teak_store *store)
     while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
     segments_fini(&store->segments, disk);
     pool_fini(&store->pool, disk);
+    snapshots_fini(&store->snapshots, disk);
     recover_unlock(store);
     const int32_t files[] = {store->lock_file, store->directory};
     for (uint32_t i = 0; i < 2; i++) {
@@ -316,7 +317,8 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     }
     memset(store, 0, sizeof *store);
     store->disk = disk;
-    store->directory = store->lock_file = store->pool.file = DISK_NONE;
+    store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
+    store->snapshots.errand = ERRAND_SNAPSHOT;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
     status = open_store(store, directory, options, report, error);
     if (status != TEAK_OK) {
@@ -381,6 +383,12 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
     return TEAK_OK;
 }
 
+enum teak_status store_guard(struct teak_store *store, struct teak_error *error) { return guard(store, error); }
+enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error)
+{
+    return guard_writing(store, error);
+}
+
 /* --------------------------------------------------------------------------------------------------------- batches */
 
 enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
@@ -440,6 +448,7 @@ enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct te
             .tag = ticket.tag,
             .lsn = ticket.lsn,
             .status = ticket.lsn <= flight->durable_lsn ? TEAK_OK : TEAK_POISONED};
+    while (count < max && snapshots_take_ended(store, &out[count])) count++;
     if (count_out) *count_out = count;
     if (count > 0 || !flight->poisoned) return TEAK_OK;
     if (error) *error = flight->cause;
@@ -457,14 +466,21 @@ enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
     enum { DROPPED_MAX = 64 };
     struct teak_completion dropped[DROPPED_MAX];
     bool lost = false;
+    enum teak_status not_installed = TEAK_OK;
     uint32_t count = 0;
-    while (!tickets_are_empty(&store->tickets) && status == TEAK_OK) {
+    while ((!tickets_are_empty(&store->tickets) || snapshots_are_installing(&store->snapshots) ||
+            snapshots_have_ended(store)) &&
+           status == TEAK_OK) {
         status = teak_poll(store, TEAK_FOREVER, dropped, DROPPED_MAX, &count, error);
-        for (uint32_t i = 0; i < count; i++) lost |= dropped[i].status != TEAK_OK;
+        for (uint32_t i = 0; i < count; i++) {
+            lost |= dropped[i].status == TEAK_POISONED;
+            if (dropped[i].status != TEAK_OK && not_installed == TEAK_OK) not_installed = dropped[i].status;
+        }
         if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     }
     if (lost && error) *error = store->flight.cause;
-    return lost ? TEAK_POISONED : status;
+    if (lost) return TEAK_POISONED;
+    return status == TEAK_OK && not_installed != TEAK_OK ? fail(error, not_installed, "install") : status;
 }
 
 enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_error *error)
@@ -487,7 +503,10 @@ uint64_t teak_deadline(const struct teak_store *store)
 static bool has_unfinished(const struct teak_store *store)
 {
     const uint64_t durable = store->flight.durable_lsn;
+    /* an installation cannot end while nobody takes completions, and none more fits */
+    const bool installs = snapshots_are_installing(&store->snapshots) && !tickets_are_full(&store->tickets);
     return writer_has_work(&store->writer) || durable < store->writer.data_lsn || seal_is_busy(&store->seal) ||
+           installs ||
            (seal_is_due(&store->segments, durable) && !store->no_memory);
 }
 
@@ -542,6 +561,7 @@ enum teak_status teak_log(struct teak_store *store, uint64_t id, struct teak_log
                              .durable = durable_of(log, &store->segments, &store->flight),
                              .hard = {.term = head->term, .vote = head->vote, .commit = head->commit},
                              .meta_bytes = head->meta_bytes,
+                             .snapshot_file_bytes = head->file_bytes,
                              .fresh = head->fresh};
     return TEAK_OK;
 }
@@ -671,6 +691,9 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
                                .arena_reads = store->arena_reads,
                                .disk_reads = store->disk_reads,
                                .disk_read_bytes = store->disk_read_bytes,
+                               .snapshot_files = store->snapshots.count,
+                               .snapshots_installed = store->snapshots.installed,
+                               .snapshots_removed = store->snapshots.removed,
                                .logs = store->logs.count,
                                .memory_bytes = table_bytes(store),
                                .frame_latency = {.count = latency->total,

@@ -10,6 +10,7 @@
 #include "store/pool.h"
 #include "store/seal.h"
 #include "store/segment.h"
+#include "store/snapshot.h"
 #include "store/ticket.h"
 #include "store/writer.h"
 #include "teak/engine.h"
@@ -38,6 +39,7 @@ struct teak_store {
     struct flight flight;
     struct pool pool;
     struct seal seal;
+    struct snapshots snapshots;
     struct writer writer;
     /* what opening leaves to be done (recover.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
@@ -69,5 +71,9 @@ struct teak_store {
  * store's from here on, whatever the answer. NULL: makes one. */
 enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                struct teak_store **out, struct teak_report *report, struct teak_error *error);
+
+/* The calling thread drives the store, or becomes the one that does; and the store may write. For public calls. */
+enum teak_status store_guard(struct teak_store *store, struct teak_error *error);
+enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error);
 
 #endif

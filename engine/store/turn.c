@@ -13,6 +13,7 @@ enum { LAZY_NS = 1000000000, IDLE_NS = 10000000 };
 bool turn_has_completion(const struct teak_store *store)
 {
     const struct tickets *tickets = &store->tickets;
+    if (snapshots_have_ended(store)) return true;
     if (tickets_are_empty(tickets)) return false;
     if (store->flight.poisoned) return true;
     return tickets->ring[tickets->begin & (tickets->capacity - 1)].lsn <= store->flight.durable_lsn;
@@ -46,13 +47,26 @@ static void step_pool(struct teak_store *store)
               segment_active(&store->segments)->frames_end);
 }
 
+static void step_snapshots(struct teak_store *store)
+{
+    if (snapshots_step(store) != TEAK_FULL) return;
+    grow_tables(store); /* what the record's admission lacked */
+    (void)snapshots_step(store); /* still FULL: at the next turn again */
+}
+
 /* One chore's operation at the disk at a time: never two syncs, never all the workers, never two journal commits in the
- * way of a frame. Pool and seal take turns. */
+ * way of a frame. Snapshots go first every other time; pool and seal take turns. */
 static void chores(struct teak_store *store)
 {
+    struct snapshots *snapshots = &store->snapshots;
     grow_tables(store);
     compact_step(store);
-    if (store->pool.waiting || store->seal.waiting) return;
+    const bool admits = snapshots->step == SNAPSHOT_ADMIT;
+    const bool is_due = snapshots_are_due(store);
+    if (is_due) snapshots->goes_first = !snapshots->goes_first;
+    if (admits || (is_due && snapshots->goes_first && !store->pool.waiting && !store->seal.waiting))
+        step_snapshots(store);
+    if (store->pool.waiting || store->seal.waiting || snapshots->waiting) return;
     const bool seal_due =
         seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);
     const bool pool_due = pool_is_busy(&store->pool) || pool_has_work(&store->pool, &store->segments);
@@ -61,6 +75,7 @@ static void chores(struct teak_store *store)
     if (seal_due && !store->pool.waiting &&
         seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
         store->no_memory = true;
+    if (is_due && !snapshots->goes_first && !store->pool.waiting && !store->seal.waiting) step_snapshots(store);
 }
 
 /* ------------------------------------------------------------------------------------------------- close and launch */
@@ -113,7 +128,8 @@ static void mark_idle(struct teak_store *store)
 
 static uint32_t at_disk(const struct teak_store *store)
 {
-    return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting;
+    return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
+           store->snapshots.waiting;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- settle */
@@ -135,6 +151,7 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
         store->chore_ended = true;
         return;
     }
+    case ERRAND_SNAPSHOT: snapshots_ended(store); return;
     }
 }
 
@@ -152,6 +169,7 @@ uint64_t turn_deadline(const struct teak_store *store)
 {
     if (store->phase != STORE_WRITING || store->flight.poisoned) return UINT64_MAX;
     if (store->unstarted) return 0;
+    if (snapshots_are_due(store) && !store->closing) return 0;
     uint64_t deadline = UINT64_MAX;
     if (writer_has_work(&store->writer) && !store->writer.reserved && has_lane(store))
         deadline = open_frame_due_ns(store);
@@ -187,7 +205,8 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
         start(store, final);
         const uint64_t deadline = min_u64(until, turn_deadline(store));
         if (at_disk(store) == 0 && deadline == UINT64_MAX) return; /* nothing will ever happen */
-        const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final;
+        const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final ||
+                                snapshots_are_installing(&store->snapshots);
         const bool has_moved = can_tell || (store->starved && store->chore_ended);
         const bool is_over = store->now_ns >= until || !is_awaited || has_moved;
         const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;

@@ -361,8 +361,10 @@ static void encode_entries(struct teak_store *store, const struct teak_op *op)
 
 static uint64_t term_in_map(const void *context, uint64_t index) { return log_term_at(context, index); }
 
-static enum snapshot_effect snapshot_effect_of(const struct log *log, const struct teak_op *op)
+static enum snapshot_effect snapshot_effect_of(const struct writer *writer, const struct log *log,
+                                               const struct teak_op *op)
 {
+    if (writer->snapshot.id) return writer->snapshot.effect;
     return log_snapshot_effect(&log->head, (struct teak_pos){.index = op->index, .term = op->term}, term_in_map, log);
 }
 
@@ -386,9 +388,12 @@ static void encode_op(struct teak_store *store, const struct log *log, const str
         break;
     case TEAK_OP_SNAPSHOT:
         value.code = OP_SNAPSHOT;
-        value.kind = (uint8_t)snapshot_effect_of(log, op);
+        value.kind = (uint8_t)snapshot_effect_of(writer, log, op);
         value.snapshot.index = op->index;
         value.snapshot.term = op->term;
+        value.snapshot.file_id = writer->snapshot.id;
+        value.snapshot.file_bytes = writer->snapshot.bytes;
+        value.snapshot.file_sum = writer->snapshot.sum;
         break;
     case TEAK_OP_COMPACT:
         value.code = OP_COMPACT;
@@ -428,7 +433,9 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         case TEAK_OP_TRUNCATE: apply_truncate(&at, log, op->index); break;
         case TEAK_OP_SNAPSHOT:
             apply_snapshot(&at, log, (struct teak_pos){.index = op->index, .term = op->term},
-                           snapshot_effect_of(log, op), (struct snapshot_file){0});
+                           snapshot_effect_of(writer, log, op),
+                           (struct snapshot_file){writer->snapshot.id, writer->snapshot.bytes, writer->snapshot.sum});
+            snapshots_note_change(&store->snapshots);
             break;
         case TEAK_OP_COMPACT:
             if (op->index <= log->head.base.index) break;
@@ -438,6 +445,7 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         case TEAK_OP_META: apply_meta(&store->logs, log, op->data, op->bytes); break;
         case TEAK_OP_DROP:
             apply_drop(&at, log);
+            snapshots_note_change(&store->snapshots);
             writer->has_drop = true;
             break;
         }

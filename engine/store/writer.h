@@ -20,6 +20,12 @@
 struct teak_store;
 struct log;
 
+/* What a SNAPSHOT of the engine's own says, beside what teak_op has room for. id 0: the caller's, who keeps the file. */
+struct writer_snapshot {
+    enum snapshot_effect effect;
+    uint64_t id, bytes, sum;
+};
+
 struct writer {
     /* the open frame */
     bool is_open;
@@ -54,6 +60,7 @@ struct writer {
     uint32_t reserved_bytes, reserved_entries;
     /* judging */
     uint64_t batch;         /* number of the batch being judged                       */
+    struct writer_snapshot snapshot; /* the batch at hand installs a file                     */
     uint32_t want_effects;  /* effects that a refused batch would have needed         */
     /* counted */
     uint64_t batches, entries, payload_bytes, frames, frame_bytes, padding_bytes, full, stalls;

@@ -16,6 +16,7 @@
 #include "../unit/format/frame_builder.h"
 #include "format/segment_id.h"
 #include "format/segment_index.h"
+#include "format/snapshot_file.h"
 #include "format/superblock.h"
 
 #include "hex_file.h"
@@ -281,6 +282,35 @@ static void a_segments_index_is_these_bytes(void **state)
     assert_int_equal(touched.flags, TOUCHED_DROPPED);
 }
 
+static void snapshot_is_these_bytes(void **state)
+{
+    (void)state;
+    struct snapshot_head head = {.file_id = UINT64_C(0xf11ef11ef11ef11e), .log = 7, .life = 3, .index = 100, .term = 2,
+                                 .stream = 42, .body_bytes = SNAPSHOT_BODY_UNKNOWN, .meta_bytes = 4,
+                                 .block_bytes = 4096};
+    memcpy(head.family, builder_family, 16);
+    struct key key, judged;
+    key_derive(&key, builder_family, head.file_id);
+    head.meta_sum = snapshot_meta_sum(&key, &head, "meta");
+    uint8_t bytes[3 * 4096] = {0};
+    uint64_t sum, chain = snapshot_head_encode(&head, &key, bytes);
+    memcpy(bytes + HEAD_BYTES, "meta", 4);
+    memcpy(bytes + 4096 + SNAPSHOT_CHUNK_HEAD, "the body", 8);
+    chain = snapshot_chain(&key, chain, snapshot_chunk_seal(&key, &head, 0, 8, bytes + 4096));
+    const struct snapshot_foot foot = {.file_id = head.file_id, .file_bytes = sizeof bytes, .body_bytes = 8,
+                                       .chunk_count = 1, .chain = chain};
+    snapshot_foot_encode(&foot, &key, bytes + snapshot_foot_offset(&head, 8));
+    assert_golden("snapshot", bytes, sizeof bytes);
+    struct snapshot_head out;
+    struct snapshot_foot foot_out;
+    assert_int_equal(snapshot_head_judge(golden, builder_family, &judged, &out, &sum), TEAK_OK);
+    assert_memory_equal(&out, &head, sizeof head);
+    assert_int_equal(snapshot_meta_sum(&judged, &out, golden + HEAD_BYTES), out.meta_sum);
+    assert_true(snapshot_chunk_judge(&judged, &out, 0, 8, golden + 4096, &sum));
+    assert_int_equal(snapshot_foot_judge(golden + 8192, &judged, &out, sizeof bytes, &foot_out, &sum), TEAK_OK);
+    assert_memory_equal(&foot_out, &foot, sizeof foot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_frame_of_every_operation_is_these_bytes),
         cmocka_unit_test(a_checkpoint_frame_is_these_bytes),
         cmocka_unit_test(a_segments_index_is_these_bytes),
+        cmocka_unit_test(snapshot_is_these_bytes),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

@@ -114,7 +114,7 @@ struct teak_damage {
     uint64_t log, first, last;   /* entries of one log that are hurt or missing           */
     bool has_log;
 };
-enum { TEAK_DAMAGE_MAX = 32, TEAK_UNKNOWN_NAMES_MAX = 8 };
+enum { TEAK_DAMAGE_MAX = 32, TEAK_UNKNOWN_NAMES_MAX = 8, TEAK_SNAPSHOTS_MISSING_MAX = 8 };
 
 /* What opening found. A torn tail is information, not an error. */
 struct teak_report {
@@ -132,6 +132,10 @@ struct teak_report {
     uint32_t damage_count;                         /* may exceed TEAK_DAMAGE_MAX: the first are listed   */
     struct teak_damage damage[TEAK_DAMAGE_MAX];
     bool hard_states_suspect;                      /* what is damaged may have held a newer hard state   */
+    uint32_t snapshot_files;                       /* that records name                                  */
+    uint32_t snapshots_missing;                    /* of them not there: acknowledged data is lost. The store opens:
+                                                    * a newer snapshot from a peer heals the log, teak/snapshot.h */
+    uint64_t snapshot_missing_of[TEAK_SNAPSHOTS_MISSING_MAX]; /* logs, the first few                      */
     uint32_t unknown_count;                        /* names in the directory that mean nothing to Teak   */
     char unknown[TEAK_UNKNOWN_NAMES_MAX][48];
 };
@@ -295,7 +299,8 @@ TEAK_API enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, 
                                     uint32_t max, uint32_t *count_out, struct teak_error *error);
 
 /* teak_drain: poll until everything submitted is durable, dropping the completions.
- * Threads: driving. Durable: all of it, with TEAK_OK. Fails: as teak_poll, and RESERVED. */
+ * Threads: driving. Durable: all of it, with TEAK_OK. Fails: as teak_poll, and RESERVED; and what the first completion of
+ * a snapshot that was not installed said. */
 TEAK_API enum teak_status teak_drain(struct teak_store *store, struct teak_error *error);
 
 /* teak_event_fd: a descriptor for epoll, libuv or an io_uring loop: readable when teak_poll has something to collect.
@@ -325,6 +330,7 @@ struct teak_log {
     struct teak_pos durable;  /* every entry up to it survives a power cut                              */
     struct teak_hard_state hard;
     uint32_t meta_bytes;
+    uint64_t snapshot_file_bytes; /* of the snapshot's file, teak/snapshot.h; 0: the caller keeps it    */
     bool fresh;               /* nothing appended yet: the first entry may have any index               */
 };
 
@@ -413,6 +419,8 @@ struct teak_stats {
     uint64_t filled, recycled, sealed, forgotten, unlinked; /* segments                                         */
     uint64_t filled_bytes, index_bytes;
     uint64_t arena_reads, disk_reads, disk_read_bytes; /* entries, entries, bytes                               */
+    uint64_t snapshot_files;                        /* in `snapshots`, parts too                                */
+    uint64_t snapshots_installed, snapshots_removed;
     uint64_t logs;
     uint64_t memory_bytes;                          /* of the store's own tables, without arena                 */
     struct teak_latency frame_latency;              /* from launch to durable                                   */
