@@ -86,7 +86,8 @@ struct snapshot_name {
     bool is_part; /* of that log; the rest is 0 */
 };
 
-void snapshot_name_put(const struct snapshot_name *name, char out[SNAPSHOT_NAME_BYTES]); /* 7-100-3-00..2a.snap, 7.part */
+/* 7-100-3-000000000000002a.snap, 7.part */
+void snapshot_name_put(const struct snapshot_name *name, char out[SNAPSHOT_NAME_BYTES]);
 /* false: not spelled exactly like that. */
 bool snapshot_name_judge(const char *text, struct snapshot_name *out);
 

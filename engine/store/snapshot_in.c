@@ -5,8 +5,8 @@
  *        write the window when it is full.
  * FAILS  No space: the window stays as it is, the same call may come again. Any other error: the stream is over; what
  *        the medium has of it is found out by reading, never by trying again.
- * HOLDS  (1) in the file stand whole chunks only, and a foot only behind the last   (2) what is gone on with was synced,
- *        then read from the medium, and every chunk of it verified   (3) nothing stands behind what is gone on with
+ * HOLDS  (1) in the file stand whole chunks only, and a foot only behind the last   (2) what is gone on with was
+ *        synced, then read from the medium, and every chunk of it verified   (3) nothing stands behind what is gone on with
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "base/check.h"
 #include "os/heap.h"
 #include "store/failure.h"
-#include "store/snapshot.h"
+#include "store/snapshots.h"
 #include "store/store.h"
 
 enum { WINDOW_ALIGN = 65536, UNSYNCED_MAX = 8 << 20 };
@@ -61,7 +61,7 @@ void snapshot_in_free(struct teak_snapshot_writer *writer)
     heap_give(writer);
 }
 
-/* ------------------------------------------------------------------------------------------------- going on, or anew */
+/* ------------------------------------------------------------------------------------------------ going on, or anew */
 
 /* Head and meta of an open part into the window. */
 static bool load_head(struct teak_snapshot_writer *writer, struct snapshot_head *out)
@@ -210,7 +210,7 @@ bool snapshot_in_peek(struct disk *disk, int32_t directory, uint64_t log, const 
     return is_read && snapshot_head_judge(bytes, family, &key, out, &chain) == TEAK_OK && out->log == log;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the body */
+/* --------------------------------------------------------------------------------------------------------- the body */
 
 /* Every chunk that is sealed goes to the file. */
 static int flush(struct teak_snapshot_writer *writer)
@@ -313,7 +313,7 @@ uint64_t snapshot_in_finish(struct teak_snapshot_writer *writer, uint64_t *offse
     return end + own->head.block_bytes;
 }
 
-/* ------------------------------------------------------------------------------------------------ begin, and give up */
+/* ----------------------------------------------------------------------------------------------- begin, and give up */
 
 static enum teak_status make_directory(struct teak_store *store, struct teak_error *error)
 {

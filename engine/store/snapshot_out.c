@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "os/heap.h"
 #include "store/failure.h"
-#include "store/snapshot.h"
+#include "store/snapshots.h"
 #include "store/store.h"
 
 struct teak_snapshot_reader {
@@ -64,7 +64,7 @@ static enum teak_status read_at(struct teak_snapshot_reader *reader, uint64_t of
     return read.done == bytes ? TEAK_OK : name_it(reader, TEAK_HASH_MISMATCH, "read", offset + read.done, 0, error);
 }
 
-/* ---------------------------------------------------------------------------------------------------- open and judge */
+/* --------------------------------------------------------------------------------------------------- open and judge */
 
 static enum teak_status open_file(struct teak_store *store, struct teak_snapshot_reader *reader,
                                   struct teak_error *error)

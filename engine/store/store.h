@@ -10,7 +10,7 @@
 #include "store/pool.h"
 #include "store/seal.h"
 #include "store/segment.h"
-#include "store/snapshot.h"
+#include "store/snapshots.h"
 #include "store/ticket.h"
 #include "store/writer.h"
 #include "teak/engine.h"

@@ -20,7 +20,7 @@
 struct teak_store;
 struct log;
 
-/* What a SNAPSHOT of the engine's own says, beside what teak_op has room for. id 0: the caller's, who keeps the file. */
+/* What a SNAPSHOT of the engine's own says, beside what teak_op has room for. id 0: the caller keeps the file. */
 struct writer_snapshot {
     enum snapshot_effect effect;
     uint64_t id, bytes, sum;

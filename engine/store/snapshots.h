@@ -1,4 +1,4 @@
-/* snapshot.h: snapshot files: which there are, which go, and how one is put in force.
+/* snapshots.h: snapshot files: which there are, which go, and how one is put in force.
  *
  * OWNS   The directory `snapshots` and the notes: one for each file in it that is ours. One operation at the disk.
  *
@@ -11,8 +11,8 @@
  * HOLDS  (1) no record names a file before file, name and directory are durable
  *        (2) a file that a durable record may name is never removed  (3) a part that has a writer is the writer's
  */
-#ifndef TEAK_STORE_SNAPSHOT_H
-#define TEAK_STORE_SNAPSHOT_H
+#ifndef TEAK_STORE_SNAPSHOTS_H
+#define TEAK_STORE_SNAPSHOTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -122,7 +122,7 @@ void snapshot_in_free(struct teak_snapshot_writer *writer);
 bool snapshots_make_room(struct snapshots *snapshots, uint32_t more);
 struct snapshot_note *snapshots_part_of(struct snapshots *snapshots, uint64_t log);
 
-/* snapshot_out.c: read the snapshot file of a log from beginning to end. OK, or what was met; NOT_FOUND: it has none. */
+/* snapshot_out.c: read the snapshot file of a log from beginning to end. NOT_FOUND: it has none. */
 enum teak_status snapshot_verify(struct teak_store *store, const struct log *log, uint64_t *bytes_out,
                                  struct teak_error *error);
 /* Head of the part of `log`: whom is it for? */

@@ -1,5 +1,5 @@
-/* snapshot.c: see snapshot.h. */
-#include "store/snapshot.h"
+/* snapshots.c: see snapshots.h. */
+#include "store/snapshots.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -502,7 +502,7 @@ void snapshots_ended(struct teak_store *store)
     CHECK(false);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- telling */
+/* ---------------------------------------------------------------------------------------------------------- telling */
 
 /* Of a poisoned store every installation that is under way has ended; its memory may still be at the disk. */
 static struct teak_snapshot_writer *untold(const struct snapshots *snapshots)
