@@ -6,7 +6,8 @@
  * FAILS  No space: the window stays as it is, the same call may come again. Any other error: the stream is over; what
  *        the medium has of it is found out by reading, never by trying again.
  * HOLDS  (1) in the file stand whole chunks only, and a foot only behind the last   (2) what is gone on with was
- *        synced, then read from the medium, and every chunk of it verified   (3) nothing stands behind what is gone on with
+ *        synced, then read from the medium, and every chunk of it verified
+ *        (3) nothing stands behind what is gone on with
  */
 #include <errno.h>
 #include <string.h>

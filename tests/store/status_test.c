@@ -10,6 +10,7 @@
 #include "format/key.h"
 #include "format/layout.h"
 #include "store/backends.h"
+#include "teak/snapshot.h"
 
 /* ---- the list ---- */
 
@@ -24,7 +25,7 @@ static const struct named names[] = {
     {7, "term_backwards"}, {8, "entry_too_large"}, {9, "batch_too_large"}, {10, "unknown_log"}, {11, "log_exists"},
     {12, "log_gone"}, {13, "too_many_logs"}, {14, "commit_backwards"}, {15, "vote_changed"}, {16, "below_snapshot"},
     {17, "compacted"}, {18, "beyond"}, {19, "reserved"}, {20, "wrong_thread"}, {21, "read_only"},
-    {22, "meta_too_large"}, {23, "not_found"}, {40, "full"}, {41, "no_space"}, {60, "no_directory"},
+    {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {40, "full"}, {41, "no_space"}, {60, "no_directory"},
     {61, "not_a_store"}, {62, "bad_magic"}, {63, "version"}, {64, "feature"}, {65, "block_size"}, {66, "locked"},
     {67, "read_only_fs"}, {68, "foreign_file"}, {69, "segment_missing"}, {70, "segment_short"}, {71, "damaged"},
     {72, "store_lost"}, {80, "hash_mismatch"}, {81, "decode"}, {82, "encode"}, {100, "io"}, {101, "no_memory"},
@@ -89,6 +90,23 @@ static void rest(struct teak_store *store)
         last = now;
     }
     assert_int_equal(quiet, 40);
+}
+
+static void one_stream_into_a_log_at_a_time(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("status");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    const struct teak_snapshot_offer offer = {.log = 1, .pos = {.index = 9, .term = 1}};
+    struct teak_snapshot_writer *first, *second;
+    struct teak_error error = {0};
+    rig_ok(teak_snapshot_begin(store, &offer, &first, &error), &error);
+    expect(teak_snapshot_begin(store, &offer, &second, &error), TEAK_BUSY, &error, "log 1");
+    assert_null(second);
+    teak_snapshot_abort(first);
+    rig_close(store);
+    rig_remove(rig.dir);
 }
 
 /* Log 1: entries 10..30, compacted to 14, snapshot at 12, hard state {5, 2, 20}. Log 2: fresh. */
@@ -742,6 +760,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_numbers_are_stable),
+        cmocka_unit_test(one_stream_into_a_log_at_a_time),
         cmocka_unit_test(a_refused_batch_leaves_no_trace_and_says_why),
         cmocka_unit_test(too_many_logs_are_refused_whole),
         cmocka_unit_test(looking_where_nothing_is_says_so),

@@ -329,8 +329,8 @@ struct teak_log {
     struct teak_pos snapshot; /* 0: none                                                                */
     struct teak_pos durable;  /* every entry up to it survives a power cut                              */
     struct teak_hard_state hard;
-    uint32_t meta_bytes;
     uint64_t snapshot_file_bytes; /* of the snapshot's file, teak/snapshot.h; 0: the caller keeps it    */
+    uint32_t meta_bytes;
     bool fresh;               /* nothing appended yet: the first entry may have any index               */
 };
 
