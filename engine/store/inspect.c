@@ -126,6 +126,32 @@ static enum teak_status verify_segment(struct verifying *verifying, const struct
     return status == TEAK_LOG_GONE ? TEAK_OK : status;
 }
 
+/* The snapshot of a log. Beside a writer its file may have been superseded since the store was opened. */
+static enum teak_status verify_snapshot(struct verifying *verifying, struct teak_store *store, const struct log *log,
+                                        struct teak_error *error)
+{
+    struct teak_error why = {0};
+    uint64_t bytes;
+    if (log->head.file_id == 0) return TEAK_OK;
+    const enum teak_status status = snapshot_verify(store, log, &bytes, &why);
+    if (status == TEAK_DAMAGED && why.os_errno != 0 && store->living) return TEAK_OK;
+    verifying->result->snapshots++;
+    verifying->result->bytes += bytes;
+    verifying->done += log->head.file_bytes;
+    if (status == TEAK_OK) return TEAK_OK;
+    if (status != TEAK_DAMAGED && status != TEAK_HASH_MISMATCH) {
+        if (error) *error = why;
+        return status;
+    }
+    struct teak_report *report = &verifying->report;
+    if (report->damage_count < TEAK_DAMAGE_MAX)
+        report->damage[report->damage_count] = (struct teak_damage){.offset = why.offset, .log = log->id,
+                                                                    .last = log->head.snapshot.index, .has_log = true,
+                                                                    .is_snapshot = true};
+    report->damage_count++;
+    return TEAK_OK;
+}
+
 enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damage, uint32_t room,
                              struct teak_verify_result *out, teak_progress progress, void *context,
                              struct teak_error *error)
@@ -138,10 +164,15 @@ enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damag
     const struct segments *segments = &store->segments;
     for (uint64_t number = segments->oldest; number <= segments->newest; number++)
         verifying->total += segment_at(segments, number)->frames_end;
+    for (uint32_t i = 0; i < store->logs.count; i++) verifying->total += store->logs.sorted[i]->head.file_bytes;
     enum teak_status status = TEAK_OK;
     for (uint64_t number = segments->oldest; number <= segments->newest && status == TEAK_OK; number++) {
         status = verify_segment(verifying, segment_at(segments, number), error);
         verifying->done += segment_at(segments, number)->frames_end;
+        if (progress) progress(context, verifying->done, verifying->total);
+    }
+    for (uint32_t i = 0; i < store->logs.count && status == TEAK_OK; i++) {
+        status = verify_snapshot(verifying, store, store->logs.sorted[i], error);
         if (progress) progress(context, verifying->done, verifying->total);
     }
     out->damage_count = verifying->report.damage_count;

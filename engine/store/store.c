@@ -506,7 +506,7 @@ static bool has_unfinished(const struct teak_store *store)
     /* an installation cannot end while nobody takes completions, and none more fits */
     const bool installs = snapshots_are_installing(&store->snapshots) && !tickets_are_full(&store->tickets);
     return writer_has_work(&store->writer) || durable < store->writer.data_lsn || seal_is_busy(&store->seal) ||
-           installs ||
+           installs || snapshots_are_due(store) ||
            (seal_is_due(&store->segments, durable) && !store->no_memory);
 }
 

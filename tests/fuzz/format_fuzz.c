@@ -11,6 +11,7 @@
 #include "format/frame.h"
 #include "format/segment_id.h"
 #include "format/segment_index.h"
+#include "format/snapshot_file.h"
 #include "format/superblock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -193,6 +194,48 @@ static void fuzz_summary(uint8_t *bytes, size_t size, bool repair)
     if (at != footer.summary_bytes) abort();
 }
 
+/* Head and meta, one chunk whose length the input says, and the foot of a file as long as the foot says. */
+static void fuzz_snapshot(uint8_t *bytes, size_t size, bool repair)
+{
+    if (size < 2 * HEAD_BYTES + SNAPSHOT_CHUNK_HEAD) return;
+    uint8_t *foot_bytes = bytes + HEAD_BYTES, *chunk = bytes + 2 * HEAD_BYTES;
+    struct snapshot_head head;
+    struct snapshot_foot foot;
+    struct key key;
+    uint64_t sum;
+    if (repair) {
+        put64(bytes, MAGIC_SNAPSHOT);
+        put32(bytes + offsetof(struct layout_snapshot_head, version), FORMAT_VERSION);
+        memcpy(bytes + offsetof(struct layout_snapshot_head, family), family, sizeof family);
+        memset(bytes + offsetof(struct layout_snapshot_head, zero), 0, sizeof ((struct layout_snapshot_head *)0)->zero);
+        put64(bytes + offsetof(struct layout_snapshot_head, file_id), shared_key()->salt);
+        put64(foot_bytes, MAGIC_SNAPSHOT_FOOT);
+        key_seal_head(shared_key(), bytes);
+        key_seal_head(shared_key(), foot_bytes);
+    }
+    if (snapshot_head_judge(bytes, family, &key, &head, &sum) != TEAK_OK) return;
+    if (snapshot_head_end(&head) < HEAD_BYTES + (uint64_t)head.meta_bytes) abort();
+    le64 file_bytes;
+    memcpy(&file_bytes, foot_bytes + offsetof(struct layout_snapshot_foot, file_bytes), sizeof file_bytes);
+    if (snapshot_foot_judge(foot_bytes, &key, &head, le64_get(file_bytes), &foot, &sum) == TEAK_OK &&
+        (foot.body_bytes > foot.file_bytes || snapshot_foot_offset(&head, foot.body_bytes) >= foot.file_bytes))
+        abort();
+    const uint32_t most = (uint32_t)min_u64(SNAPSHOT_CHUNK_BODY, size - 2 * HEAD_BYTES - SNAPSHOT_CHUNK_HEAD);
+    seen += snapshot_chunk_judge(&key, &head, 0, most, chunk, &sum);
+}
+
+static void fuzz_snapshot_name(uint8_t *bytes, size_t size, bool repair)
+{
+    (void)repair;
+    if (size == 0) return;
+    bytes[size - 1] = '\0';
+    struct snapshot_name name;
+    char again[SNAPSHOT_NAME_BYTES];
+    if (!snapshot_name_judge((const char *)bytes, &name)) return;
+    snapshot_name_put(&name, again);
+    if (strcmp((const char *)bytes, again) != 0) abort();
+}
+
 static void fuzz_name(uint8_t *bytes, size_t size, bool repair)
 {
     (void)repair;
@@ -211,6 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const decoders[])(uint8_t *, size_t, bool) = {
         fuzz_superblock, fuzz_identity, fuzz_frame, fuzz_table, fuzz_footer, fuzz_summary, fuzz_name,
+        fuzz_snapshot, fuzz_snapshot_name,
     };
     if (size < 1) return 0;
     uint8_t *bytes = malloc(size > 1 ? size - 1 : 1);

@@ -90,6 +90,7 @@ static void log_json(struct json *json, const struct teak_log *log)
         pos_json(json, "snapshot", &log->snapshot);
     else
         json_null(json, "snapshot");
+    json_number(json, "snapshot_file_bytes", log->snapshot_file_bytes);
     pos_json(json, "base", &log->base);
     pos_json(json, "durable", &log->durable);
     json_number(json, "life", log->life);
@@ -114,6 +115,9 @@ static void store_table(const char *directory, const struct teak_store_info *inf
         printf("  cut        %s in %s that nobody was told of, in %016" PRIx64 ".seg at %" PRIu64 "\n",
                human_bytes(report->cut_bytes).text, human_of(report->cut_frames, "frame", "frames").text,
                report->cut_segment, report->cut_offset);
+    if (report->snapshot_files > 0)
+        printf("  snapshots  %s, %" PRIu32 " missing\n", human_of(report->snapshot_files, "file", "files").text,
+               report->snapshots_missing);
     if (report->unknown_count > 0)
         printf("  unknown    %s in the directory, %s first\n",
                human_of(report->unknown_count, "foreign name", "foreign names").text, report->unknown[0]);
@@ -137,9 +141,11 @@ static void log_table(const struct teak_log *log)
     char snapshot[48] = "-";
     if (log->snapshot.index != 0) snprintf(snapshot, sizeof(snapshot), "%" PRIu64, log->snapshot.index);
     printf("%20" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %8" PRIu64 "  %10s   term %" PRIu64
-           ", vote %" PRIu64 ", commit %" PRIu64 "\n",
+           ", vote %" PRIu64 ", commit %" PRIu64,
            log->id, log->first, log->last.index, log->durable.index, log->last.term, snapshot, log->hard.term,
            log->hard.vote, log->hard.commit);
+    if (log->snapshot_file_bytes > 0) printf(", snapshot of %s", human_bytes(log->snapshot_file_bytes).text);
+    printf("\n");
 }
 
 /* -------------------------------------------------------------------------------------------------------- gathering */

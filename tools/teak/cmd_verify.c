@@ -61,6 +61,7 @@ static void show_json(const struct verify *run)
     json_number(&json, "segments", run->result.segments);
     json_number(&json, "frames", run->result.frames);
     json_number(&json, "entries", run->result.entries);
+    json_number(&json, "snapshots", run->result.snapshots);
     json_number(&json, "bytes", run->result.bytes);
     findings_damage_json(&json, run->damage, run->listed, run->count);
     findings_report_json(&json, &run->report, run->open_answer);
@@ -76,6 +77,8 @@ static void show_text(const struct verify *run)
     printf("whole: %s, %s, %s, %s in %.2f s\n", human_of(run->result.segments, "segment", "segments").text,
            human_of(run->result.frames, "frame", "frames").text,
            human_of(run->result.entries, "entry", "entries").text, human_bytes(run->result.bytes).text, seconds);
+    if (run->result.snapshots > 0)
+        printf("whole: %s\n", human_of(run->result.snapshots, "snapshot", "snapshots").text);
 }
 
 /* Fills everything of `run` that is shown. Returns the exit status. */

@@ -30,6 +30,11 @@ void findings_damage(FILE *out, const struct teak_damage *damage, uint32_t liste
 {
     for (uint32_t i = 0; i < listed; i++) {
         const struct teak_damage *at = &damage[i];
+        if (at->is_snapshot) {
+            fprintf(out, "damaged: the snapshot of log %" PRIu64 " up to index %" PRIu64 ", its file at %" PRIu64 "\n",
+                    at->log, at->last, at->offset);
+            continue;
+        }
         fprintf(out, "damaged: " SEGMENT_NAME " at %" PRIu64 ": ", at->segment, at->offset);
         if (at->has_log && at->first == at->last)
             fprintf(out, "log %" PRIu64 ", entry %" PRIu64, at->log, at->first);
@@ -53,7 +58,11 @@ void findings_damage_json(struct json *json, const struct teak_damage *damage, u
         char file[SEGMENT_NAME_BYTES];
         snprintf(file, sizeof(file), SEGMENT_NAME, at->segment);
         json_object(json, NULL);
-        json_text(json, "file", file);
+        if (at->is_snapshot)
+            json_null(json, "file");
+        else
+            json_text(json, "file", file);
+        json_bool(json, "snapshot", at->is_snapshot);
         json_number(json, "offset", at->offset);
         json_number(json, "first_lsn", at->first_lsn);
         json_number(json, "last_lsn", at->last_lsn);

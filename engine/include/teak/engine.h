@@ -113,6 +113,7 @@ struct teak_damage {
     uint64_t first_lsn, last_lsn;
     uint64_t log, first, last;   /* entries of one log that are hurt or missing           */
     bool has_log;
+    bool is_snapshot;            /* of the log's snapshot file: `last` is its index, `offset` is in it */
 };
 enum { TEAK_DAMAGE_MAX = 32, TEAK_UNKNOWN_NAMES_MAX = 8, TEAK_SNAPSHOTS_MISSING_MAX = 8 };
 

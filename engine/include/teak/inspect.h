@@ -46,11 +46,12 @@ typedef void (*teak_progress)(void *context, uint64_t done, uint64_t total);
 
 struct teak_verify_result {
     uint64_t segments, frames, entries, bytes;
+    uint64_t snapshots;    /* files of snapshots */
     uint32_t damage_count; /* may exceed the room that was given */
 };
 
 /* teak_verify: read every frame and every index of a store opened with read_only, and check every sum.
- * Does      Lists what is damaged: files, logs, index ranges. Only what is invalid twice under one salt is damaged.
+ * Does      Snapshot files are read too. Lists what is damaged: files, logs, index ranges. Only what is invalid twice under one salt is damaged.
  *           What the writer recycles meanwhile is passed over.
  * Threads   The driving thread.
  * Fails     DAMAGED (damage was found; the list says what) · IO · NO_MEMORY. */

@@ -108,8 +108,8 @@ TEAK_API enum teak_status teak_snapshot_install(struct teak_snapshot_writer *wri
  * what does not fill 65,520 bytes, or cannot be written, is lost. */
 TEAK_API void teak_snapshot_suspend(struct teak_snapshot_writer *writer);
 
-/* teak_snapshot_abort: forget it; its file goes. Owner: the writer is gone. Threads: driving. NULL is fine. Fails:
- * never. */
+/* teak_snapshot_abort: forget it; its file goes with the next chores, or with teak_close. A crash before that leaves it
+ * as a suspended one. Owner: the writer is gone. Threads: driving. NULL is fine. Fails: never. */
 TEAK_API void teak_snapshot_abort(struct teak_snapshot_writer *writer);
 
 /* ------------------------------------------------------------------------------------------------------- stream out */
