@@ -51,8 +51,8 @@ struct teak_verify_result {
 };
 
 /* teak_verify: read every frame and every index of a store opened with read_only, and check every sum.
- * Does      Snapshot files are read too. Lists what is damaged: files, logs, index ranges. Only what is invalid twice under one salt is damaged.
- *           What the writer recycles meanwhile is passed over.
+ * Does      Snapshot files are read too. Lists what is damaged: files, logs, index ranges. Only what is invalid twice
+ *           under one salt is damaged. What the writer recycles meanwhile is passed over.
  * Threads   The driving thread.
  * Fails     DAMAGED (damage was found; the list says what) · IO · NO_MEMORY. */
 TEAK_API enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damage, uint32_t room,
