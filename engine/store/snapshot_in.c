@@ -394,6 +394,8 @@ enum teak_status teak_snapshot_begin(struct teak_store *store, const struct teak
     *out = NULL;
     enum teak_status status = store_guard_writing(store, error);
     if (status == TEAK_OK) status = check_offer(store, offer, error);
+    /* who waits for room is driven on, also with completions that he does not take */
+    if (status == TEAK_FULL) store->starved = store->unstarted = true;
     if (status == TEAK_OK) status = make_directory(store, error);
     if (status != TEAK_OK) return status;
     struct snapshots *snapshots = &store->snapshots;

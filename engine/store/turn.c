@@ -151,7 +151,10 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
         store->chore_ended = true;
         return;
     }
-    case ERRAND_SNAPSHOT: snapshots_ended(store); return;
+    case ERRAND_SNAPSHOT:
+        snapshots_ended(store);
+        store->chore_ended = true;
+        return;
     }
 }
 

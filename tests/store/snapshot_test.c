@@ -414,7 +414,7 @@ static void an_old_file_goes_when_the_new_record_is_durable_and_who_reads_it_rea
     faulty->holds_writes = true; /* frames do not land; chores do */
     struct teak_error error = {0};
     rig_ok(teak_snapshot_install(writer, keep_nothing, 5, &error), &error);
-    for (int i = 0; i < 100 && rig_log(store, 1).snapshot.index != 20; i++)
+    for (int i = 0; i < 10000 && rig_log(store, 1).snapshot.index != 20; i++)
         rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
     for (int i = 0; i < 50; i++) rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
     assert_int_equal(rig_log(store, 1).snapshot.index, 20); /* admitted, not durable */
@@ -467,6 +467,41 @@ static void opening_removes_nothing_and_the_first_chores_what_no_record_names(vo
     assert_true(rig_has(&rig, "snapshots/2.part"));
     assert_true(rig_has(&rig, "snapshots/README"));
     expect_snapshot(store, 1, 10, 1, 100);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void who_waits_for_a_removal_is_driven_on_without_taking_completions(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("snapshot");
+    const struct teak_options options = backend_options();
+    struct faulty *faulty;
+    struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    rig_create(store, 1);
+    rig_drain(store);
+    settle(store);
+    const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 1, CHUNK);
+    struct teak_snapshot_writer *writer = begin_in(store, &offer);
+    write_in(writer, 1, CHUNK);
+    teak_snapshot_abort(writer);
+    faulty->holds_chores = true;
+    for (int i = 0; i < 10000 && store->snapshots.step != SNAPSHOT_REMOVE; i++)
+        teak_poll(store, 1000000, NULL, 0, NULL, NULL);
+    assert_int_equal(teak_snapshot_begin(store, &offer, &writer, NULL), TEAK_FULL);
+    rig_append(store, 1, 1, 1, 1, 100);
+    for (int i = 0; i < 10000 && rig_log(store, 1).durable.index == 0; i++) /* its completion stays there */
+        teak_poll(store, 1000000, NULL, 0, NULL, NULL);
+    assert_int_equal(rig_log(store, 1).durable.index, 1);
+    faulty_release_all(faulty);
+    enum teak_status status = TEAK_FULL;
+    for (int i = 0; i < 1000 && status == TEAK_FULL; i++) {
+        teak_poll(store, 1000000, NULL, 0, NULL, NULL); /* does not wait: there is something to be told */
+        usleep(200);
+        status = teak_snapshot_begin(store, &offer, &writer, NULL);
+    }
+    assert_int_equal(status, TEAK_OK);
+    teak_snapshot_abort(writer);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -632,6 +667,7 @@ static void without_space_a_stream_waits_and_goes_on(void **state)
     struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
     rig_create(store, 1);
     rig_drain(store);
+    settle(store);
     const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 1, 9 * CHUNK + 1);
     struct teak_snapshot_writer *writer = begin_in(store, &offer);
     faulty_arm(faulty, DISK_OPEN, 2, ENOSPC); /* the first looks for what an interrupted stream left */
@@ -782,7 +818,7 @@ static void a_poisoned_store_installs_nothing(void **state)
     struct teak_completion done[8];
     uint32_t count = 0;
     bool poisoned = false, told = false;
-    for (int i = 0; i < 100 && !(poisoned && told); i++) {
+    for (int i = 0; i < 10000 && !(poisoned && told); i++) {
         if (teak_poll(store, 1000000, done, 8, &count, &error) == TEAK_POISONED) break;
         for (uint32_t at = 0; at < count; at++) {
             poisoned |= done[at].tag == 0 && done[at].status == TEAK_POISONED;
@@ -1108,6 +1144,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_that_became_stale_changes_nothing),
         cmocka_unit_test(an_old_file_goes_when_the_new_record_is_durable_and_who_reads_it_reads_on),
         cmocka_unit_test(opening_removes_nothing_and_the_first_chores_what_no_record_names),
+        cmocka_unit_test(who_waits_for_a_removal_is_driven_on_without_taking_completions),
         cmocka_unit_test(rot_is_told_wherever_it_is),
         cmocka_unit_test(a_chunk_of_an_earlier_attempt_is_found_out_by_the_chain),
         cmocka_unit_test(without_space_a_stream_waits_and_goes_on),
