@@ -21,6 +21,7 @@
 #ifndef TEAK_OS_DISK_H
 #define TEAK_OS_DISK_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -125,6 +126,8 @@ struct disk_ops {
     uint64_t (*register_memory)(struct disk *disk, void *data, uint64_t bytes);
     int (*drop_cache)(struct disk *disk, int32_t file);
     int (*event_fd)(struct disk *disk);
+    int (*listen)(struct disk *disk);
+    void (*wake)(struct disk *disk);
     uint64_t (*now)(struct disk *disk);
     void (*pause)(struct disk *disk, uint64_t ns);
     int (*entropy)(struct disk *disk, void *out, size_t bytes);
@@ -138,6 +141,7 @@ struct disk {
     const struct disk_ops *ops;
     struct disk_counters counters; /* owner thread */
     uint64_t submitted, collected; /* operations ever given, and handed back; owner thread */
+    bool woken;                    /* collect ended early for disk_wake. Owner thread, which sets it back */
 };
 
 /* Do `op` now. Returns op->error. Any thread, one op per thread at a time; never while the same op is submitted. */
@@ -215,6 +219,17 @@ static inline int disk_drop_cache(struct disk *disk, int32_t file) { return disk
 /* A descriptor that becomes readable when a completion is there, for epoll and its kin. Made at the first call (after
  * attach), owned by the disk. A negative errno where it cannot be had. */
 static inline int disk_event_fd(struct disk *disk) { return disk->ops->event_fd(disk); }
+
+/* From now on collect can be woken by other threads. Owner thread, after attach; idempotent. 0, or an errno: ENOSYS
+ * where there is no way (both ops may be NULL in a disk that is not real). */
+static inline int disk_listen(struct disk *disk)
+{
+    return disk->ops->listen && disk->ops->wake ? disk->ops->listen(disk) : ENOSYS;
+}
+
+/* A collect that waits, or else the next that would, ends early with `woken` set: one for any number of wakes before
+ * it. A collect with nothing out does not wait, and may leave the wake for the next. Any thread, after listen. */
+static inline void disk_wake(struct disk *disk) { disk->ops->wake(disk); }
 
 static inline uint64_t disk_now(struct disk *disk) { return disk->ops->now(disk); } /* ns, CLOCK_MONOTONIC */
 static inline void disk_pause(struct disk *disk, uint64_t ns) { disk->ops->pause(disk, ns); } /* nothing is out */

@@ -54,6 +54,7 @@ struct posix {
     uint32_t chores_running;   /* holds: < workers */
     uint32_t idle;             /* workers that wait on `work` */
     bool owner_waits;
+    bool rung;                 /* wake() was called since collect() looked */
     bool stopping;             /* close(): a worker that finds nothing to take ends */
     int event;                 /* eventfd, -1: none was asked for */
     struct plain_tally tally;  /* of all workers, since collect() took it last */
@@ -183,7 +184,7 @@ static void wait_for_end(struct posix *posix, uint64_t wait_ns)
     const struct timespec deadline = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
     int result = 0;
     posix->owner_waits = true;
-    while (!posix->ended.first && result != ETIMEDOUT)
+    while (!posix->ended.first && !posix->rung && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&posix->ends, &posix->lock, &deadline);
     posix->owner_waits = false;
 }
@@ -231,6 +232,8 @@ static uint32_t posix_collect(struct disk *disk, struct disk_op **done, uint32_t
         pthread_mutex_lock(&posix->lock);
         hand_over(posix);
         if (wait_ns > 0 && !posix->ended.first) wait_for_end(posix, wait_ns);
+        disk->woken |= posix->rung;
+        posix->rung = false;
         count = take_ended(posix, done, max);
         count_tally(posix, &posix->tally);
         pthread_mutex_unlock(&posix->lock);
@@ -251,6 +254,21 @@ static int posix_event_fd(struct disk *disk)
     if (posix->ended.first) signal_event(posix);
     pthread_mutex_unlock(&posix->lock);
     return event;
+}
+
+static int posix_listen(struct disk *disk)
+{
+    (void)disk;
+    return 0;
+}
+
+static void posix_wake(struct disk *disk)
+{
+    struct posix *posix = posix_of(disk);
+    pthread_mutex_lock(&posix->lock);
+    posix->rung = true;
+    if (posix->owner_waits) pthread_cond_signal(&posix->ends);
+    pthread_mutex_unlock(&posix->lock);
 }
 
 /* ---- the rest ---- */
@@ -313,6 +331,8 @@ static const struct disk_ops posix_ops = {
     .register_memory = posix_register_memory,
     .drop_cache = plain_drop_cache,
     .event_fd = posix_event_fd,
+    .listen = posix_listen,
+    .wake = posix_wake,
     .now = plain_now,
     .pause = plain_pause,
     .entropy = plain_entropy,

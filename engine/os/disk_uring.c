@@ -10,7 +10,7 @@
  *        A kind the kernel has no opcode for is done inline by plain calls and comes back like the others.
  * FAILS  Opening says EPERM, ENOSYS or ENOMEM where there is no ring: "take posix". Later only operations fail; an
  *        error of the ring itself other than EINTR, EAGAIN, EBUSY, ENOMEM is a bug, and CHECKed.
- * HOLDS  (1) one CQE for each SQE, and a CQ of twice DISK_SUBMITTED_MAX: it cannot overflow
+ * HOLDS  (1) one CQE for each SQE, and a CQ of twice DISK_SUBMITTED_MAX: it cannot overflow (the bell has one)
  *        (2) at most CHORES_MAX chores that may need a kernel worker are in the ring; io-wq has more than that
  *        (3) collect() leaves nothing that could be started, or the event fd readable: a host that waits is woken
  *        (4) the LOCK lies in the ring's file table, and the kernel keeps the table until the last request has ended:
@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -75,6 +76,8 @@ struct uring {
     int guard;                 /* our own descriptor of the LOCK; -1: none */
     int event;                 /* eventfd registered with the ring; -1: none was asked for */
     bool event_is_clear;       /* nothing was out since the event fd was read: it need not be read again */
+    int bell;                  /* eventfd that wake() writes; -1: nobody listens */
+    bool bell_is_watched;      /* a poll of it is in the ring: one CQE of its own */
 };
 
 static struct uring *uring_of(struct disk *disk) { return (struct uring *)disk; }
@@ -283,14 +286,56 @@ static void land(struct uring *uring, struct disk_op *op, int32_t result)
     }
 }
 
-/* Makes no call: what is in the CQ, and what has ended inline. */
+/* ---- the bell ---- */
+
+static int uring_listen(struct disk *disk)
+{
+    struct uring *uring = uring_of(disk);
+    if (uring->bell >= 0) return 0;
+    uring->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return uring->bell >= 0 ? 0 : errno;
+}
+
+static void uring_wake(struct disk *disk)
+{
+    const uint64_t one = 1;
+    const ssize_t wrote = write(uring_of(disk)->bell, &one, sizeof one);
+    CHECK(wrote == (ssize_t)sizeof one || errno == EAGAIN);
+}
+
+/* Asked for once, answered once. The bell that rang before it is watched is heard at once. */
+static void watch_bell(struct uring *uring)
+{
+    if (uring->bell < 0 || uring->bell_is_watched) return;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+    if (!sqe) return; /* the next turn of the loop that follows has room */
+    io_uring_prep_poll_add(sqe, uring->bell, POLLIN);
+    io_uring_sqe_set_data(sqe, &uring->bell);
+    uring->bell_is_watched = true;
+}
+
+static void land_bell(struct uring *uring, int32_t result)
+{
+    uint64_t times;
+    const ssize_t got = read(uring->bell, &times, sizeof times);
+    CHECK(result >= 0 && (got == (ssize_t)sizeof times || errno == EAGAIN));
+    uring->bell_is_watched = false;
+    uring->disk.woken = true;
+}
+
+/* ---- out of the CQ ---- */
+
+/* Makes no call but for the bell: what is in the CQ, and what has ended inline. */
 static uint32_t reap(struct uring *uring, struct disk_op **done, uint32_t max, uint32_t count)
 {
     unsigned head;
     unsigned landed = 0;
     struct io_uring_cqe *cqe;
     io_uring_for_each_cqe(&uring->ring, head, cqe) {
-        land(uring, (struct disk_op *)(uintptr_t)cqe->user_data, cqe->res);
+        if (cqe->user_data == (uintptr_t)&uring->bell)
+            land_bell(uring, cqe->res);
+        else
+            land(uring, (struct disk_op *)(uintptr_t)cqe->user_data, cqe->res);
         landed++;
     }
     io_uring_cq_advance(&uring->ring, landed);
@@ -419,9 +464,11 @@ static uint32_t uring_collect(struct disk *disk, struct disk_op **done, uint32_t
         push(uring);
         count = reap(uring, done, max, count);
         if (may_push(uring)) continue;
+        if (wait_ns > 0) watch_bell(uring);
         const bool unsent = io_uring_sq_ready(&uring->ring) > 0;
-        const uint64_t left = count > 0 || may_start(uring) ? 0 : time_left(uring, wait_ns, began);
-        const bool enough = count > 0 || uring->ended.first || (entered && left == 0);
+        const bool in_vain = count > 0 || disk->woken || may_start(uring);
+        const uint64_t left = in_vain ? 0 : time_left(uring, wait_ns, began);
+        const bool enough = count > 0 || uring->ended.first || disk->woken || (entered && left == 0);
         if (!unsent && (uring->in_ring == 0 || (enough && (entered || !must_enter)))) break;
         enter(uring, left);
         entered = true;
@@ -535,6 +582,7 @@ static void uring_close(struct disk *disk)
     /* It goes back to the allocator, which may hand it to anyone: a child that touched it would die. */
     if (uring->unshared_bytes > 0) (void)madvise(uring->unshared, uring->unshared_bytes, MADV_DOFORK);
     if (uring->event >= 0) close(uring->event);
+    if (uring->bell >= 0) close(uring->bell);
     heap_give(uring);
 }
 
@@ -555,6 +603,8 @@ static const struct disk_ops uring_ops = {
     .register_memory = uring_register_memory,
     .drop_cache = plain_drop_cache,
     .event_fd = uring_event_fd,
+    .listen = uring_listen,
+    .wake = uring_wake,
     .now = plain_now,
     .pause = plain_pause,
     .entropy = plain_entropy,
@@ -609,6 +659,7 @@ int disk_uring_open(struct disk **out)
     uring->size_limit = plain_size_limit();
     uring->guard = -1;
     uring->event = -1;
+    uring->bell = -1;
     int error = create_ring(&uring->ring);
     if (error != 0) goto free_uring;
     error = ask_opcodes(uring);

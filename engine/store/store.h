@@ -13,6 +13,7 @@
 #include "store/snapshots.h"
 #include "store/ticket.h"
 #include "store/writer.h"
+#include "teak/committer.h"
 #include "teak/engine.h"
 
 enum store_phase {
@@ -58,6 +59,7 @@ struct teak_store {
     bool chore_ended;                 /* in this turn, or tables have grown                        */
     bool unstarted;                   /* since the last start something came that may let more start */
     bool no_memory;                   /* the chores could not grow what admission needs           */
+    bool can_be_woken;                /* a committer's: polling waits though nothing is awaited, until disk_wake */
     bool closing;                     /* the clean mark is written: nothing may come behind it    */
     /* reader.c */
     uint32_t open_sealed;             /* sealed segments with a descriptor                        */
@@ -75,5 +77,10 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
 /* The calling thread drives the store, or becomes the one that does; and the store may write. For public calls. */
 enum teak_status store_guard(struct teak_store *store, struct teak_error *error);
 enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error);
+
+/* teak_committer_open on such a disk. */
+enum teak_status committer_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                   const struct teak_committer_options *own, struct teak_committer **out,
+                                   struct teak_report *report, struct teak_error *error);
 
 #endif

@@ -126,7 +126,7 @@ static void mark_idle(struct teak_store *store)
         writer->ends_in_mark = true; /* no room: the next segment's checkpoint says it */
 }
 
-static uint32_t at_disk(const struct teak_store *store)
+uint32_t turn_at_disk(const struct teak_store *store)
 {
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
            store->snapshots.waiting;
@@ -207,20 +207,23 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
     for (;;) {
         start(store, final);
         const uint64_t deadline = min_u64(until, turn_deadline(store));
-        if (at_disk(store) == 0 && deadline == UINT64_MAX) return; /* nothing will ever happen */
+        const bool will_move = turn_at_disk(store) > 0 || deadline <= store->now_ns;
+        if (!will_move && (deadline == UINT64_MAX || store->can_be_woken)) return; /* not by waiting here */
         const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final ||
-                                snapshots_are_installing(&store->snapshots);
+                                store->can_be_woken || snapshots_are_installing(&store->snapshots);
         const bool has_moved = can_tell || (store->starved && store->chore_ended);
         const bool is_over = store->now_ns >= until || !is_awaited || has_moved;
         const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;
         uint32_t count = 0;
-        if (at_disk(store) > 0)
+        if (turn_at_disk(store) > 0)
             count = disk_collect(store->disk, done, COLLECT_MAX, pause);
         else if (pause > 0)
             disk_pause(store->disk, pause); /* with nothing out the disk would not wait */
         store->now_ns = disk_now(store->disk);
         settle(store, done, count);
-        if (is_over || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
+        const bool was_woken = store->disk->woken;
+        store->disk->woken = false;
+        if (is_over || was_woken || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
         if (store->starved && store->chore_ended) return;
     }
 }

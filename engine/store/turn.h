@@ -12,12 +12,15 @@
 
 struct teak_store;
 
-/* Drive the store until a completion can be handed out, something a starved caller waits for has moved, or `wait_ns`
- * has passed. `final`: also make an idle mark safe (closing). */
+/* Drive the store until a completion can be handed out, something a starved caller waits for has moved, somebody woke
+ * the disk, or `wait_ns` has passed. `final`: also make an idle mark safe (closing). */
 void turn(struct teak_store *store, uint64_t wait_ns, bool final);
 
 /* When the next turn is due even if the disk stays silent; UINT64_MAX: not. */
 uint64_t turn_deadline(const struct teak_store *store);
+
+/* Operations at the disk: something will come back. Where there is none a store that can be woken does not wait. */
+uint32_t turn_at_disk(const struct teak_store *store);
 
 /* A completion can be handed out. */
 bool turn_has_completion(const struct teak_store *store);

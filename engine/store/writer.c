@@ -12,6 +12,7 @@
 #include "store/failure.h"
 #include "store/locate.h"
 #include "store/store.h"
+#include "teak/committer.h"
 
 enum { RESERVE_SLACK = 1024, RESERVE_PART = 8 };
 enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
@@ -123,6 +124,8 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
         logs_want_free(&store->logs, (uint32_t)min_u64(batch->count, store->limits.logs), 0, false);
         return fail_log(error, TEAK_FULL, op->log);
     }
+    if (store->writer.naming && op->op == TEAK_OP_ENTRIES && op->index == TEAK_INDEX_NEXT)
+        store->writer.naming[i].index = log->staged.last.index + 1; /* of a fresh log: 1 */
     const uint64_t meta_before = align_up(log->staged.meta_bytes, 8);
     const bool alive_before = log->staged.alive;
     const struct staged_terms terms = {.log = log, .batch = batch, .upto = i};
@@ -551,6 +554,8 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
     struct writer *writer = &store->writer;
     const struct teak_op *op = batch->ops;
     if (batch->count != 1 || op->op != TEAK_OP_ENTRIES || !writer->joinable || writer->reserved) return false;
+    if (writer->naming && op->log == writer->join_log && op->index == TEAK_INDEX_NEXT)
+        writer->naming->index = writer->join_index;
     if (op->log != writer->join_log || op->index != writer->join_index || op->term != writer->join_term ||
         op->kind != writer->join_kind)
         return false;

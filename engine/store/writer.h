@@ -62,6 +62,7 @@ struct writer {
     uint64_t batch;         /* number of the batch being judged                       */
     struct writer_snapshot snapshot; /* the batch at hand installs a file                     */
     uint32_t want_effects;  /* effects that a refused batch would have needed         */
+    struct teak_op *naming; /* the batch's operations, if TEAK_INDEX_NEXT in them is to become an index; else NULL */
     /* counted */
     uint64_t batches, entries, payload_bytes, frames, frame_bytes, padding_bytes, full, stalls;
 };

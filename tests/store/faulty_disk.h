@@ -5,6 +5,7 @@
 #define TEAK_TESTS_FAULTY_DISK_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ struct faulty {
     uint64_t struck;    /* how often it came to that                             */
     /* a slow device */
     bool holds_writes, holds_syncs, holds_chores;
+    bool is_patient;    /* a wait without a limit is no giving up                */
+    atomic_bool rung;   /* disk_wake                                             */
     struct disk_op *held[FAULTY_HELD_MAX], *failed[FAULTY_HELD_MAX];
     uint32_t held_count, failed_count;
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
@@ -124,7 +127,7 @@ static inline uint32_t faulty_collect(struct disk *disk, struct disk_op **done, 
 {
     struct faulty *faulty = faulty_of(disk);
     const bool idle = faulty->real->submitted == faulty->real->collected;
-    if (idle && faulty->held_count > 0 && faulty->failed_count == 0 && wait_ns == UINT64_MAX)
+    if (idle && faulty->held_count > 0 && faulty->failed_count == 0 && wait_ns == UINT64_MAX && !faulty->is_patient)
         faulty_fail_held(faulty, ECANCELED); /* the store is being given up */
     uint32_t count = 0;
     while (count < max && faulty->failed_count > 0) {
@@ -138,6 +141,8 @@ static inline uint32_t faulty_collect(struct disk *disk, struct disk_op **done, 
         wait_ns = 0;
     }
     count += disk_collect(faulty->real, done + count, max - count, wait_ns);
+    disk->woken = atomic_exchange(&faulty->rung, false);
+    faulty->real->woken = false;
     disk->counters = faulty->real->counters;
     return count;
 }
@@ -181,6 +186,12 @@ static inline int faulty_drop_cache(struct disk *disk, int32_t file)
     return disk_drop_cache(faulty_of(disk)->real, file);
 }
 static inline int faulty_event_fd(struct disk *disk) { return disk_event_fd(faulty_of(disk)->real); }
+static inline int faulty_listen(struct disk *disk) { return disk_listen(faulty_of(disk)->real); }
+static inline void faulty_wake(struct disk *disk)
+{
+    atomic_store(&faulty_of(disk)->rung, true);
+    disk_wake(faulty_of(disk)->real);
+}
 static inline uint64_t faulty_now(struct disk *disk) { return disk_now(faulty_of(disk)->real); }
 static inline void faulty_pause(struct disk *disk, uint64_t ns) { disk_pause(faulty_of(disk)->real, ns); }
 static inline int faulty_entropy(struct disk *disk, void *out, size_t bytes)
@@ -208,6 +219,7 @@ static inline struct faulty *faulty_make(enum teak_backend backend)
         .attach = faulty_attach, .list = faulty_list, .stat = faulty_stat, .probe = faulty_probe, .lock = faulty_lock,
         .guard = faulty_guard, .is_named = faulty_is_named, .map = faulty_map, .unmap = faulty_unmap,
         .register_memory = faulty_register, .drop_cache = faulty_drop_cache, .event_fd = faulty_event_fd,
+        .listen = faulty_listen, .wake = faulty_wake,
         .now = faulty_now, .pause = faulty_pause, .entropy = faulty_entropy, .is_process_alive = faulty_is_alive,
         .process_id = faulty_process_id, .close = faulty_close,
     };

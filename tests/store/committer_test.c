@@ -1,0 +1,747 @@
+/* committer_test.c: one store, many threads. What each of them was told is there, in the order in which it asked;
+ * nobody is forgotten, whatever fails or closes meanwhile.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "store/backends.h"
+#include "teak/committer.h"
+
+enum { THREADS = 16, EACH = 60, ENTRY = 40 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct teak_options options_here(void)
+{
+    struct teak_options options = backend_options();
+    options.segment_bytes = 1 << 20;
+    return options;
+}
+
+static struct teak_committer *open_with(const struct rig *rig, const struct teak_committer_options *own)
+{
+    const struct teak_options options = options_here();
+    struct teak_committer *committer;
+    struct teak_error error = {0};
+    rig_ok(teak_committer_open(rig->dir, &options, own, &committer, NULL, &error), &error);
+    return committer;
+}
+
+static struct teak_committer *open_faulty(const struct rig *rig, const struct teak_committer_options *own,
+                                          struct faulty **out)
+{
+    const struct teak_options options = options_here();
+    struct teak_committer *committer;
+    struct teak_error error = {0};
+    *out = faulty_make(backend_now);
+    assert_non_null(*out);
+    rig_ok(committer_open_on(&(*out)->disk, rig->dir, &options, own, &committer, NULL, &error), &error);
+    return committer;
+}
+
+static void close_it(struct teak_committer *committer)
+{
+    struct teak_error error = {0};
+    rig_ok(teak_committer_close(committer, &error), &error);
+}
+
+static enum teak_status commit_op(struct teak_committer *committer, struct teak_op op, struct teak_error *error)
+{
+    return teak_committer_commit(committer, &(struct teak_batch){.ops = &op, .count = 1}, NULL, error);
+}
+
+static void create(struct teak_committer *committer, uint64_t log)
+{
+    struct teak_error error = {0};
+    rig_ok(commit_op(committer, (struct teak_op){.op = TEAK_OP_CREATE, .log = log}, &error), &error);
+}
+
+/* Threads of a test run with cmocka's asserts only in the one that joins them: what they find lies in `wrong`. */
+struct crew {
+    struct teak_committer *committer;
+    uint32_t logs;
+    atomic_uint wrong;
+    atomic_bool stop;
+};
+
+struct hand {
+    struct crew *crew;
+    pthread_t id;
+    uint32_t number, count;
+    uint64_t indexes[EACH];
+    enum teak_status last;
+    uint64_t done;
+};
+
+static void start(struct hand *hands, uint32_t count, struct crew *crew, void *(*run)(void *))
+{
+    for (uint32_t i = 0; i < count; i++) {
+        hands[i] = (struct hand){.crew = crew, .number = i};
+        assert_int_equal(pthread_create(&hands[i].id, NULL, run, &hands[i]), 0);
+    }
+}
+
+static void join(struct hand *hands, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) assert_int_equal(pthread_join(hands[i].id, NULL), 0);
+}
+
+/* A callback, and a call. */
+static void set(struct teak_request *of, void *context)
+{
+    (void)of;
+    atomic_store((atomic_bool *)context, true);
+}
+
+static void look(struct teak_store *store, void *context) { teak_stats(store, context); }
+
+static struct teak_store *reopen(const struct rig *rig)
+{
+    const struct teak_options options = options_here();
+    return rig_open_with(rig, &options, NULL);
+}
+
+/* ---- many threads ---- */
+
+static void *append_next(void *argument)
+{
+    struct hand *hand = argument;
+    struct crew *crew = hand->crew;
+    for (; hand->count < EACH; hand->count++) {
+        const uint64_t word[2] = {hand->number, hand->count};
+        const uint64_t log = 1 + hand->number % crew->logs;
+        struct teak_error error = {0};
+        hand->last = teak_committer_append(crew->committer, log, TEAK_INDEX_NEXT, 1, word, sizeof word,
+                                           &hand->indexes[hand->count], &error);
+        if (hand->last != TEAK_OK) atomic_fetch_add(&crew->wrong, 1);
+    }
+    return NULL;
+}
+
+/* Every index once; what stands there is what the thread that was told of it wrote; a thread's own are in order. */
+static void expect_all_of(struct teak_store *store, const struct hand *hands, uint32_t logs)
+{
+    for (uint64_t log = 1; log <= logs; log++) {
+        uint64_t next = 1;
+        struct teak_cursor *cursor;
+        struct teak_error error = {0};
+        rig_ok(teak_cursor_open(store, log, 1, &cursor, &error), &error);
+        for (;;) {
+            struct teak_entry entries[32];
+            uint32_t count;
+            rig_ok(teak_cursor_read(cursor, 1 << 20, entries, 32, &count, &error), &error);
+            if (count == 0) break;
+            for (uint32_t i = 0; i < count; i++, next++) {
+                uint64_t word[2];
+                assert_int_equal(entries[i].bytes, sizeof word);
+                memcpy(word, entries[i].data, sizeof word);
+                assert_true(word[0] < THREADS && word[1] < EACH && word[0] % logs == log - 1);
+                assert_int_equal(hands[word[0]].indexes[word[1]], next);
+                if (word[1] > 0) assert_true(hands[word[0]].indexes[word[1] - 1] < next);
+            }
+        }
+        teak_cursor_close(cursor);
+        uint64_t wanted = 0;
+        for (uint32_t i = 0; i < THREADS; i++) wanted += i % logs == log - 1 ? EACH : 0;
+        assert_int_equal(next, wanted + 1);
+        assert_int_equal(rig_log(store, log).durable.index, wanted);
+    }
+}
+
+static void run_crew(uint32_t logs, const struct teak_committer_options *own)
+{
+    const struct rig rig = rig_make("committer");
+    struct crew crew = {.committer = open_with(&rig, own), .logs = logs};
+    static struct hand hands[THREADS];
+    for (uint64_t log = 1; log <= logs; log++) create(crew.committer, log);
+    start(hands, THREADS, &crew, append_next);
+    join(hands, THREADS);
+    assert_int_equal(crew.wrong, 0);
+    close_it(crew.committer);
+    struct teak_store *store = reopen(&rig);
+    expect_all_of(store, hands, logs);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void threads_share_a_log(void **state)
+{
+    (void)state;
+    run_crew(1, NULL);
+}
+
+static void threads_have_logs_of_their_own(void **state)
+{
+    (void)state;
+    run_crew(THREADS, NULL);
+}
+
+static void threads_share_a_log_without_gathering(void **state)
+{
+    (void)state;
+    run_crew(3, &(struct teak_committer_options){.never_gather = true});
+}
+
+static void threads_share_a_log_gathering_long(void **state)
+{
+    (void)state;
+    run_crew(2, &(struct teak_committer_options){.gather_ns = 20000000});
+}
+
+/* ---- what a batch may say ---- */
+
+static void a_batch_learns_its_indexes(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_committer *committer = open_with(&rig, NULL);
+    struct teak_error error = {0};
+    const struct teak_bytes two[2] = {{"a", 1}, {"bc", 2}};
+    const struct teak_op ops[] = {
+        {.op = TEAK_OP_CREATE, .log = 1},
+        {.op = TEAK_OP_ENTRIES, .log = 1, .index = TEAK_INDEX_NEXT, .term = 1, .entries = two, .count = 2},
+        {.op = TEAK_OP_CREATE, .log = 2},
+        {.op = TEAK_OP_ENTRIES, .log = 2, .index = 100, .term = 1, .entries = two, .count = 2},
+        {.op = TEAK_OP_ENTRIES, .log = 1, .index = TEAK_INDEX_NEXT, .term = 2, .entries = two, .count = 1},
+        {.op = TEAK_OP_TRUNCATE, .log = 2, .index = 101},
+        {.op = TEAK_OP_ENTRIES, .log = 2, .index = TEAK_INDEX_NEXT, .term = 3, .entries = two, .count = 2},
+    };
+    enum { OPS = sizeof ops / sizeof ops[0] };
+    static const uint64_t wanted[OPS] = {0, 1, 0, 100, 3, 0, 101};
+    uint64_t indexes[OPS], lsn = 0;
+    struct teak_op given[OPS];
+    memcpy(given, ops, sizeof ops);
+    struct teak_request request = {.batch = {.ops = given, .count = OPS, .tag = 77}, .indexes = indexes};
+    rig_ok(teak_committer_commit(committer, &(struct teak_batch){.ops = ops, .count = 1}, &lsn, &error), &error);
+    assert_true(lsn > 0);
+    /* the same through a request, behind a DROP: what is const stays what it was */
+    rig_ok(commit_op(committer, (struct teak_op){.op = TEAK_OP_DROP, .log = 1}, &error), &error);
+    atomic_bool told = false;
+    request.context = &told;
+    request.done = set;
+    rig_ok(teak_committer_submit(committer, &request, &error), &error);
+    while (!atomic_load(&told)) usleep(100);
+    rig_ok(request.status, &request.error);
+    assert_memory_equal(indexes, wanted, sizeof wanted);
+    assert_memory_equal(given, ops, sizeof ops);
+    assert_int_equal(request.index, 1);
+    assert_int_equal(request.batch.tag, 77);
+    assert_true(request.lsn > lsn);
+    close_it(committer);
+    struct teak_store *store = reopen(&rig);
+    assert_int_equal(rig_log(store, 1).last.index, 3);
+    assert_int_equal(rig_log(store, 2).last.index, 102);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void what_the_store_refuses_is_the_answer(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_committer *committer = open_with(&rig, NULL);
+    struct teak_error error = {0};
+    create(committer, 1);
+    assert_int_equal(teak_committer_append(committer, 9, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error), TEAK_UNKNOWN_LOG);
+    assert_int_equal(error.log, 9);
+    rig_ok(teak_committer_append(committer, 1, 5, 4, "x", 1, NULL, &error), &error);
+    assert_int_equal(teak_committer_append(committer, 1, 7, 4, "x", 1, NULL, &error), TEAK_GAP);
+    assert_int_equal(error.expected, 6);
+    assert_int_equal(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 3, "x", 1, NULL, &error),
+                     TEAK_TERM_BACKWARDS);
+    assert_int_equal(teak_committer_commit(committer, &(struct teak_batch){0}, NULL, &error), TEAK_EMPTY_BATCH);
+    uint64_t index = 0;
+    rig_ok(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 4, "x", 1, &index, &error), &error);
+    assert_int_equal(index, 6);
+    static uint8_t large[1 << 20];
+    assert_int_equal(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 4, large, sizeof large, &index, &error),
+                     TEAK_ENTRY_TOO_LARGE);
+    close_it(committer);
+    rig_remove(rig.dir);
+}
+
+/* More than the arena and the next segment hold at a time: the head waits, the others behind it. */
+static void full_is_waited_for(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_committer *committer = open_with(&rig, NULL);
+    struct teak_error error = {0};
+    create(committer, 1);
+    enum { REQUESTS = 400, LARGE = 100000 };
+    static struct teak_request requests[REQUESTS];
+    static atomic_bool told[REQUESTS];
+    static uint8_t large[LARGE];
+    const struct teak_bytes entry = {large, LARGE};
+    const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = 1, .index = TEAK_INDEX_NEXT, .term = 1,
+                               .entries = &entry, .count = 1};
+    for (int i = 0; i < REQUESTS; i++) {
+        told[i] = false;
+        requests[i] = (struct teak_request){.batch = {.ops = &op, .count = 1}, .done = set, .context = &told[i]};
+        rig_ok(teak_committer_submit(committer, &requests[i], &error), &error);
+    }
+    struct teak_stats stats;
+    rig_ok(teak_committer_call(committer, look, &stats, &error), &error); /* behind them all */
+    assert_int_equal(stats.batches, REQUESTS + 1);
+    assert_true(stats.full > 0);
+    for (int i = 0; i < REQUESTS; i++) {
+        while (!atomic_load(&told[i])) usleep(100);
+        rig_ok(requests[i].status, &requests[i].error);
+        assert_int_equal(requests[i].index, i + 1);
+        if (i > 0) assert_true(requests[i].lsn >= requests[i - 1].lsn);
+    }
+    close_it(committer);
+    rig_remove(rig.dir);
+}
+
+/* ---- callbacks ---- */
+
+struct chain {
+    struct teak_committer *committer;
+    struct teak_request request;
+    struct teak_bytes entry;
+    struct teak_op op;
+    uint64_t left, wrong, refused;
+    atomic_bool ended;
+};
+
+static void never(struct teak_store *store, void *context)
+{
+    (void)store;
+    (void)context;
+    abort();
+}
+
+/* From a callback: what waits or closes is refused, submitting is not. */
+static void next_of_chain(struct teak_request *request, void *context)
+{
+    struct chain *chain = context;
+    struct teak_error error = {0};
+    chain->wrong += request != &chain->request || request->status != TEAK_OK;
+    chain->refused += teak_committer_append(chain->committer, 1, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error) ==
+                      TEAK_IN_CALLBACK;
+    chain->refused += teak_committer_commit(chain->committer, &request->batch, NULL, NULL) == TEAK_IN_CALLBACK;
+    chain->refused += teak_committer_call(chain->committer, never, NULL, NULL) == TEAK_IN_CALLBACK;
+    chain->refused += teak_committer_close(chain->committer, &error) == TEAK_IN_CALLBACK;
+    if (--chain->left > 0 && teak_committer_submit(chain->committer, request, &error) == TEAK_OK) return;
+    atomic_store(&chain->ended, true);
+}
+
+static void callbacks_submit_and_never_wait(void **state)
+{
+    (void)state;
+    enum { LENGTH = 100 };
+    const struct rig rig = rig_make("committer");
+    struct teak_error error = {0};
+    struct chain chains[4] = {0};
+    struct teak_committer *committer = open_with(&rig, NULL);
+    for (uint64_t i = 0; i < 4; i++) {
+        struct chain *chain = &chains[i];
+        create(committer, i + 1);
+        chain->committer = committer;
+        chain->left = LENGTH;
+        chain->entry = (struct teak_bytes){"chain", 5};
+        chain->op = (struct teak_op){.op = TEAK_OP_ENTRIES, .log = i + 1, .index = TEAK_INDEX_NEXT, .term = 1,
+                                     .entries = &chain->entry, .count = 1};
+        chain->request = (struct teak_request){.batch = {.ops = &chain->op, .count = 1}, .done = next_of_chain,
+                                               .context = chain};
+        rig_ok(teak_committer_submit(committer, &chain->request, &error), &error);
+    }
+    for (int i = 0; i < 4; i++) {
+        while (!atomic_load(&chains[i].ended)) usleep(100);
+        assert_int_equal(chains[i].wrong, 0);
+        assert_int_equal(chains[i].left, 0);
+        assert_int_equal(chains[i].refused, 4 * LENGTH);
+    }
+    close_it(committer);
+    struct teak_store *store = reopen(&rig);
+    for (uint64_t log = 1; log <= 4; log++) assert_int_equal(rig_log(store, log).last.index, LENGTH);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void requests_are_judged_and_counted(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct faulty *faulty;
+    struct teak_committer *committer = open_faulty(&rig, &(struct teak_committer_options){.requests_max = 2}, &faulty);
+    struct teak_error error = {0};
+    create(committer, 1);
+    const struct teak_bytes entry = {"x", 1};
+    const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = 1, .index = TEAK_INDEX_NEXT, .term = 1,
+                               .entries = &entry, .count = 1};
+    struct teak_request requests[3];
+    atomic_bool told[3] = {false, false, false};
+    for (int i = 0; i < 3; i++)
+        requests[i] = (struct teak_request){.batch = {.ops = &op, .count = 1, .flags = TEAK_LAZY}, .done = set,
+                                            .context = &told[i]};
+    struct teak_request none = {.done = set}, silent = {.batch = {.ops = &op, .count = 1}};
+    assert_int_equal(teak_committer_submit(committer, &none, &error), TEAK_INVALID);
+    assert_int_equal(teak_committer_submit(committer, &silent, &error), TEAK_INVALID);
+    assert_int_equal(teak_committer_call(committer, NULL, NULL, &error), TEAK_INVALID);
+    rig_ok(teak_committer_submit(committer, &requests[0], &error), &error); /* lazy: they stay for a while */
+    rig_ok(teak_committer_submit(committer, &requests[1], &error), &error);
+    assert_int_equal(teak_committer_submit(committer, &requests[2], &error), TEAK_FULL);
+    /* what is not lazy takes them along */
+    rig_ok(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error), &error);
+    while (!atomic_load(&told[0]) || !atomic_load(&told[1])) usleep(100);
+    rig_ok(teak_committer_submit(committer, &requests[2], &error), &error);
+    const uint64_t began = now_ns();
+    close_it(committer); /* nor does closing wait for who is lazy */
+    assert_true(now_ns() - began < UINT64_C(900000000));
+    assert_true(atomic_load(&told[2]));
+    rig_ok(requests[2].status, &requests[2].error);
+    rig_remove(rig.dir);
+}
+
+/* ---- calls ---- */
+
+struct question {
+    struct teak_log log;
+    enum teak_status status;
+    uint64_t entries;
+};
+
+static void look_at_log(struct teak_store *store, void *context)
+{
+    struct question *question = context;
+    struct teak_cursor *cursor;
+    struct teak_entry entries[8];
+    uint32_t count = 0;
+    question->status = teak_log(store, 1, &question->log, NULL);
+    if (question->status == TEAK_OK) question->status = teak_cursor_open(store, 1, 1, &cursor, NULL);
+    if (question->status != TEAK_OK) return;
+    question->status = teak_cursor_read(cursor, 1 << 16, entries, 8, &count, NULL);
+    question->entries = count;
+    teak_cursor_close(cursor);
+}
+
+struct asked {
+    struct question question;
+    atomic_bool told;
+};
+
+static void look_at_log_too(struct teak_store *store, void *context)
+{
+    look_at_log(store, &((struct asked *)context)->question);
+}
+
+static void answered(struct teak_request *request, void *context)
+{
+    (void)request;
+    atomic_store(&((struct asked *)context)->told, true);
+}
+
+/* Against the contract: it must do no harm to others, and nobody hears of it. */
+static void submit_by_oneself(struct teak_store *store, void *context)
+{
+    *(enum teak_status *)context = teak_append(store, 1, 2, 1, "mine", 4, 1, NULL);
+}
+
+static void calls_run_on_the_thread_of_the_store(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_committer *committer = open_with(&rig, NULL);
+    struct question question = {0};
+    struct teak_error error = {0};
+    enum teak_status status;
+    rig_ok(teak_committer_call(committer, look_at_log, &question, &error), &error);
+    assert_int_equal(question.status, TEAK_UNKNOWN_LOG);
+    create(committer, 1);
+    rig_ok(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error), &error);
+    do {
+        rig_ok(teak_committer_call(committer, submit_by_oneself, &status, &error), &error);
+    } while (status == TEAK_FULL);
+    assert_int_equal(status, TEAK_OK);
+    rig_ok(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error), &error);
+    rig_ok(teak_committer_call(committer, look_at_log, &question, &error), &error);
+    assert_int_equal(question.status, TEAK_OK);
+    assert_int_equal(question.entries, 3);
+    assert_int_equal(question.log.durable.index, 3);
+    struct asked asked = {0};
+    struct teak_request request = {.call = look_at_log_too, .done = answered, .context = &asked};
+    rig_ok(teak_committer_submit(committer, &request, &error), &error);
+    while (!atomic_load(&asked.told)) usleep(100);
+    assert_int_equal(request.status, TEAK_OK);
+    assert_int_equal(asked.question.entries, 3);
+    close_it(committer);
+    rig_remove(rig.dir);
+}
+
+/* ---- failures ---- */
+
+static void *append_until_it_fails(void *argument)
+{
+    struct hand *hand = argument;
+    struct teak_error error = {0};
+    do {
+        hand->last = teak_committer_append(hand->crew->committer, 1, TEAK_INDEX_NEXT, 1, "xyz", 3, NULL, &error);
+        hand->done += hand->last == TEAK_OK;
+    } while (hand->last == TEAK_OK);
+    if (error.status != hand->last) atomic_fetch_add(&hand->crew->wrong, 1);
+    return NULL;
+}
+
+static void *append_until_told_to_stop(void *argument)
+{
+    struct hand *hand = argument;
+    do {
+        hand->last = teak_committer_append(hand->crew->committer, 1, TEAK_INDEX_NEXT, 1, "xyz", 3, NULL, NULL);
+        hand->done += hand->last == TEAK_OK;
+        if (hand->last != TEAK_OK) atomic_fetch_add(&hand->crew->wrong, 1);
+    } while (!atomic_load(&hand->crew->stop));
+    return NULL;
+}
+
+static void arm(struct teak_store *store, void *context)
+{
+    (void)store;
+    faulty_arm(context, DISK_WRITE, 1, EIO);
+}
+
+static void poison_reaches_everybody(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct faulty *faulty;
+    struct crew crew = {.committer = open_faulty(&rig, NULL, &faulty)};
+    struct teak_error error = {0};
+    static struct hand hands[THREADS];
+    create(crew.committer, 1);
+    start(hands, THREADS, &crew, append_until_it_fails);
+    usleep(20000);
+    rig_ok(teak_committer_call(crew.committer, arm, faulty, &error), &error);
+    join(hands, THREADS);
+    uint64_t done = 0;
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(hands[i].last, TEAK_POISONED);
+        done += hands[i].done;
+    }
+    assert_int_equal(crew.wrong, 0);
+    assert_int_equal(teak_committer_append(crew.committer, 1, TEAK_INDEX_NEXT, 1, "x", 1, NULL, &error), TEAK_POISONED);
+    assert_int_equal(error.os_errno, EIO);
+    struct question question = {0};
+    rig_ok(teak_committer_call(crew.committer, look_at_log, &question, &error), &error);
+    assert_int_equal(question.log.durable.index, done);
+    const uint64_t began = now_ns();
+    usleep(50000); /* and it does not burn the processor over it */
+    struct timespec cpu;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    const uint64_t cpu_began = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+    usleep(100000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    assert_true((uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec - cpu_began < (now_ns() - began) / 3);
+    assert_int_equal(teak_committer_close(crew.committer, &error), TEAK_POISONED);
+    struct teak_store *store = reopen(&rig);
+    assert_true(rig_log(store, 1).last.index >= done);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+/* Again and again: who is inside gets an answer, who comes later is told, nobody hangs. */
+static void stopping_answers_everybody(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    uint64_t done = 0;
+    for (useconds_t round = 0; round < 20; round++) {
+        struct crew crew = {.committer = open_with(&rig, NULL)};
+        struct teak_error error = {0};
+        static struct hand hands[THREADS];
+        if (round == 0) create(crew.committer, 1);
+        start(hands, THREADS, &crew, append_until_it_fails);
+        usleep(round * 300);
+        rig_ok(teak_committer_stop(crew.committer, &error), &error);
+        join(hands, THREADS);
+        for (int i = 0; i < THREADS; i++) {
+            assert_int_equal(hands[i].last, TEAK_CLOSED);
+            done += hands[i].done;
+        }
+        struct teak_request request = {.call = look, .done = set};
+        assert_int_equal(teak_committer_submit(crew.committer, &request, &error), TEAK_CLOSED);
+        assert_int_equal(teak_committer_call(crew.committer, look, NULL, &error), TEAK_CLOSED);
+        rig_ok(teak_committer_stop(crew.committer, &error), &error);
+        close_it(crew.committer);
+    }
+    struct teak_store *store = reopen(&rig);
+    assert_int_equal(rig_log(store, 1).last.index, done);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void hold_writes(struct teak_store *store, void *context)
+{
+    struct faulty *faulty = context;
+    (void)store;
+    faulty->holds_writes = faulty->is_patient = true;
+}
+
+static void fail_writes(struct teak_store *store, void *context)
+{
+    struct faulty *faulty = context;
+    (void)store;
+    faulty->holds_writes = faulty->is_patient = false;
+    faulty_fail_held(faulty, EIO);
+}
+
+/* The disk does not answer. Calls are, all the same, for the thread sleeps where it can be woken; and when the writes
+ * fail in the end everybody hears of it. */
+static void a_disk_that_hangs_holds_nobody_else_up(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct faulty *faulty;
+    struct crew crew = {.committer = open_faulty(&rig, NULL, &faulty)};
+    struct teak_error error = {0};
+    static struct hand hands[THREADS];
+    create(crew.committer, 1);
+    rig_ok(teak_committer_call(crew.committer, hold_writes, faulty, &error), &error);
+    start(hands, THREADS, &crew, append_until_it_fails);
+    usleep(20000);
+    for (int i = 0; i < 100; i++) {
+        struct teak_stats stats;
+        rig_ok(teak_committer_call(crew.committer, look, &stats, &error), &error);
+    }
+    rig_ok(teak_committer_call(crew.committer, fail_writes, faulty, &error), &error);
+    join(hands, THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(hands[i].last, TEAK_POISONED);
+        assert_int_equal(hands[i].done, 0);
+    }
+    assert_int_equal(teak_committer_close(crew.committer, &error), TEAK_POISONED);
+    rig_remove(rig.dir);
+}
+
+/* Nobody starves: first come, first served. */
+static void threads_get_equal_shares(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct crew crew = {.committer = open_with(&rig, NULL)};
+    static struct hand hands[THREADS];
+    create(crew.committer, 1);
+    start(hands, THREADS, &crew, append_until_told_to_stop);
+    usleep(1000000);
+    atomic_store(&crew.stop, true);
+    join(hands, THREADS);
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int i = 0; i < THREADS; i++) {
+        least = hands[i].done < least ? hands[i].done : least;
+        most = hands[i].done > most ? hands[i].done : most;
+    }
+    print_message("least %d, most %d\n", (int)least, (int)most);
+    assert_int_equal(crew.wrong, 0);
+    assert_true(least > 0 && most <= 4 * least + 16);
+    close_it(crew.committer);
+    rig_remove(rig.dir);
+}
+
+/* A wake that is lost leaves somebody asleep for ever: many short rounds in which everybody sleeps now and then. */
+static void *append_with_pauses(void *argument)
+{
+    struct hand *hand = argument;
+    uint64_t x = hand->number + 1;
+    for (int i = 0; i < 150; i++) {
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        struct timespec pause = {.tv_nsec = (long)(x >> 33) % 300000};
+        if (i % 3 == 0) nanosleep(&pause, NULL);
+        struct teak_stats stats;
+        struct teak_committer *committer = hand->crew->committer;
+        hand->last = i % 7 == 0 ? teak_committer_call(committer, look, &stats, NULL)
+                                : teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 1, "p", 1, NULL, NULL);
+        if (hand->last != TEAK_OK) atomic_fetch_add(&hand->crew->wrong, 1);
+    }
+    return NULL;
+}
+
+static void no_wake_is_lost(void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count <= 5; count++) {
+        const struct rig rig = rig_make("committer");
+        struct crew crew = {.committer = open_with(&rig, NULL)};
+        static struct hand hands[THREADS];
+        create(crew.committer, 1);
+        start(hands, count, &crew, append_with_pauses);
+        join(hands, count);
+        assert_int_equal(crew.wrong, 0);
+        close_it(crew.committer);
+        rig_remove(rig.dir);
+    }
+}
+
+static void an_idle_committer_sleeps(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_committer *committer = open_with(&rig, NULL);
+    struct timespec cpu;
+    create(committer, 1);
+    usleep(200000); /* spares are filled, the idle mark is written */
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    const uint64_t began = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+    usleep(300000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    assert_true((uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec - began < 20000000);
+    close_it(committer);
+    struct teak_report report;
+    const struct teak_options options = options_here();
+    struct teak_store *store = rig_open_with(&rig, &options, &report);
+    assert_int_equal(report.verdict, TEAK_VERDICT_CLEAN);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void opening_answers_as_a_store_does(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct teak_options options = options_here();
+    struct teak_committer *committer;
+    struct teak_error error = {0};
+    options.create = false;
+    assert_int_equal(teak_committer_open(rig.dir, &options, NULL, &committer, NULL, &error), TEAK_NOT_A_STORE);
+    assert_null(committer);
+    options.read_only = true;
+    assert_int_equal(teak_committer_open(rig.dir, &options, NULL, &committer, NULL, &error), TEAK_OPTIONS);
+    options = options_here();
+    const struct teak_committer_options long_gather = {.gather_ns = 1000000001};
+    const struct teak_committer_options many = {.requests_max = UINT32_MAX};
+    assert_int_equal(teak_committer_open(rig.dir, &options, &long_gather, &committer, NULL, &error), TEAK_OPTIONS);
+    assert_int_equal(teak_committer_open(rig.dir, &options, &many, &committer, NULL, &error), TEAK_OPTIONS);
+    assert_int_equal(teak_committer_open(NULL, &options, NULL, &committer, NULL, &error), TEAK_INVALID);
+    assert_int_equal(teak_committer_open(rig.dir, NULL, NULL, &committer, NULL, &error), TEAK_INVALID);
+    rig_remove(rig.dir);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opening_answers_as_a_store_does),
+        cmocka_unit_test(threads_share_a_log),
+        cmocka_unit_test(threads_have_logs_of_their_own),
+        cmocka_unit_test(threads_share_a_log_without_gathering),
+        cmocka_unit_test(threads_share_a_log_gathering_long),
+        cmocka_unit_test(a_batch_learns_its_indexes),
+        cmocka_unit_test(what_the_store_refuses_is_the_answer),
+        cmocka_unit_test(full_is_waited_for),
+        cmocka_unit_test(callbacks_submit_and_never_wait),
+        cmocka_unit_test(requests_are_judged_and_counted),
+        cmocka_unit_test(calls_run_on_the_thread_of_the_store),
+        cmocka_unit_test(poison_reaches_everybody),
+        cmocka_unit_test(stopping_answers_everybody),
+        cmocka_unit_test(a_disk_that_hangs_holds_nobody_else_up),
+        cmocka_unit_test(threads_get_equal_shares),
+        cmocka_unit_test(no_wake_is_lost),
+        cmocka_unit_test(an_idle_committer_sleeps),
+    };
+    return backends_run(argc, argv, "committer", tests, sizeof tests / sizeof tests[0]);
+}
