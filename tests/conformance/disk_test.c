@@ -629,6 +629,49 @@ static void *attach_elsewhere(void *result)
     return NULL;
 }
 
+static void *wake_soon(void *unused)
+{
+    (void)unused;
+    usleep(20000);
+    disk_wake(now.disk);
+    return NULL;
+}
+
+/* A wait for what takes its time ends when another thread says so, also when it said so before the wait began; and no
+ * wake is heard twice. */
+static void a_wait_can_be_ended_by_another_thread(void **state)
+{
+    (void)state;
+    struct disk_op *done = NULL;
+    struct disk_op op = {.kind = DISK_OPEN, .dir = now.dir, .name = "fifo", .flags = DISK_OR_CREATE};
+    assert_int_equal(disk_attach(now.disk), 0);
+    assert_int_equal(mkfifoat(now.dir, "fifo", 0600), 0);
+    assert_int_equal(disk_listen(now.disk), 0);
+    assert_int_equal(disk_listen(now.disk), 0);
+    assert_int_equal(disk_collect(now.disk, &done, 1, 0), 0);
+    disk_submit(now.disk, &op);
+    for (int i = 0; i < 20; i++) {
+        pthread_t waker;
+        const bool early = i % 2 == 1;
+        if (early)
+            disk_wake(now.disk);
+        else
+            assert_int_equal(pthread_create(&waker, NULL, wake_soon, NULL), 0);
+        now.disk->woken = false;
+        assert_int_equal(disk_collect(now.disk, &done, 1, 10 * SECOND), 0);
+        assert_true(now.disk->woken);
+        if (!early) assert_int_equal(pthread_join(waker, NULL), 0);
+    }
+    now.disk->woken = false;
+    wait_for_nothing(20 * MS);
+    assert_false(now.disk->woken);
+    const int writer = let_go();
+    assert_int_equal(disk_collect(now.disk, &done, 1, 10 * SECOND), 1);
+    assert_ptr_equal(done, &op);
+    close_file(op.file);
+    close(writer);
+}
+
 static void a_second_thread_may_not_attach(void **state)
 {
     (void)state;
@@ -975,6 +1018,7 @@ static int run_on(const char *root, bool uring)
         TEST(a_signal_does_not_end_a_wait),
         TEST(chores_leave_a_worker_to_commits),
         TEST(the_event_fd_tells_of_a_completion),
+        TEST(a_wait_can_be_ended_by_another_thread),
         TEST(a_second_thread_may_not_attach),
         TEST(opened_here_driven_there),
         TEST(a_lock_is_held_against_others),

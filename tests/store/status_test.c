@@ -10,6 +10,7 @@
 #include "format/key.h"
 #include "format/layout.h"
 #include "store/backends.h"
+#include "teak/committer.h"
 #include "teak/snapshot.h"
 
 /* ---- the list ---- */
@@ -25,11 +26,12 @@ static const struct named names[] = {
     {7, "term_backwards"}, {8, "entry_too_large"}, {9, "batch_too_large"}, {10, "unknown_log"}, {11, "log_exists"},
     {12, "log_gone"}, {13, "too_many_logs"}, {14, "commit_backwards"}, {15, "vote_changed"}, {16, "below_snapshot"},
     {17, "compacted"}, {18, "beyond"}, {19, "reserved"}, {20, "wrong_thread"}, {21, "read_only"},
-    {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {40, "full"}, {41, "no_space"}, {60, "no_directory"},
+    {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {25, "in_callback"}, {40, "full"}, {41, "no_space"},
+    {60, "no_directory"},
     {61, "not_a_store"}, {62, "bad_magic"}, {63, "version"}, {64, "feature"}, {65, "block_size"}, {66, "locked"},
     {67, "read_only_fs"}, {68, "foreign_file"}, {69, "segment_missing"}, {70, "segment_short"}, {71, "damaged"},
     {72, "store_lost"}, {80, "hash_mismatch"}, {81, "decode"}, {82, "encode"}, {100, "io"}, {101, "no_memory"},
-    {102, "denied"}, {103, "no_backend"}, {120, "poisoned"},
+    {102, "denied"}, {103, "no_backend"}, {120, "poisoned"}, {121, "closed"},
 };
 enum { NAMES = sizeof names / sizeof names[0] };
 
@@ -749,6 +751,29 @@ static void a_failed_write_is_poison(void **state)
     rig_remove(rig.dir);
 }
 
+static void close_oneself(struct teak_store *store, void *context)
+{
+    struct teak_committer **committer = context;
+    struct teak_error error = {0};
+    (void)store;
+    expect(teak_committer_close(*committer, &error), TEAK_IN_CALLBACK, &error, "close");
+}
+
+static void a_committer_has_answers_of_its_own(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("status");
+    const struct teak_options o = backend_options();
+    struct teak_committer *committer;
+    struct teak_error error = {0};
+    rig_ok(teak_committer_open(rig.dir, &o, NULL, &committer, NULL, &error), &error);
+    rig_ok(teak_committer_call(committer, close_oneself, &committer, &error), &error);
+    rig_ok(teak_committer_stop(committer, &error), &error);
+    expect(teak_committer_append(committer, 1, 1, 1, "x", 1, NULL, &error), TEAK_CLOSED, &error, "append");
+    rig_ok(teak_committer_close(committer, &error), &error);
+    rig_remove(rig.dir);
+}
+
 static void every_status_was_the_answer_to_something(void **state)
 {
     (void)state;
@@ -778,6 +803,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_file_system_stops_appends_only),
         cmocka_unit_test(a_kernel_without_io_uring_gets_posix),
         cmocka_unit_test(a_failed_write_is_poison),
+        cmocka_unit_test(a_committer_has_answers_of_its_own),
         cmocka_unit_test(every_status_was_the_answer_to_something),
     };
     return backends_run(argc, argv, "status", tests, sizeof tests / sizeof tests[0]);
