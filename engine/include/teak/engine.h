@@ -42,6 +42,11 @@
 
 #include "teak/status.h"
 
+/* A struct and a function may bear one name, as stat does; g++ -Wshadow would say so of each. */
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -436,5 +441,8 @@ TEAK_API void teak_stats(struct teak_store *store, struct teak_stats *out);
 
 #ifdef __cplusplus
 }
+#endif
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
 #endif
 #endif
