@@ -39,6 +39,9 @@ static void close_now(struct disk *disk, int32_t *file)
 
 void pool_fini(struct pool *pool, struct disk *disk)
 {
+    /* the store was abandoned: what was out has landed, and nobody was told */
+    if (pool->waiting && pool->op.kind == DISK_OPEN) pool->file = pool->op.file;
+    if (pool->waiting && pool->op.kind == DISK_CLOSE) pool->file = DISK_NONE;
     if (disk) close_now(disk, &pool->file);
     heap_give(pool->zeros);
     heap_give(pool->identity);
