@@ -33,6 +33,55 @@ static void a_snapshot_comes_in_pieces_and_goes_out_whole(void **state)
     }
 }
 
+/* The largest blocks and the largest meta: head, last chunk and foot take whole blocks. */
+static void blocks_and_meta_may_be_large(void **state)
+{
+    (void)state;
+    static uint8_t meta[TEAK_SNAPSHOT_META_MAX], piece[5 * CHUNK];
+    body_fill(meta, 5, 0, sizeof meta);
+    const uint64_t sizes[] = {0, 1, CHUNK, 4 * CHUNK + 3};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        const uint64_t bytes = sizes[i / 2];
+        const struct rig rig = rig_make("snapshot");
+        struct teak_options options = backend_options();
+        options.block_bytes = BLOCK_BYTES_MAX;
+        options.segment_bytes = 1 << 20;
+        struct teak_store *store = rig_open_with(&rig, &options, NULL);
+        rig_create(store, 1);
+        struct teak_snapshot_offer offer = offer_of(1, 20, 1, 42, i % 2 ? bytes : TEAK_SNAPSHOT_UNKNOWN);
+        offer.meta = meta;
+        offer.meta_bytes = sizeof meta;
+        struct teak_snapshot_writer *writer = begin_in(store, &offer);
+        write_in(writer, 42, bytes);
+        teak_snapshot_suspend(writer);
+        writer = begin_in(store, &offer);
+        assert_int_equal(offset_in(writer), bytes / CHUNK * CHUNK);
+        write_in(writer, 42, bytes);
+        install(store, writer, keep_nothing);
+        struct teak_snapshot_reader *reader = open_out(store, 1);
+        struct teak_snapshot_info info;
+        struct teak_error error = {0};
+        rig_ok(teak_snapshot_info(reader, &info, &error), &error);
+        assert_int_equal(info.meta_bytes, sizeof meta);
+        assert_memory_equal(info.meta, meta, sizeof meta);
+        uint64_t got;
+        rig_ok(teak_snapshot_read(reader, 0, piece, sizeof piece, &got, &error), &error);
+        assert_int_equal(got, bytes);
+        for (uint64_t at = 0; at < bytes; at++)
+            if (piece[at] != body_byte(42, at)) fail_msg("byte %u", (unsigned)at);
+        for (uint64_t at = bytes; at-- > 0 && at + 70 > bytes;) { /* backwards, a byte at a time */
+            rig_ok(teak_snapshot_read(reader, at, piece, 1, &got, &error), &error);
+            assert_int_equal(got, 1);
+            assert_int_equal(piece[0], body_byte(42, at));
+        }
+        rig_ok(teak_snapshot_read(reader, UINT64_MAX, piece, 1, &got, &error), &error);
+        assert_int_equal(got, 0);
+        teak_snapshot_close(reader);
+        rig_close(store);
+        rig_remove(rig.dir);
+    }
+}
+
 static void what_is_ahead_empties_the_log_and_what_matches_keeps_its_tail(void **state)
 {
     (void)state;
@@ -1134,6 +1183,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_snapshot_comes_in_pieces_and_goes_out_whole),
+        cmocka_unit_test(blocks_and_meta_may_be_large),
         cmocka_unit_test(what_is_ahead_empties_the_log_and_what_matches_keeps_its_tail),
         cmocka_unit_test(trailing_entries_stay_by_count_and_by_bytes),
         cmocka_unit_test(an_interrupted_stream_goes_on),

@@ -199,7 +199,8 @@ enum teak_op_kind {
     TEAK_OP_ENTRIES = 2,    /* log, index (of the first), term, kind, entries, count                   */
     TEAK_OP_HARD_STATE = 3, /* log, term, vote, commit                                                 */
     TEAK_OP_TRUNCATE = 4,   /* log, index: this entry and all behind it go                             */
-    TEAK_OP_SNAPSHOT = 5,   /* log, index, term: the caller holds a snapshot of all up to there.
+    TEAK_OP_SNAPSHOT = 5,   /* log, index, term: the caller holds a snapshot of all up to there (the
+                             * store can hold it instead: teak/snapshot.h).
                              * A tail whose entry at `index` has `term` is kept, another is cleared, the
                              * log then goes on at index + 1; one at or below the boundary is a no-op.
                              * Does not drop entries by itself where the tail is kept: compact does.   */
