@@ -172,7 +172,8 @@ uint64_t turn_deadline(const struct teak_store *store)
 {
     if (store->phase != STORE_WRITING || store->flight.poisoned) return UINT64_MAX;
     if (store->unstarted) return 0;
-    if (snapshots_are_due(store) && !store->closing) return 0;
+    /* while pool or seal are at the disk the turn is theirs: their end wakes whoever waits */
+    if (snapshots_are_due(store) && !store->pool.waiting && !store->seal.waiting && !store->closing) return 0;
     uint64_t deadline = UINT64_MAX;
     if (writer_has_work(&store->writer) && !store->writer.reserved && has_lane(store))
         deadline = open_frame_due_ns(store);

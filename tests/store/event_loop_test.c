@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "store/backends.h"
+#include "store/snapshot_rig.h"
 
 static uint64_t now_ns(void)
 {
@@ -206,6 +206,35 @@ static void one_loop_drives_several_stores(void **state)
     }
 }
 
+/* Installed, and the file before it removed, by nothing but what the loop is woken for; then it sleeps. */
+static void snapshots_are_installed_and_collected_by_descriptor_and_deadline(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("event_loop");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    rig_drain(store);
+    settle(store);
+    struct loop loop = begin(store);
+    for (uint64_t n = 1; n <= 3; n++) {
+        const struct teak_snapshot_offer offer = offer_of(1, 10 * n, 1, n, CHUNK + 1);
+        struct teak_snapshot_writer *writer = begin_in(store, &offer);
+        write_in(writer, n, CHUNK + 1);
+        struct teak_error error = {0};
+        rig_ok(teak_snapshot_install(writer, keep_nothing, n, &error), &error);
+        expect_completions(&loop, n);
+        expect_snapshot(store, 1, 10 * n, n, CHUNK + 1);
+    }
+    const uint64_t limit = now_ns() + UINT64_C(10000000000);
+    while (files_in(&rig, ".snap", NULL) != 1)
+        if (!round_of(&loop, limit)) fail_msg("asleep with %d files", (int)files_in(&rig, ".snap", NULL));
+    while (teak_deadline(store) != TEAK_NO_DEADLINE)
+        if (!round_of(&loop, limit)) fail_msg("never at rest");
+    assert_in_range(loop.wakes, 1, 300);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +243,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_idle_store_marks_itself_once_and_sleeps),
         cmocka_unit_test(a_barrier_and_poison_reach_the_loop),
         cmocka_unit_test(one_loop_drives_several_stores),
+        cmocka_unit_test(snapshots_are_installed_and_collected_by_descriptor_and_deadline),
     };
     return backends_run(argc, argv, "event loop", tests, sizeof tests / sizeof tests[0]);
 }

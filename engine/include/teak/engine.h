@@ -290,8 +290,9 @@ TEAK_API enum teak_status teak_barrier(struct teak_store *store, uint64_t tag, s
 
 struct teak_completion {
     uint64_t tag;            /* the batch's                                                                    */
-    uint64_t lsn;            /* of the frame it went out with                                                  */
-    enum teak_status status; /* TEAK_OK: durable. TEAK_POISONED: unknown, it may be there after reopening      */
+    uint64_t lsn;            /* of the frame it went out with; 0: a snapshot that was not installed            */
+    enum teak_status status; /* TEAK_OK: durable. TEAK_POISONED: unknown, it may be there after reopening.
+                              * Others: why a snapshot was not installed, teak/snapshot.h; it changed nothing  */
 };
 
 /* teak_poll: drive the store.
