@@ -14,7 +14,8 @@ enum { THREADS_MAX = 4096, LOG = 1, STACK_BYTES = 64 << 10, DONE_MAX = 4096 };
 
 static const char *option_dir = ".";
 static const char *option_backend = "uring";
-static uint64_t thread_count = 64, window = 64, entry_bytes = 256, logs = 1, retain_bytes = 16 << 20, gather_us = 0;
+static uint64_t thread_count = 64, window = 64, entry_bytes = 256, logs = 1, retain_bytes = 16 << 20;
+static uint64_t gather_us = 0, spin_us = 0;
 static double seconds = 2, warm_seconds = 0.5;
 static bool no_gather;
 
@@ -106,7 +107,8 @@ static uint64_t join_threads(struct rig_tally *tally, uint64_t *least, uint64_t 
 
 static void open_committer(const char *dir, const struct teak_options *options)
 {
-    const struct teak_committer_options own = {.gather_ns = gather_us * 1000, .never_gather = no_gather};
+    const struct teak_committer_options own = {.gather_ns = gather_us * 1000, .never_gather = no_gather,
+                                               .spin_ns = spin_us * 1000};
     struct teak_error error = {0};
     store_check(teak_committer_open(dir, options, &own, &t.committer, NULL, &error), "open", &error);
     for (uint64_t i = 0; i < logs; i++) {
@@ -261,6 +263,7 @@ int main(int argc, char **argv)
         {.name = "--retain-bytes", .number = &retain_bytes, .help = "payload kept; 0: all [16m]"},
         {.name = "--gather-us", .number = &gather_us, .help = "teak_committer_options.gather_ns, in us; 0: default"},
         {.name = "--no-gather", .flag = &no_gather, .help = "frames leave with what is there"},
+        {.name = "--spin-us", .number = &spin_us, .help = "teak_committer_options.spin_ns, in us [0]"},
         {.name = "--warm", .seconds = &warm_seconds, .help = "before it counts [0.5]"},
         {.name = "--seconds", .seconds = &seconds, .help = "how long [2]"},
         {.name = NULL}};

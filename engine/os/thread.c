@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -72,6 +73,15 @@ void thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t until_ns)
     const long result = syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT_BITSET_PRIVATE, value,
                                 until_ns == UINT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
     CHECK(result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT);
+}
+
+void thread_yield(void) { (void)sched_yield(); }
+
+uint64_t thread_now(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 void thread_wake(_Atomic uint32_t *word, uint32_t count)

@@ -18,6 +18,10 @@ void thread_join(struct thread *thread);
  * no reason. Any thread. */
 void thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t until_ns);
 
+/* Lets others run that can. And CLOCK_MONOTONIC, ns. Any thread. */
+void thread_yield(void);
+uint64_t thread_now(void);
+
 /* Wakes up to `count` of those that sleep on `word`, the longest asleep first. Any thread. */
 void thread_wake(_Atomic uint32_t *word, uint32_t count);
 

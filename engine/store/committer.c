@@ -43,7 +43,8 @@ enum {
     BACK_OFF_MAX = 63,    /* gathers left out after one in vain, at most: one in 64 is tried                       */
     LATENCY_PART = 8,
 };
-enum { GATHER_DEFAULT_NS = 100000, GATHER_MAX_NS = 1000000000, DEAF_WAIT_NS = 1000000, STARVED_WAIT_NS = 1000000 };
+enum { GATHER_DEFAULT_NS = 100000, GATHER_MAX_NS = 1000000000, SPIN_MAX_NS = 1000000000,
+       DEAF_WAIT_NS = 1000000, STARVED_WAIT_NS = 1000000 };
 
 enum asleep { AWAKE, IN_BED, IN_RING }; /* in bed: on the word `asleep` itself; in the ring: waiting for the disk */
 enum { WAITING = 0, ANSWERED = 1 };     /* teak_request.state */
@@ -51,6 +52,7 @@ enum { WAITING = 0, ANSWERED = 1 };     /* teak_request.state */
 
 struct word {
     _Alignas(LINE) _Atomic uint32_t value;
+    _Atomic uint32_t sleepers;
 };
 
 struct list {
@@ -88,6 +90,7 @@ struct teak_committer {
     /* who opens and closes */
     struct thread *thread;
     uint32_t owed_max;
+    uint64_t spin_ns;
     enum teak_status closed;
     struct teak_error error;
 };
@@ -145,15 +148,28 @@ static void push(struct teak_committer *committer, struct teak_request *request)
     if (atomic_load_explicit(&committer->asleep, memory_order_seq_cst) != AWAKE) ring(committer);
 }
 
-/* The word is read before the state: whoever answers changes the state first. */
+static bool is_answered(const struct teak_request *request)
+{
+    return __atomic_load_n(&request->state, __ATOMIC_ACQUIRE) == ANSWERED; /* pairs with answer() */
+}
+
+/* The word is read before the state: whoever answers changes the state first. And sleepers are counted before both:
+ * whoever changed the word looks at that. */
 static void wait(struct teak_committer *committer, struct teak_request *request)
 {
-    _Atomic uint32_t *word = &committer->words[request->word].value;
-    for (;;) {
-        const uint32_t value = atomic_load_explicit(word, memory_order_acquire);
-        if (__atomic_load_n(&request->state, __ATOMIC_ACQUIRE) == ANSWERED) return; /* pairs with answer() */
-        thread_sleep(word, value, UINT64_MAX);
+    struct word *word = &committer->words[request->word];
+    if (committer->spin_ns > 0) {
+        const uint64_t until_ns = thread_now() + committer->spin_ns;
+        while (!is_answered(request) && thread_now() < until_ns) thread_yield();
     }
+    if (is_answered(request)) return;
+    atomic_fetch_add_explicit(&word->sleepers, 1, memory_order_seq_cst);
+    for (;;) {
+        const uint32_t value = atomic_load_explicit(&word->value, memory_order_seq_cst);
+        if (is_answered(request)) break;
+        thread_sleep(&word->value, value, UINT64_MAX);
+    }
+    atomic_fetch_sub_explicit(&word->sleepers, 1, memory_order_relaxed);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- answers */
@@ -188,9 +204,9 @@ static void answer(struct teak_committer *committer, struct teak_request *reques
 static void tell(struct teak_committer *committer)
 {
     for (uint64_t told = committer->told; told != 0; told &= told - 1) {
-        _Atomic uint32_t *word = &committer->words[__builtin_ctzll(told)].value;
-        atomic_fetch_add_explicit(word, 1, memory_order_seq_cst);
-        thread_wake(word, UINT32_MAX);
+        struct word *word = &committer->words[__builtin_ctzll(told)];
+        atomic_fetch_add_explicit(&word->value, 1, memory_order_seq_cst);
+        if (atomic_load_explicit(&word->sleepers, memory_order_seq_cst) > 0) thread_wake(&word->value, UINT32_MAX);
     }
     committer->told = 0;
 }
@@ -453,6 +469,7 @@ static enum teak_status check(const struct teak_options *options, const struct t
 {
     if (options && options->read_only) return fail(error, TEAK_OPTIONS, "read_only");
     if (own->gather_ns > GATHER_MAX_NS) return fail(error, TEAK_OPTIONS, "gather_ns");
+    if (own->spin_ns > SPIN_MAX_NS) return fail(error, TEAK_OPTIONS, "spin_ns");
     if (own->requests_max >= CLOSING) return fail(error, TEAK_OPTIONS, "requests_max");
     return TEAK_OK;
 }
@@ -465,6 +482,7 @@ static struct teak_committer *make(struct teak_store *store, const struct teak_c
         .store = store,
         .owed_max = own->requests_max ? own->requests_max : REQUESTS_DEFAULT,
         .gather_ns = own->never_gather ? 0 : own->gather_ns ? own->gather_ns : GATHER_DEFAULT_NS,
+        .spin_ns = own->spin_ns,
         .share = SHARE_ALL,
         .latency_ns = 2 * GATHER_DEFAULT_NS,
     };

@@ -34,6 +34,12 @@ class Examples(harness.Store):
             out, _ = self.teak("cat", "--dir", self.dir)
             self.assertEqual(out, b"tick\n" * 1600 * run)
 
+    def test_threads_share_a_log(self):
+        for run in (1, 2):
+            self.assertEqual(self.example("many_threads", self.dir, 8, 50), "400 lines and 32 posted ones durable\n")
+            out, _ = self.teak("cat", "--dir", self.dir)
+            self.assertEqual(sorted(out.splitlines()), [b"line"] * 400 * run + [b"posted"] * 32 * run)
+
     def test_what_fails_is_said_in_a_line(self):
         program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "hello")
         run = subprocess.run([program, os.path.join(self.work, "no", "such")], capture_output=True, text=True,

@@ -194,6 +194,13 @@ static void threads_share_a_log_gathering_long(void **state)
     run_crew(2, &(struct teak_committer_options){.gather_ns = 20000000});
 }
 
+static void threads_share_a_log_spinning(void **state)
+{
+    (void)state;
+    run_crew(2, &(struct teak_committer_options){.spin_ns = 50000}); /* some are told meanwhile, some later */
+    run_crew(1, &(struct teak_committer_options){.spin_ns = 1000000000});
+}
+
 /* ---- what a batch may say ---- */
 
 static void a_batch_learns_its_indexes(void **state)
@@ -714,8 +721,10 @@ static void opening_answers_as_a_store_does(void **state)
     assert_int_equal(teak_committer_open(rig.dir, &options, NULL, &committer, NULL, &error), TEAK_OPTIONS);
     options = options_here();
     const struct teak_committer_options long_gather = {.gather_ns = 1000000001};
+    const struct teak_committer_options long_spin = {.spin_ns = 1000000001};
     const struct teak_committer_options many = {.requests_max = UINT32_MAX};
     assert_int_equal(teak_committer_open(rig.dir, &options, &long_gather, &committer, NULL, &error), TEAK_OPTIONS);
+    assert_int_equal(teak_committer_open(rig.dir, &options, &long_spin, &committer, NULL, &error), TEAK_OPTIONS);
     assert_int_equal(teak_committer_open(rig.dir, &options, &many, &committer, NULL, &error), TEAK_OPTIONS);
     assert_int_equal(teak_committer_open(NULL, &options, NULL, &committer, NULL, &error), TEAK_INVALID);
     assert_int_equal(teak_committer_open(rig.dir, NULL, NULL, &committer, NULL, &error), TEAK_INVALID);
@@ -730,6 +739,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_have_logs_of_their_own),
         cmocka_unit_test(threads_share_a_log_without_gathering),
         cmocka_unit_test(threads_share_a_log_gathering_long),
+        cmocka_unit_test(threads_share_a_log_spinning),
         cmocka_unit_test(a_batch_learns_its_indexes),
         cmocka_unit_test(what_the_store_refuses_is_the_answer),
         cmocka_unit_test(full_is_waited_for),

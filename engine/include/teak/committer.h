@@ -41,6 +41,8 @@ struct teak_committer_options {
     uint64_t gather_ns;    /* longest wait for threads that have just been told, and are likely to come back with
                             * their next batch, before a frame leaves without them. Default 100 us; at most 1 s    */
     bool never_gather;     /* a frame leaves with what is there                                                    */
+    uint64_t spin_ns;      /* a thread that waits offers the processor to others for so long before it sleeps:
+                            * saves its waking, and burns what nobody else wants. At most 1 s                      */
 };
 
 /* teak_committer_open: open a store, as teak_open does, and start the thread that drives it.
