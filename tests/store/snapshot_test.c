@@ -264,6 +264,30 @@ static void crashed_at_every_operation_either_snapshot_is_in_force_and_whole(voi
     assert_true(was_old && was_new);
 }
 
+/* What stands behind the whole chunks is of no use, and must not be there when the stream ends before it. */
+static void what_an_interrupted_stream_left_behind_is_cut_off(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("snapshot");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    const struct teak_snapshot_offer offer = offer_of(1, 50, 1, 9, TEAK_SNAPSHOT_UNKNOWN);
+    struct teak_snapshot_writer *writer = begin_in(store, &offer);
+    write_in(writer, 9, 8 * CHUNK);
+    teak_snapshot_suspend(writer);
+    rig_flip(&rig, "snapshots/1.part", 4096 + 2 * SNAPSHOT_CHUNK + 5000, 1);
+    writer = begin_in(store, &offer);
+    assert_int_equal(offset_in(writer), 2 * CHUNK);
+    write_in(writer, 9, 3 * CHUNK + 1);
+    install(store, writer, keep_nothing);
+    expect_snapshot(store, 1, 50, 9, 3 * CHUNK + 1);
+    rig_close(store);
+    store = backend_open(&rig);
+    expect_snapshot(store, 1, 50, 9, 3 * CHUNK + 1);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 /* ---- who is refused, and why ---- */
 
 static void refused(struct teak_store *store, struct teak_snapshot_offer offer, enum teak_status wanted)
@@ -1189,6 +1213,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_interrupted_stream_goes_on),
         cmocka_unit_test(another_name_position_length_or_meta_begins_anew),
         cmocka_unit_test(crashed_at_every_operation_either_snapshot_is_in_force_and_whole),
+        cmocka_unit_test(what_an_interrupted_stream_left_behind_is_cut_off),
         cmocka_unit_test(what_cannot_be_is_refused_and_changes_nothing),
         cmocka_unit_test(a_snapshot_of_a_former_life_is_gone),
         cmocka_unit_test(one_that_became_stale_changes_nothing),
