@@ -137,14 +137,17 @@ static void what_is_missing_is_named(void **state)
         struct teak_store *store = replay_from(model, oldest + 1);
         struct log *log = logs_find(&store->logs, model->log->id);
         if (log) {
+            /* that the log goes on behind what the summaries know is what a checkpoint says, and there is none here */
+            const uint64_t last = log->head.last.index < model->last ? log->head.last.index : model->last;
             log->head = model->log->head;
+            log->head.last.index = last;
+            uint64_t missing = 0, named = 0;
+            for (uint64_t index = model->base + 1; index <= last; index++)
+                missing += model->entries[index].segment <= oldest;
             struct teak_report report = {0};
             struct teak_error error = {0};
-            assert_int_equal(replay_finish(store, &report, &error), TEAK_DAMAGED);
-            assert_true(report.damage_count > 0);
-            uint64_t missing = 0, named = 0;
-            for (uint64_t index = model->base + 1; index <= model->last; index++)
-                missing += model->entries[index].segment <= oldest;
+            assert_int_equal(replay_finish(store, &report, &error), missing > 0 ? TEAK_DAMAGED : TEAK_OK);
+            assert_int_equal(report.damage_count > 0, missing > 0);
             for (uint32_t i = 0; i < report.damage_count && i < TEAK_DAMAGE_MAX; i++)
                 named += report.damage[i].last - report.damage[i].first + 1;
             if (report.damage_count <= TEAK_DAMAGE_MAX) assert_int_equal(named, missing);
