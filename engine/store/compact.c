@@ -44,8 +44,7 @@ static void hand_over(struct teak_store *store)
         CHECK_EQ(segment->live, 0);
         /* where there is no memory for the note the file stays, and the next open finds it below the oldest kept */
         pool_add(&store->pool, (struct stock){.number = segment->number});
-        reader_let_go(store, segment);
-        segment_free(segment, store->disk);
+        reader_forget(store, segment);
         store->forgotten++;
     }
     store->forget_lsn = 0;

@@ -19,7 +19,7 @@ static void close_sealed(struct teak_store *store, struct segment *segment)
     store->open_sealed--;
 }
 
-void reader_let_go(struct teak_store *store, struct segment *segment)
+static void let_go(struct teak_store *store, struct segment *segment)
 {
     if (segment->state != SEGMENT_SEALED || !segment->map) return;
     /* No page of it stays in the cache: each would be in the way of a direct write in the file's next use (history 37).
@@ -30,17 +30,58 @@ void reader_let_go(struct teak_store *store, struct segment *segment)
     close_sealed(store, segment);
 }
 
-/* The one that was read longest ago is closed. */
-static void make_place(struct teak_store *store)
+void reader_forget(struct teak_store *store, struct segment *segment)
+{
+    if (segment->pins == 0) {
+        let_go(store, segment);
+        segment_free(segment, store->disk);
+        return;
+    }
+    /* Where the lock cannot be had the pool's cannot either. A file that is being opened just now needs none: whoever
+     * opened it finds that it is retired, and closes it. */
+    if (segment->file != DISK_NONE) (void)disk_lock(store->disk, segment->file, DISK_LOCK_SHARED);
+    segment->is_retired = true;
+    segment->next_retired = store->retired;
+    store->retired = segment;
+}
+
+void reader_unpin(struct teak_store *store, struct segment *segment)
+{
+    CHECK_LT(0, segment->pins);
+    if (--segment->pins > 0) return;
+    if (segment->is_retired) {
+        struct segment **link = &store->retired;
+        while (*link != segment) link = &(*link)->next_retired;
+        *link = segment->next_retired;
+        let_go(store, segment);
+        segment_free(segment, store->disk);
+    } else if (segment->state == SEGMENT_SEALED && !segment->map && segment->file != DISK_NONE) {
+        struct disk_op op = {.kind = DISK_CLOSE, .file = segment->file}; /* no part of the cache without a mapping */
+        disk_run(store->disk, &op);
+        segment->file = DISK_NONE;
+    }
+}
+
+void reader_fini(struct teak_store *store)
+{
+    while (store->retired) {
+        struct segment *segment = store->retired;
+        store->retired = segment->next_retired;
+        segment_free(segment, store->disk);
+    }
+}
+
+void reader_make_place(struct teak_store *store)
 {
     while (store->open_sealed >= READER_OPEN_MAX) {
         struct segment *oldest = NULL;
         for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++) {
             struct segment *segment = segment_at(&store->segments, number);
-            if (segment->state == SEGMENT_SEALED && segment->map && (!oldest || segment->used < oldest->used))
+            const bool may_go = segment->state == SEGMENT_SEALED && segment->map && segment->pins == 0;
+            if (may_go && (!oldest || segment->used < oldest->used))
                 oldest = segment;
         }
-        CHECK(oldest != NULL);
+        if (!oldest) return; /* fetches are at work on all of them: as many more as there are cursors */
         close_sealed(store, oldest);
     }
 }
@@ -82,15 +123,22 @@ static enum teak_status map_index(struct teak_store *store, struct segment *segm
         disk_unmap(store->disk, map, segment->map_bytes);
         return fail_segment(error, TEAK_HASH_MISMATCH, "map", segment->number, footer->summary_offset);
     }
-    segment->map = map;
-    store->open_sealed++;
+    reader_take_map(store, segment, map, segment->map_bytes);
     return TEAK_OK;
+}
+
+void reader_take_map(struct teak_store *store, struct segment *segment, const void *map, uint64_t bytes)
+{
+    segment->map = map;
+    segment->map_bytes = bytes;
+    segment->mapped_at = ++store->segments.tick;
+    store->open_sealed++;
 }
 
 enum teak_status reader_hold(struct teak_store *store, struct segment *segment, struct teak_error *error)
 {
     segment->used = ++store->segments.tick;
-    if (segment->state == SEGMENT_SEALED && !segment->map) make_place(store);
+    if (segment->state == SEGMENT_SEALED && !segment->map) reader_make_place(store);
     if (segment->file == DISK_NONE) {
         const enum teak_status status = open_again(store, segment, error);
         if (status != TEAK_OK) return status;
@@ -132,6 +180,26 @@ enum teak_status reader_read(struct teak_store *store, struct segment *segment, 
     fail_segment(error, TEAK_IO, "read", segment->number, offset);
     if (error) error->os_errno = os_errno;
     return TEAK_IO;
+}
+
+uint64_t reader_end(const struct teak_store *store, const struct segment *segment)
+{
+    if (segment->number < store->flight.durable_segment) return segment->frames_end;
+    return segment->number == store->flight.durable_segment ? store->flight.durable_offset : 0;
+}
+
+enum teak_status reader_rotten(const struct log *log, uint64_t index, const struct segment *segment, uint64_t offset,
+                               struct teak_error *error)
+{
+    fail_segment(error, TEAK_HASH_MISMATCH, "read", segment->number, offset);
+    if (error) {
+        error->log = log->id;
+        error->has_log = 1;
+        error->index = index;
+        error->term = log_term_at(log, index);
+        error->has_term = 1;
+    }
+    return TEAK_HASH_MISMATCH;
 }
 
 bool reader_is_whole(const struct log *log, uint64_t index, const struct place *place, const void *payload)
@@ -177,6 +245,17 @@ static void ask_tables(const struct scan_source *source, const struct image *ima
             ask_frame(asking, image->bytes + offset, &head);
         offset += is_frame ? head.bytes : source->block_bytes;
     }
+}
+
+bool reader_ask_bytes(struct teak_store *store, const struct log *log, uint64_t index, uint8_t *bytes, uint64_t count,
+                      struct place *place)
+{
+    const struct scan_source source = recover_source(store);
+    const struct image image = {.number = place->segment->number, .file = DISK_NONE, .file_bytes = count,
+                                .identity = TEAK_OK, .has_key = true, .key = place->segment->key, .bytes = bytes};
+    struct asking asking = {.log = log->id, .index = index, .place = place};
+    ask_tables(&source, &image, min_u64(place->segment->frames_end, count), &asking);
+    return asking.found;
 }
 
 enum teak_status reader_ask_table(struct teak_store *store, const struct log *log, uint64_t index, struct place *place,

@@ -320,8 +320,10 @@ static void finish(struct seal *seal, struct disk *disk, struct layout_slot **sp
 {
     struct segment *segment = seal->segment;
     struct disk_op close = {.kind = DISK_CLOSE, .file = segment->file};
-    disk_run(disk, &close); /* everything was synced; whoever reads it opens it again, a bounded number at a time */
-    segment->file = DISK_NONE;
+    if (segment->pins == 0) { /* everything was synced; whoever reads it opens it again, a bounded number at a time */
+        disk_run(disk, &close);
+        segment->file = DISK_NONE;
+    }
     if (!*spare_slots) { /* its memory is warm: the next segment's slots go there */
         *spare_slots = segment->slots;
         *spare_capacity = segment->slot_capacity;

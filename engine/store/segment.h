@@ -59,6 +59,11 @@ struct segment {
     const uint8_t *map;          /* slots and summary; NULL: not mapped                             */
     uint64_t map_bytes;
     uint64_t used;               /* tick of the last read: the least recent is closed first         */
+    uint64_t mapped_at;          /* tick of its mapping                                             */
+    /* reading */
+    uint32_t pins;               /* fetches at work on it: descriptor and mapping stay. reader.c    */
+    bool is_retired;             /* forgotten meanwhile: freed when the last pin goes               */
+    struct segment *next_retired;
     /* liveness */
     uint64_t live;               /* pieces that point here                                          */
     uint64_t live_bytes;         /* what their entries cost; those of a piece cut short, in proportion */

@@ -8,8 +8,10 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "os/heap.h"
+#include "store/cursor.h"
 #include "store/durable.h"
 #include "store/failure.h"
+#include "store/fetch.h"
 #include "store/locate.h"
 #include "store/reader.h"
 #include "store/recover.h"
@@ -189,6 +191,9 @@ static void close_disk(struct teak_store *store)
     struct disk *disk = store->disk;
     struct disk_op *done[DISK_SUBMITTED_MAX];
     while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
+    cursors_part(store);
+    streams_fini(store);
+    reader_fini(store);
     segments_fini(&store->segments, disk);
     pool_fini(&store->pool, disk);
     snapshots_fini(&store->snapshots, disk);
@@ -336,8 +341,7 @@ void teak_abandon(struct teak_store *store) { store_destroy(store); }
 
 static _Thread_local char thread_mark;
 
-/* The calling thread may drive the store; the first one to try becomes the one. */
-static enum teak_status guard(struct teak_store *store, struct teak_error *error)
+enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
 {
     if (store->thread == &thread_mark) return TEAK_OK;
     if (store->thread) return fail(error, TEAK_WRONG_THREAD, "drive");
@@ -372,7 +376,7 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
 {
     if (store->thread != &thread_mark || store->phase != STORE_WRITING || store->flight.poisoned) {
         if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "submit");
-        enum teak_status status = guard(store, error);
+        enum teak_status status = store_guard(store, error);
         if (status != TEAK_OK) return status;
         if (store->flight.poisoned) {
             if (error) *error = store->flight.cause;
@@ -433,14 +437,15 @@ enum teak_status teak_barrier(struct teak_store *store, uint64_t tag, struct tea
 
 /* --------------------------------------------------------------------------------------------------------- driving */
 
-enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
-                           uint32_t *count_out, struct teak_error *error)
+static enum teak_status poll_once(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
+                                  uint32_t *count_out, struct teak_error *error)
 {
     if (count_out) *count_out = 0;
-    enum teak_status status = guard(store, error);
+    enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     struct flight *flight = &store->flight;
-    if (!flight->poisoned && store->phase == STORE_WRITING) turn(store, wait_ns, false);
+    if ((!flight->poisoned && store->phase == STORE_WRITING) || streams_are_busy(&store->streams))
+        turn(store, wait_ns, false);
     uint32_t count = 0;
     struct ticket ticket;
     while (count < max && ticket_take(&store->tickets, flight->poisoned ? UINT64_MAX : flight->durable_lsn, &ticket))
@@ -455,29 +460,39 @@ enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct te
     return TEAK_POISONED;
 }
 
+enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct teak_completion *out, uint32_t max,
+                           uint32_t *count_out, struct teak_error *error)
+{
+    const enum teak_status status = poll_once(store, wait_ns, out, max, count_out, error);
+    if (status != TEAK_WRONG_THREAD) store->streams.news = false; /* told by returning */
+    return status;
+}
+
 enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = guard(store, error);
+    enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     if (store->phase != STORE_WRITING) return TEAK_OK;
     if (store->writer.reserved) return fail(error, TEAK_RESERVED, "drain");
-    if (store->starved) status = teak_poll(store, 0, NULL, 0, NULL, error); /* room is made, though nothing is owed */
+    if (store->starved) status = poll_once(store, 0, NULL, 0, NULL, error); /* room is made, though nothing is owed */
     if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     enum { DROPPED_MAX = 64 };
     struct teak_completion dropped[DROPPED_MAX];
     bool lost = false;
     enum teak_status not_installed = TEAK_OK;
     uint32_t count = 0;
+    store->streams.are_mute = true;
     while ((!tickets_are_empty(&store->tickets) || snapshots_are_installing(&store->snapshots) ||
             snapshots_have_ended(store)) &&
            status == TEAK_OK) {
-        status = teak_poll(store, TEAK_FOREVER, dropped, DROPPED_MAX, &count, error);
+        status = poll_once(store, TEAK_FOREVER, dropped, DROPPED_MAX, &count, error);
         for (uint32_t i = 0; i < count; i++) {
             lost |= dropped[i].status == TEAK_POISONED;
             if (dropped[i].status != TEAK_OK && not_installed == TEAK_OK) not_installed = dropped[i].status;
         }
         if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     }
+    store->streams.are_mute = false;
     if (lost && error) *error = store->flight.cause;
     if (lost) return TEAK_POISONED;
     return status == TEAK_OK && not_installed != TEAK_OK ? fail(error, not_installed, "install") : status;
@@ -486,7 +501,7 @@ enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
 enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_error *error)
 {
     if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "event_fd");
-    const enum teak_status status = guard(store, error);
+    const enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     *out = disk_event_fd(store->disk);
     return *out >= 0 ? TEAK_OK : fail_errno(error, -*out, "event_fd", "");
@@ -494,7 +509,7 @@ enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_e
 
 uint64_t teak_deadline(const struct teak_store *store)
 {
-    if (turn_has_completion(store)) return 0;
+    if (turn_has_completion(store) || store->streams.news) return 0;
     return turn_deadline(store);
 }
 
@@ -525,7 +540,7 @@ static void finish_writing(struct teak_store *store)
 
 enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = guard(store, error);
+    enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     if (store->phase == STORE_WRITING && !store->flight.poisoned) finish_writing(store);
     if (store->flight.poisoned) {

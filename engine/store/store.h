@@ -22,6 +22,20 @@ enum store_phase {
     STORE_WRITING,
 };
 
+struct stream;
+struct fetch;
+struct teak_cursor;
+
+/* Reads that nobody waits for (fetch.c). */
+struct streams {
+    struct stream *all;
+    struct fetch *first, *last; /* wait for their turn; linked by next. `last` means nothing if there is none */
+    uint32_t out;               /* at work: each has one operation at the disk                                */
+    uint32_t awaited;           /* streams whose cursor was told PENDING                                      */
+    bool news;                  /* one of them can be asked again: the poll that waits returns                */
+    bool are_mute;              /* a drain waits for completions alone                                        */
+};
+
 struct teak_store {
     struct disk *disk;
     int32_t directory, lock_file;
@@ -63,6 +77,9 @@ struct teak_store {
     bool closing;                     /* the clean mark is written: nothing may come behind it    */
     /* reader.c */
     uint32_t open_sealed;             /* sealed segments with a descriptor                        */
+    struct segment *retired;          /* forgotten while fetches were at work on them             */
+    struct streams streams;           /* fetch.c                                                  */
+    struct teak_cursor *cursors;      /* all that are open                                        */
     uint64_t arena_reads, disk_reads, disk_read_bytes;
     /* inspection (read-only) */
     bool living;                      /* a writer has it open                                     */

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "store/compact.h"
 #include "store/durable.h"
+#include "store/fetch.h"
 #include "store/store.h"
 
 enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16, SECOND_LANE_BYTES = 512 * 1024 };
@@ -129,7 +130,7 @@ static void mark_idle(struct teak_store *store)
 uint32_t turn_at_disk(const struct teak_store *store)
 {
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
-           store->snapshots.waiting;
+           store->snapshots.waiting + store->streams.out;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- settle */
@@ -139,6 +140,7 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
     switch (*(const enum errand *)op->owner) {
     case ERRAND_FRAME: flight_frame_ended(&store->flight, op->owner); return;
     case ERRAND_SYNC: flight_sync_ended(&store->flight, op->owner); return;
+    case ERRAND_READ: fetch_ended(op->owner); return;
     case ERRAND_POOL:
         pool_ended(&store->pool, store->disk, &store->segments, store->now_ns);
         store->chore_ended = true;
@@ -170,8 +172,9 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
 
 uint64_t turn_deadline(const struct teak_store *store)
 {
-    if (store->phase != STORE_WRITING || store->flight.poisoned) return UINT64_MAX;
-    if (store->unstarted) return 0;
+    const bool only_reads = store->phase != STORE_WRITING || store->flight.poisoned;
+    if (store->unstarted && (!only_reads || streams_are_busy(&store->streams))) return 0;
+    if (only_reads) return UINT64_MAX;
     /* while pool or seal are at the disk the turn is theirs: their end wakes whoever waits */
     if (snapshots_are_due(store) && !store->pool.waiting && !store->seal.waiting && !store->closing) return 0;
     uint64_t deadline = UINT64_MAX;
@@ -187,6 +190,7 @@ uint64_t turn_deadline(const struct teak_store *store)
 static void start(struct teak_store *store, bool final)
 {
     store->unstarted = false;
+    streams_start(store);
     if (store->phase != STORE_WRITING || store->flight.poisoned) return;
     launch(store, final);
     if (store->closing) return;
@@ -210,9 +214,12 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
         const uint64_t deadline = min_u64(until, turn_deadline(store));
         const bool will_move = turn_at_disk(store) > 0 || deadline <= store->now_ns;
         if (!will_move && (deadline == UINT64_MAX || store->can_be_woken)) return; /* not by waiting here */
+        const bool reads_count = !store->streams.are_mute && !final;
+        const bool has_read = reads_count && store->streams.news;
         const bool is_awaited = !tickets_are_empty(&store->tickets) || store->starved || final ||
-                                store->can_be_woken || snapshots_are_installing(&store->snapshots);
-        const bool has_moved = can_tell || (store->starved && store->chore_ended);
+                                store->can_be_woken || snapshots_are_installing(&store->snapshots) ||
+                                (reads_count && store->streams.awaited > 0);
+        const bool has_moved = can_tell || has_read || (store->starved && store->chore_ended);
         const bool is_over = store->now_ns >= until || !is_awaited || has_moved;
         const uint64_t pause = is_over || deadline <= store->now_ns ? 0 : deadline - store->now_ns;
         uint32_t count = 0;
@@ -225,6 +232,7 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
         const bool was_woken = store->disk->woken;
         store->disk->woken = false;
         if (is_over || was_woken || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
+        if (reads_count && store->streams.news) return;
         if (store->starved && store->chore_ended) return;
     }
 }

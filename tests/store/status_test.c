@@ -27,6 +27,7 @@ static const struct named names[] = {
     {12, "log_gone"}, {13, "too_many_logs"}, {14, "commit_backwards"}, {15, "vote_changed"}, {16, "below_snapshot"},
     {17, "compacted"}, {18, "beyond"}, {19, "reserved"}, {20, "wrong_thread"}, {21, "read_only"},
     {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {25, "in_callback"}, {40, "full"}, {41, "no_space"},
+    {42, "pending"},
     {60, "no_directory"},
     {61, "not_a_store"}, {62, "bad_magic"}, {63, "version"}, {64, "feature"}, {65, "block_size"}, {66, "locked"},
     {67, "read_only_fs"}, {68, "foreign_file"}, {69, "segment_missing"}, {70, "segment_short"}, {71, "damaged"},
@@ -631,6 +632,7 @@ static void a_read_that_fails_is_io_and_the_next_may_do(void **state)
     struct teak_entry entry;
     uint32_t count;
     rig_ok(teak_cursor_open(store, 1, 200, &cursor, &error), &error);
+    expect(teak_cursor_try_read(cursor, 0, &entry, 1, &count, &error), TEAK_PENDING, &error, NULL);
     faulty_arm(faulty, DISK_READ, 1, EIO);
     expect(teak_cursor_read(cursor, 0, &entry, 1, &count, &error), TEAK_IO, &error, ".seg");
     assert_int_equal(error.os_errno, EIO);

@@ -297,8 +297,9 @@ struct teak_completion {
 
 /* teak_poll: drive the store.
  * Does      Collects what the disk has finished, starts what is due, hands out completions in the order of submission.
- *           Waits up to `wait_ns` for the first completion if there is none and work is pending. `out` may be NULL with
- *           max 0: then completions stay for a later call. One system call in the usual case.
+ *           Waits up to `wait_ns` for the first completion if there is none and work is pending, or a cursor was told
+ *           PENDING; returns too when such a cursor is worth asking again. `out` may be NULL with max 0: then
+ *           completions stay for a later call. One system call in the usual case.
  * Owner     The completions are copied out.
  * Threads   The driving thread; the first call decides which that is.
  * Fails     POISONED once every completion has been handed out · WRONG_THREAD · IO (what opening left to be done
@@ -382,11 +383,13 @@ struct teak_entry {
     const void *data;
     uint32_t bytes;
     uint8_t kind;
+    bool durable; /* it survives a power cut: known when it was read */
 };
 
 /* teak_cursor_open: a reader of one log, from `index` on (first..last + 1).
  * Does      Reads any entry and then follows the tail. Holds one read buffer, grown to the largest entry it meets.
- * Owner     The cursor is the caller's until teak_cursor_close; close it before the store.
+ * Owner     The cursor is the caller's until teak_cursor_close. One that is open when its store is closed answers
+ *           LOG_GONE, and can only be closed.
  * Threads   The driving thread.
  * Fails     UNKNOWN_LOG · COMPACTED · BEYOND · NO_MEMORY. */
 TEAK_API enum teak_status teak_cursor_open(struct teak_store *store, uint64_t log, uint64_t index,
@@ -401,6 +404,20 @@ TEAK_API enum teak_status teak_cursor_open(struct teak_store *store, uint64_t lo
  *           goes on) · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max, struct teak_entry *out,
                                            uint32_t max, uint32_t *count_out, struct teak_error *error);
+
+/* teak_cursor_try_read: as teak_cursor_read, but never waits for the medium.
+ * Does      Answers from memory: the arena, and what was brought from the medium before. Where nothing is there yet it
+ *           answers PENDING and has it brought while the store is driven: teak_poll returns when it is worth asking
+ *           again, the event fd becomes readable, teak_deadline says when at the latest. What lies behind is brought
+ *           ahead: two windows of 1 MiB for each cursor. An error of the medium is told once, by the call that would
+ *           have answered the entry; the next one asks again. A store opened read-only has no ring: there this is
+ *           teak_cursor_read.
+ * Owner     As teak_cursor_read. Closing the cursor while something is on its way is fine.
+ * Threads   The driving thread; the first call decides which that is.
+ * Fails     PENDING · WRONG_THREAD · COMPACTED · LOG_GONE · HASH_MISMATCH (log, index and term in the error; the store
+ *           goes on) · NO_MEMORY · IO. */
+TEAK_API enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes_max, struct teak_entry *out,
+                                               uint32_t max, uint32_t *count_out, struct teak_error *error);
 
 /* teak_cursor_seek: go on at `index`. Threads: driving. Fails: LOG_GONE · COMPACTED · BEYOND. */
 TEAK_API enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t index, struct teak_error *error);

@@ -57,6 +57,7 @@ extern "C" {
     /* wait */                                                                                                         \
     X(40, FULL, "full", "no room until earlier work is durable: drive the store and repeat")                           \
     X(41, NO_SPACE, "no_space", "the file system has no space for another segment")                                    \
+    X(42, PENDING, "pending", "the entries are on their way from the medium: drive the store and repeat")              \
     /* open */                                                                                                         \
     X(60, NO_DIRECTORY, "no_directory", "the directory does not exist")                                                \
     X(61, NOT_A_STORE, "not_a_store", "the directory holds no store")                                                  \
