@@ -27,6 +27,8 @@ struct teak_cursor {
     uint64_t index;                       /* the next entry                               */
     struct window window;                 /* of reads on the calling thread               */
     struct stream *stream;                /* of reads that wait for nothing; NULL: none yet */
+    uint64_t lent_first, lent_stamp;      /* what the last read handed out, and when      */
+    uint32_t lent_count;
 };
 
 static enum teak_status cursor_log(const struct teak_cursor *cursor, struct log **out, struct teak_error *error)
@@ -36,11 +38,29 @@ static enum teak_status cursor_log(const struct teak_cursor *cursor, struct log 
     return TEAK_OK;
 }
 
-/* Stands at `index`, wherever it went. */
-static void stand_at(struct teak_cursor *cursor, uint64_t index)
+/* Moves when the arena takes something over, or a window is filled: what was handed out before may be gone. */
+static uint64_t stamp_of(const struct teak_cursor *cursor)
+{
+    return cursor->store->arena.generation + (cursor->stream ? cursor->stream->fills : 0);
+}
+
+/* Stands at `index`, wherever it went, having handed out the `count` entries before. */
+static void stand_at(struct teak_cursor *cursor, uint64_t index, uint32_t count)
 {
     cursor->index = index;
+    cursor->lent_first = index - count;
+    cursor->lent_count = count;
+    cursor->lent_stamp = stamp_of(cursor);
     if (cursor->stream) stream_move(cursor->stream, index);
+}
+
+bool cursor_lent(const struct teak_cursor *cursor, struct cursor_lent *out)
+{
+    if (!cursor->store || cursor->lent_count == 0 || cursor->lent_stamp != stamp_of(cursor)) return false;
+    *out = (struct cursor_lent){.store = cursor->store, .first = cursor->lent_first, .count = cursor->lent_count,
+                                .windows = {cursor->window.memory}};
+    for (uint32_t i = 0; cursor->stream && i < 2; i++) out->windows[1 + i] = cursor->stream->fetches[i].window.memory;
+    return true;
 }
 
 enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t index, struct teak_error *error)
@@ -51,7 +71,7 @@ enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t index, st
     const uint64_t first = log->head.base.index + 1, next = log->head.last.index + 1;
     if (!log->head.fresh && index < first) return fail_index(error, TEAK_COMPACTED, log->id, index, first);
     if (!log->head.fresh && index > next) return fail_index(error, TEAK_BEYOND, log->id, index, next);
-    stand_at(cursor, index);
+    stand_at(cursor, index, 0);
     return TEAK_OK;
 }
 
@@ -217,6 +237,7 @@ enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max
                                   uint32_t *count_out, struct teak_error *error)
 {
     *count_out = 0;
+    cursor->lent_count = 0;
     struct log *log;
     enum teak_status status = look(cursor, &log, error);
     if (status != TEAK_OK || is_at_end(cursor, log)) return status;
@@ -241,7 +262,7 @@ enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max
         bytes += place.bytes;
     }
     *count_out = count;
-    stand_at(cursor, index);
+    stand_at(cursor, index, count);
     return count > 0 ? TEAK_OK : status;
 }
 
@@ -332,6 +353,7 @@ enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes
                                       uint32_t max, uint32_t *count_out, struct teak_error *error)
 {
     *count_out = 0;
+    cursor->lent_count = 0;
     struct log *log;
     enum teak_status status = look(cursor, &log, error);
     if (status != TEAK_OK || is_at_end(cursor, log)) return status;
@@ -362,6 +384,6 @@ enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes
         bytes += place.bytes;
     }
     *count_out = count;
-    stand_at(cursor, index);
+    stand_at(cursor, index, count);
     return ask_for_more(cursor, log, count, status, error);
 }

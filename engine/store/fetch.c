@@ -431,6 +431,7 @@ static void submit_window(struct fetch *fetch, const struct log *log)
     }
     fetch->count = count;
     end_of = max_u64(align_up(end_of, block), begin + block);
+    fetch->stream->fills++;
     if (!window_make_room(&fetch->window, end_of - begin)) {
         end_failed(fetch, ENOMEM, "cursor", begin);
         return;

@@ -101,6 +101,7 @@ struct stream {
     bool is_awaited;                /* somebody was told PENDING                          */
     bool is_orphan;                 /* the cursor is closed: gone when the disk lets go   */
     struct fetch fetches[2];
+    uint64_t fills;                 /* windows that were filled anew                          */
     /* slots that are known to be in memory */
     uint64_t ready_segment, ready_tick, ready_begin, ready_end; /* slot numbers           */
 };

@@ -118,6 +118,7 @@ static enum teak_status settle_limits(struct teak_store *store, const struct tea
     if (limits->group_bytes < super->block_bytes) return bad_option(error, "group_bytes", super->block_bytes);
     if (limits->arena_bytes < least_arena) return bad_option(error, "arena_bytes", least_arena);
     limits->arena_bytes = align_up(limits->arena_bytes, 65536);
+    CHECK(arena_is_sound(limits->arena_bytes, quarter)); /* 3/8 of (3 quarters and a block) is more than one */
     store->linger_ns = pick(options->linger_ns, super->linger_ns, 0);
     return TEAK_OK;
 }
@@ -231,7 +232,8 @@ static enum teak_status make_parts(struct teak_store *store, const struct teak_o
     struct segment_id shape = {.block_bytes = limits->block_bytes, .segment_bytes = limits->segment_bytes};
     memcpy(shape.family, store->superblock.family, sizeof shape.family);
     const uint32_t spares = (uint32_t)pick(options->spares, store->superblock.spares, SPARES_DEFAULT);
-    if (!arena_init(&store->arena, limits->arena_bytes) || !tickets_init(&store->tickets, TICKETS) ||
+    if (!arena_init(&store->arena, limits->arena_bytes, limits->block_bytes) ||
+        !tickets_init(&store->tickets, TICKETS) ||
         !writer_init(&store->writer, (uint32_t)max_u64(limits->batch_bytes, limits->group_bytes) + BLOCK_BYTES_MIN) ||
         !seal_init(&store->seal, limits->block_bytes, limits->strategy == TEAK_NONE) ||
         !pool_init(&store->pool, store->directory, store->open_flags, &shape, spares))

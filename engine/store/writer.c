@@ -623,6 +623,9 @@ enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32
     writer->reserved = true;
     writer->reserved_bytes = (uint32_t)need.payload;
     writer->reserved_entries = entries;
+    /* the caller may write all of it, and submit less, or nothing */
+    const uint64_t upto = writer->position + writer->payload_end + need.payload;
+    store->arena.spoiled = max_u64(store->arena.spoiled, upto);
     *out = writer->frame + writer->payload_end;
     return TEAK_OK;
 }

@@ -57,6 +57,7 @@ extern "C" {
 
 struct teak_store;
 struct teak_cursor;
+struct teak_hold;
 
 #define TEAK_FOREVER UINT64_MAX
 #define TEAK_NO_DEADLINE UINT64_MAX
@@ -418,6 +419,22 @@ TEAK_API enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t 
  *           goes on) · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes_max, struct teak_entry *out,
                                                uint32_t max, uint32_t *count_out, struct teak_error *error);
+
+/* teak_cursor_hold: keep entries that the last read of this cursor handed out.
+ * Does      The payloads of the `count` entries, neighbours among those, stay until teak_hold_end, whatever drives the
+ *           store meanwhile, and beyond the end of the cursor and of the store. Bytes in the arena stay where they are
+ *           and are pinned there, as long as all that is pinned lies within a quarter of it, so that the writer never
+ *           waits; where a pin would break that they are copied, and `data` of these entries is set to the copy. Bytes
+ *           that came from the medium stay where they are.
+ * Owner     The hold is the caller's until teak_hold_end.
+ * Threads   The driving thread.
+ * Fails     INVALID (not what the last read handed out, or handed out too long ago: the store was driven since) ·
+ *           NO_MEMORY (nothing is held, nothing was changed). */
+TEAK_API enum teak_status teak_cursor_hold(struct teak_cursor *cursor, struct teak_entry *entries, uint32_t count,
+                                           struct teak_hold **out, struct teak_error *error);
+
+/* teak_hold_end: let go of them. NULL is fine. Threads: any. Fails: never. */
+TEAK_API void teak_hold_end(struct teak_hold *hold);
 
 /* teak_cursor_seek: go on at `index`. Threads: driving. Fails: LOG_GONE · COMPACTED · BEYOND. */
 TEAK_API enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t index, struct teak_error *error);

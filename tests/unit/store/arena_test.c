@@ -23,7 +23,7 @@ static void room_is_what_nothing_still_needs(void **state)
 {
     (void)state;
     struct arena arena;
-    assert_true(arena_init(&arena, ARENA));
+    assert_true(arena_init(&arena, ARENA, BLOCK));
     uint64_t position;
     assert_int_equal(arena_room(&arena, ARENA, &position), ARENA);
     assert_int_equal(position, 0);
@@ -46,7 +46,7 @@ static void what_is_found_is_what_was_written(void **state)
     (void)state;
     struct seeded seeded = seeded_begin("what_is_found_is_what_was_written");
     struct arena arena;
-    assert_true(arena_init(&arena, ARENA));
+    assert_true(arena_init(&arena, ARENA, BLOCK));
     static struct written all[FRAMES];
     uint32_t count = 0, durable = 0, found = 0;
     uint64_t segment = 1;
