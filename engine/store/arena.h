@@ -9,7 +9,8 @@
  *     taken over│ readable,      │ must stay: on its way│ free up to floor + bytes
  *
  * A frame lies in one piece: where the end of the memory, or a pinned chunk, is too near it begins behind it, and the
- * rest is skipped. Frames that follow each other in a segment also do so here, so that one "run" maps thousands of them.
+ * rest is skipped. Frames that follow each other in a segment also do so here, so that one "run" maps thousands of
+ * them.
  *
  * Pins: the memory is cut into sixteen chunks. A hold on entries (hold.h) pins the chunks that they lie in; a pinned
  * chunk is skipped, never waited for. What is pinned lies, all together, in four neighbouring chunks: a pin that would

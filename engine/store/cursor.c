@@ -373,7 +373,7 @@ enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes
             place.segment = segment_of_piece(&store->segments, piece->segment);
             piece_end = end_of_piece(log, piece);
         }
-        const uint8_t *payload;
+        const uint8_t *payload = NULL;
         status = place.segment->state == SEGMENT_SEALED
                      ? try_sealed(cursor, log, index, count == 0, &place, &payload, error)
                      : try_unsealed(cursor, log, index, &place, &payload, error);
