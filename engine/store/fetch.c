@@ -56,11 +56,19 @@ struct stream *stream_open(struct teak_store *store, uint64_t log, uint64_t life
     for (uint32_t i = 0; i < 2; i++) {
         stream->fetches[i].errand = ERRAND_READ;
         stream->fetches[i].stream = stream;
+        stream->fetches[i].own = DISK_NONE;
     }
     stream->behind = store->streams.all;
     if (stream->behind) stream->behind->before = stream;
     store->streams.all = stream;
     return stream;
+}
+
+static void close_own(struct fetch *fetch)
+{
+    struct disk_op close = {.kind = DISK_CLOSE, .file = fetch->own};
+    if (fetch->own != DISK_NONE) disk_run(fetch->stream->store->disk, &close);
+    fetch->own = DISK_NONE;
 }
 
 static void stream_free(struct stream *stream)
@@ -72,6 +80,7 @@ static void stream_free(struct stream *stream)
         streams->all = stream->behind;
     if (stream->behind) stream->behind->before = stream->before;
     for (uint32_t i = 0; i < 2; i++) {
+        close_own(&stream->fetches[i]);
         window_memory_drop(stream->fetches[i].window.memory);
         heap_give(stream->fetches[i].spots);
         heap_give(stream->fetches[i].table);
@@ -128,6 +137,7 @@ void stream_move(struct stream *stream, uint64_t index)
 void fetch_reset(struct fetch *fetch)
 {
     CHECK(!is_busy(fetch));
+    close_own(fetch);
     fetch->step = FETCH_IDLE;
     fetch->count = 0;
     fetch->asks_table = false;
@@ -187,10 +197,21 @@ enum teak_status stream_want(struct stream *stream, uint64_t index, struct teak_
     return TEAK_OK;
 }
 
+bool stream_ask(struct stream *stream, uint64_t index)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (is_busy(&stream->fetches[i])) continue;
+        put_in_queue(&stream->fetches[i], index, true);
+        await(stream, true);
+        return true;
+    }
+    return false;
+}
+
 /* The fetch that holds what the cursor stands at leads: the other one brings what lies behind it. */
 void stream_read_ahead(struct stream *stream)
 {
-    if (stream->is_orphan) return;
+    if (stream->is_orphan || stream->only_places) return;
     for (uint32_t i = 0; i < 2; i++) {
         const struct fetch *lead = &stream->fetches[i];
         struct fetch *other = &stream->fetches[1 - i];
@@ -223,7 +244,7 @@ static void end(struct fetch *fetch, enum teak_status status)
     if (fetch->segment) reader_unpin(store, fetch->segment);
     fetch->segment = NULL;
     store->streams.out--;
-    if (stream->is_awaited) store->streams.news = true;
+    if (stream->is_awaited && !stream->only_places) store->streams.news = true;
     await(stream, false);
     if (fetch->count > 0) stream_read_ahead(stream); /* what came to nothing leads nowhere */
     free_if_left(stream);
@@ -412,6 +433,19 @@ static uint32_t plan_window(const struct fetch *fetch, uint64_t begin, uint64_t 
     return count;
 }
 
+/* While the segment is not retired its name means this file. */
+static void submit_own(struct fetch *fetch)
+{
+    const struct stream *stream = fetch->stream;
+    if (stream->own_segment == fetch->segment->number && stream->own_salt == fetch->segment->key.salt) {
+        end(fetch, TEAK_OK);
+        return;
+    }
+    name_segment(fetch->segment->number, fetch->name);
+    submit(fetch, FETCH_OWN, (struct disk_op){.kind = DISK_OPEN, .dir = stream->store->directory, .name = fetch->name,
+                                              .flags = stream->store->open_flags});
+}
+
 static void submit_window(struct fetch *fetch, const struct log *log)
 {
     const struct teak_store *store = fetch->stream->store;
@@ -431,14 +465,20 @@ static void submit_window(struct fetch *fetch, const struct log *log)
     }
     fetch->count = count;
     end_of = max_u64(align_up(end_of, block), begin + block);
+    fetch->window.begin = begin;
+    fetch->window.end = end_of;
+    if (fetch->stream->only_places) {
+        submit_own(fetch);
+        return;
+    }
     fetch->stream->fills++;
     if (!window_make_room(&fetch->window, end_of - begin)) {
         end_failed(fetch, ENOMEM, "cursor", begin);
         return;
     }
-    fetch->window.salt = fetch->segment->key.salt; /* what it will show; `segment` says that it does */
     fetch->window.begin = begin;
     fetch->window.end = end_of;
+    fetch->window.salt = fetch->segment->key.salt; /* what it will show; `segment` says that it does */
     submit(fetch, FETCH_READ, (struct disk_op){.kind = DISK_READ, .data = fetch->window.memory->data,
                                                .bytes = end_of - begin, .offset = begin});
     stream_read_ahead(fetch->stream);
@@ -454,7 +494,7 @@ static void bring(struct fetch *fetch, const struct log *log)
         return;
     }
     fetch->count = here;
-    fetch->window.segment = 0; /* shows nothing */
+    fetch->window.segment = fetch->window.begin = fetch->window.end = 0; /* shows nothing */
     end(fetch, TEAK_OK);
 }
 
@@ -601,6 +641,18 @@ static void asked(struct fetch *fetch, const struct log *log)
     submit_window(fetch, log);
 }
 
+/* As long as it is open the pool cannot lock the file for itself, and unlinks it when it is forgotten. */
+static void lock_own(struct fetch *fetch)
+{
+    const int os_errno = disk_lock(fetch->stream->store->disk, fetch->own, DISK_LOCK_SHARED);
+    if (os_errno) {
+        close_own(fetch);
+        end_failed(fetch, os_errno, "lock", 0);
+        return;
+    }
+    end(fetch, TEAK_OK);
+}
+
 void fetch_ended(struct fetch *fetch)
 {
     fetch->at_disk = false;
@@ -618,13 +670,15 @@ void fetch_ended(struct fetch *fetch)
         return;
     }
     const struct log *log = log_of(fetch);
+    if (fetch->step == FETCH_OWN && os_errno == 0) fetch->own = op->file;
     if (!log || fetch->segment->is_retired) {
+        close_own(fetch);
         end_without(fetch);
         return;
     }
     if (os_errno) {
         static const char *const words[] = {[FETCH_OPEN] = "open", [FETCH_SLOTS] = "populate", [FETCH_READ] = "read",
-                                            [FETCH_TABLE] = "read"};
+                                            [FETCH_TABLE] = "read", [FETCH_OWN] = "open"};
         end_failed(fetch, os_errno, words[fetch->step], fetch->step == FETCH_READ ? op->offset : 0);
         return;
     }
@@ -633,6 +687,8 @@ void fetch_ended(struct fetch *fetch)
         proceed(fetch);
     } else if (fetch->step == FETCH_TABLE) {
         asked(fetch, log);
+    } else if (fetch->step == FETCH_OWN) {
+        lock_own(fetch);
     } else {
         CHECK_EQ(fetch->step, FETCH_READ);
         fetch->window.segment = fetch->segment->number;
@@ -648,7 +704,8 @@ void streams_fini(struct teak_store *store)
         for (uint32_t i = 0; i < 2; i++) {
             struct fetch *fetch = &stream->fetches[i];
             struct disk_op close = {.kind = DISK_CLOSE, .file = fetch->op.file};
-            if (fetch->at_disk && fetch->step == FETCH_OPEN && !fetch->op.error) disk_run(store->disk, &close);
+            const bool opens = fetch->step == FETCH_OPEN || fetch->step == FETCH_OWN;
+            if (fetch->at_disk && opens && !fetch->op.error) disk_run(store->disk, &close);
             if (fetch->map) disk_unmap(store->disk, fetch->map, fetch->map_bytes);
         }
         stream_free(stream);

@@ -66,6 +66,7 @@ enum fetch_step {
     FETCH_IDLE,    /* nothing to do, nothing to show          */
     FETCH_BEGIN,   /* asked for                               */
     FETCH_OPEN, FETCH_SUMMARY, FETCH_SLOTS, FETCH_READ, FETCH_TABLE,
+    FETCH_OWN,     /* a descriptor for somebody else, who reads the window himself */
     FETCH_ENDED,   /* `status` says how; OK: spots and window */
 };
 
@@ -89,6 +90,7 @@ struct fetch {
     bool was_sealed;         /* so they hold as long as the log's map names it                */
     struct window window;
     uint8_t *table;          /* the whole segment, while its tables are asked                 */
+    int32_t own;             /* a descriptor of the segment, locked as a reader's; or DISK_NONE */
     enum teak_status status;
     struct teak_error error;
 };
@@ -102,6 +104,8 @@ struct stream {
     bool is_orphan;                 /* the cursor is closed: gone when the disk lets go   */
     struct fetch fetches[2];
     uint64_t fills;                 /* windows that were filled anew                          */
+    bool only_places;               /* for a reader on another thread: places and a descriptor, no window */
+    uint64_t own_segment, own_salt; /* it has a descriptor of this one                        */
     /* slots that are known to be in memory */
     uint64_t ready_segment, ready_tick, ready_begin, ready_end; /* slot numbers           */
 };
@@ -117,6 +121,8 @@ struct fetch *stream_find(struct stream *stream, uint64_t index);
 /* Fetch entry `index`. OK: it is under way, and the poll that waits returns when it has come. Else the answer of the
  * last try, told once. */
 enum teak_status stream_want(struct stream *stream, uint64_t index, struct teak_error *error);
+/* Fetch entry `index` by asking its frame's table: the slot, or the bytes at its place, did not verify. false: not now. */
+bool stream_ask(struct stream *stream, uint64_t index);
 /* While the one that holds `at` is consumed, bring the next. */
 void stream_read_ahead(struct stream *stream);
 /* What was fetched is of no use: the entry lies elsewhere by now. */

@@ -192,6 +192,7 @@ static void close_disk(struct teak_store *store)
     struct disk *disk = store->disk;
     struct disk_op *done[DISK_SUBMITTED_MAX];
     while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
+    readers_part(store);
     cursors_part(store);
     streams_fini(store);
     reader_fini(store);
@@ -446,7 +447,8 @@ static enum teak_status poll_once(struct teak_store *store, uint64_t wait_ns, st
     enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     struct flight *flight = &store->flight;
-    if ((!flight->poisoned && store->phase == STORE_WRITING) || streams_are_busy(&store->streams))
+    const bool reads = streams_are_busy(&store->streams) || readers_have_asked(&store->readers);
+    if ((!flight->poisoned && store->phase == STORE_WRITING) || reads)
         turn(store, wait_ns, false);
     uint32_t count = 0;
     struct ticket ticket;
@@ -511,7 +513,7 @@ enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_e
 
 uint64_t teak_deadline(const struct teak_store *store)
 {
-    if (turn_has_completion(store) || store->streams.news) return 0;
+    if (turn_has_completion(store) || store->streams.news || readers_just_asked(&store->readers)) return 0;
     return turn_deadline(store);
 }
 

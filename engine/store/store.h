@@ -6,6 +6,7 @@
 #include "os/disk.h"
 #include "store/arena.h"
 #include "store/flight.h"
+#include "store/handle.h"
 #include "store/log.h"
 #include "store/pool.h"
 #include "store/seal.h"
@@ -80,6 +81,7 @@ struct teak_store {
     struct segment *retired;          /* forgotten while fetches were at work on them             */
     struct streams streams;           /* fetch.c                                                  */
     struct teak_cursor *cursors;      /* all that are open                                        */
+    struct readers readers;           /* handle.c                                                 */
     uint64_t arena_reads, disk_reads, disk_read_bytes;
     /* inspection (read-only) */
     bool living;                      /* a writer has it open                                     */

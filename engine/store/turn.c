@@ -165,6 +165,7 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
     const bool was_poisoned = store->flight.poisoned;
     store->unstarted |= count > 0;
     for (uint32_t i = 0; i < count; i++) dispatch(store, done[i]);
+    if (count > 0) readers_serve(store);
     uint64_t position;
     if (flight_advance(&store->flight, store->now_ns, &position)) store->arena.durable = position;
     if (store->flight.poisoned && !was_poisoned) durable_fall_back(&store->logs, &store->segments, &store->flight);
@@ -190,6 +191,7 @@ uint64_t turn_deadline(const struct teak_store *store)
 static void start(struct teak_store *store, bool final)
 {
     store->unstarted = false;
+    readers_serve(store);
     streams_start(store);
     if (store->phase != STORE_WRITING || store->flight.poisoned) return;
     launch(store, final);

@@ -58,6 +58,7 @@ extern "C" {
 struct teak_store;
 struct teak_cursor;
 struct teak_hold;
+struct teak_reader;
 
 #define TEAK_FOREVER UINT64_MAX
 #define TEAK_NO_DEADLINE UINT64_MAX
@@ -441,6 +442,45 @@ TEAK_API enum teak_status teak_cursor_seek(struct teak_cursor *cursor, uint64_t 
 
 /* teak_cursor_close: NULL is fine. Threads: driving. Fails: never. */
 TEAK_API void teak_cursor_close(struct teak_cursor *cursor);
+
+/* -------------------------------------------------------------------------------------- reading on other threads */
+
+/* `wake` is called, on the reader's thread, when the store should be driven soon for a reader's sake: write to the
+ * eventfd that the driving thread waits on, or what else wakes it. It must not use the store. NULL: the reader is
+ * served when the store is next driven anyway. */
+struct teak_reader_options {
+    void (*wake)(void *context);
+    void *context;
+};
+
+/* teak_reader_open: a handle with which one other thread reads a log, from `index` on (first..last + 1).
+ * Does      What the reader asks for is answered by the driving thread in its turns (teak_poll): a bounded amount of
+ *           work for each reader. Entries in the arena are copied for it, up to 256 KiB at a time; of those on the medium
+ *           it gets the places and a descriptor, and reads and verifies them itself. The file that a reader is at is
+ *           not recycled meanwhile.
+ * Owner     The reader is the caller's until teak_reader_close. `options` may be NULL; they are copied.
+ * Threads   The driving thread.
+ * Fails     UNKNOWN_LOG · COMPACTED · BEYOND · WRONG_THREAD · READ_ONLY · NO_MEMORY. */
+TEAK_API enum teak_status teak_reader_open(struct teak_store *store, uint64_t log, uint64_t index,
+                                           const struct teak_reader_options *options, struct teak_reader **out,
+                                           struct teak_error *error);
+
+/* teak_reader_read: the next entries, up to `max` of them and `bytes_max` bytes (at least one entry).
+ * Does      Waits up to `wait_ns` (TEAK_FOREVER: as long as it takes) for the first one. 0 entries: the end, for now: a
+ *           reader that waits there is woken when the log has grown and the store is driven. After COMPACTED or
+ *           HASH_MISMATCH it stands where it stood.
+ * Owner     The entries hold until the next call with this reader, also beyond the end of the store.
+ * Threads   Any, one at a time.
+ * Fails     PENDING (nobody has driven the store within `wait_ns`, or the medium is slow: repeat) · COMPACTED · LOG_GONE
+ *           (the log, or the store: it was closed) · HASH_MISMATCH (log, index and term in the error) · NO_MEMORY ·
+ *           IO. */
+TEAK_API enum teak_status teak_reader_read(struct teak_reader *reader, uint64_t wait_ns, uint64_t bytes_max,
+                                           struct teak_entry *out, uint32_t max, uint32_t *count_out,
+                                           struct teak_error *error);
+
+/* teak_reader_close: NULL is fine; not while another thread is in teak_reader_read. Before or after the store is closed.
+ * Threads   Any. Fails: never. */
+TEAK_API void teak_reader_close(struct teak_reader *reader);
 
 /* ------------------------------------------------------------------------------------------------------- statistics */
 
