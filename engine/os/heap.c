@@ -2,16 +2,20 @@
  *
  * OWNS   Whose allocator it is, and how many pieces are out: an allocator is changed only when none is.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "os/heap.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "teak/memory.h"
 
-enum { ALIGNMENT = 16 };
+enum { ALIGNMENT = 16, HUGE_PAGE = 2 << 20 };
 
 static struct teak_allocator host;   /* allocate NULL: the C library */
 static _Atomic uint64_t pieces_out;  /* relaxed: only compared with 0, when by contract nobody else is here */
@@ -50,6 +54,16 @@ void *heap_take_aligned(size_t alignment, size_t bytes)
 {
     if (bytes == 0) bytes = alignment;
     return counted(host.allocate ? host.allocate(host.context, alignment, bytes) : aligned_alloc(alignment, bytes));
+}
+
+/* One request of the device takes a limited number of pieces: 1 MiB of small pages is cut in two, from huge ones it is
+ * one. Reads of 1 MiB are three times as fast (docs/performance.md). */
+void *heap_take_huge(size_t bytes)
+{
+    const size_t room = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *memory = heap_take_aligned(HUGE_PAGE, room);
+    if (memory) (void)madvise(memory, room, MADV_HUGEPAGE); /* where there are none nothing is lost */
+    return memory;
 }
 
 void *heap_grow(void *memory, size_t bytes)

@@ -32,7 +32,7 @@ bool window_make_room(struct window *window, uint64_t bytes)
     const uint64_t room = align_up(max_u64(bytes, WINDOW_BYTES), WINDOW_MARGIN);
     memory = heap_take(sizeof *memory);
     if (!memory) return false;
-    *memory = (struct window_memory){.refs = 1, .room = room, .data = heap_take_aligned(WINDOW_MARGIN, room)};
+    *memory = (struct window_memory){.refs = 1, .room = room, .data = heap_take_huge(room)};
     if (!memory->data) {
         heap_give(memory);
         return false;

@@ -419,7 +419,7 @@ static enum teak_status fill(struct teak_reader *reader, struct teak_error *erro
     if (bytes > reader->window_room) {
         heap_give(reader->window);
         reader->window_room = align_up(max_u64(bytes, WINDOW_BYTES), WINDOW_MARGIN);
-        reader->window = heap_take_aligned(WINDOW_MARGIN, reader->window_room);
+        reader->window = heap_take_huge(reader->window_room);
         if (!reader->window) {
             reader->window_room = 0;
             return fail(error, TEAK_NO_MEMORY, "reader");

@@ -390,7 +390,6 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
     return TEAK_OK;
 }
 
-enum teak_status store_guard(struct teak_store *store, struct teak_error *error) { return guard(store, error); }
 enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error)
 {
     return guard_writing(store, error);
