@@ -121,7 +121,8 @@ struct fetch *stream_find(struct stream *stream, uint64_t index);
 /* Fetch entry `index`. OK: it is under way, and the poll that waits returns when it has come. Else the answer of the
  * last try, told once. */
 enum teak_status stream_want(struct stream *stream, uint64_t index, struct teak_error *error);
-/* Fetch entry `index` by asking its frame's table: the slot, or the bytes at its place, did not verify. false: not now. */
+/* Fetch entry `index` by asking its frame's table: the slot, or the bytes at its place, did not verify. false: not
+ * now. */
 bool stream_ask(struct stream *stream, uint64_t index);
 /* While the one that holds `at` is consumed, bring the next. */
 void stream_read_ahead(struct stream *stream);

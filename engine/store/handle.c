@@ -138,7 +138,7 @@ static struct door *door_of(struct teak_store *store)
     return store->readers.door = door;
 }
 
-/* ------------------------------------------------------------------------------------------------ the driving thread */
+/* ---------------------------------------------------------------------------------------------- the driving thread */
 
 enum teak_status teak_reader_open(struct teak_store *store, uint64_t log_id, uint64_t index,
                                   const struct teak_reader_options *options, struct teak_reader **out,
@@ -388,7 +388,7 @@ void readers_part(struct teak_store *store)
     *readers = (struct readers){0};
 }
 
-/* ------------------------------------------------------------------------------------------------ the reader's thread */
+/* --------------------------------------------------------------------------------------------- the reader's thread */
 
 static void ask(struct teak_reader *reader)
 {

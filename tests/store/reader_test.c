@@ -356,7 +356,8 @@ static void *read_to_the_end(void *context)
     struct teak_error error = {0};
     while (next <= job->last) {
         uint32_t count;
-        const enum teak_status status = teak_reader_read(job->reader, 50000000, 30000, entries, READ_MAX, &count, &error);
+        const enum teak_status status =
+            teak_reader_read(job->reader, 50000000, 30000, entries, READ_MAX, &count, &error);
         if (status == TEAK_PENDING) continue;
         job->ended = status;
         if (status != TEAK_OK) break;

@@ -455,9 +455,9 @@ struct teak_reader_options {
 
 /* teak_reader_open: a handle with which one other thread reads a log, from `index` on (first..last + 1).
  * Does      What the reader asks for is answered by the driving thread in its turns (teak_poll): a bounded amount of
- *           work for each reader. Entries in the arena are copied for it, up to 256 KiB at a time; of those on the medium
- *           it gets the places and a descriptor, and reads and verifies them itself. The file that a reader is at is
- *           not recycled meanwhile.
+ *           work for each reader. Entries in the arena are copied for it, up to 256 KiB at a time; of those on the
+ *           medium it gets the places and a descriptor, and reads and verifies them itself. The file that a reader is
+ *           at is not recycled meanwhile.
  * Owner     The reader is the caller's until teak_reader_close. `options` may be NULL; they are copied.
  * Threads   The driving thread.
  * Fails     UNKNOWN_LOG · COMPACTED · BEYOND · WRONG_THREAD · READ_ONLY · NO_MEMORY. */
@@ -471,14 +471,14 @@ TEAK_API enum teak_status teak_reader_open(struct teak_store *store, uint64_t lo
  *           HASH_MISMATCH it stands where it stood.
  * Owner     The entries hold until the next call with this reader, also beyond the end of the store.
  * Threads   Any, one at a time.
- * Fails     PENDING (nobody has driven the store within `wait_ns`, or the medium is slow: repeat) · COMPACTED · LOG_GONE
- *           (the log, or the store: it was closed) · HASH_MISMATCH (log, index and term in the error) · NO_MEMORY ·
- *           IO. */
+ * Fails     PENDING (nobody has driven the store within `wait_ns`, or the medium is slow: repeat) · COMPACTED ·
+ *           LOG_GONE (the log, or the store: it was closed) · HASH_MISMATCH (log, index and term in the error) ·
+ *           NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_reader_read(struct teak_reader *reader, uint64_t wait_ns, uint64_t bytes_max,
                                            struct teak_entry *out, uint32_t max, uint32_t *count_out,
                                            struct teak_error *error);
 
-/* teak_reader_close: NULL is fine; not while another thread is in teak_reader_read. Before or after the store is closed.
+/* teak_reader_close: NULL is fine; not while another thread is in teak_reader_read. Before or after the store's end.
  * Threads   Any. Fails: never. */
 TEAK_API void teak_reader_close(struct teak_reader *reader);
 
