@@ -418,14 +418,16 @@ static void poll_store(struct teak_committer *committer)
     struct teak_error error;
     uint32_t count = 0;
     if (is_closing(committer) && writer_has_work(&store->writer)) store->writer.is_urgent = true;
-    const bool may_open_lane = committer->is_fresh || store->flight.in_flight > 0;
+    /* with a frame in flight only a lane's worth can leave; one that lingers flies with whoever comes */
+    const bool leaves = committer->is_fresh && !store->writer.is_lazy && store->linger_ns == 0;
+    const bool flies = leaves || store->flight.in_flight > 0;
     if (committer->is_fresh) {
         committer->is_fresh = false;
         committer->launched_ns = disk_now(store->disk);
         const uint32_t word = atomic_load_explicit(&committer->word, memory_order_relaxed);
         atomic_store_explicit(&committer->word, (word + 1) % WORDS, memory_order_relaxed);
     }
-    const uint64_t wanted = committer->taken + (may_open_lane ? WEIGHT_LANE : 1);
+    const uint64_t wanted = committer->taken + (flies ? WEIGHT_LANE : 1);
     const uint64_t patience = committer->can_ring ? TEAK_FOREVER : DEAF_WAIT_NS;
     const uint64_t wait_ns = lie_down(committer, IN_RING, wanted) ? patience : 0;
     const enum teak_status status = teak_poll(store, wait_ns, done, DONE_MAX, &count, &error);

@@ -627,6 +627,51 @@ static void a_disk_that_hangs_holds_nobody_else_up(void **state)
     rig_remove(rig.dir);
 }
 
+static void hold_chores(struct teak_store *store, void *context)
+{
+    struct faulty *faulty = context;
+    (void)store;
+    faulty->holds_chores = faulty->is_patient = true;
+}
+
+static void release_all(struct teak_store *store, void *context)
+{
+    struct faulty *faulty = context;
+    (void)store;
+    faulty->is_patient = false;
+    faulty_release_all(faulty);
+}
+
+/* A lazy batch waits, a chore is at the disk, and the committer sleeps beside both: whoever is not lazy is heard. */
+static void who_is_lazy_holds_nobody_up(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("committer");
+    struct faulty *faulty;
+    struct teak_committer *committer = open_faulty(&rig, NULL, &faulty);
+    struct teak_error error = {0};
+    const struct teak_bytes entry = {"x", 1};
+    const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = 1, .index = TEAK_INDEX_NEXT, .term = 1,
+                               .entries = &entry, .count = 1};
+    create(committer, 1);
+    rig_ok(teak_committer_call(committer, hold_chores, faulty, &error), &error);
+    for (int i = 0; i < 5; i++) {
+        atomic_bool told = false;
+        struct teak_request lazy = {.batch = {.ops = &op, .count = 1, .flags = TEAK_LAZY}, .done = set,
+                                    .context = &told};
+        rig_ok(teak_committer_submit(committer, &lazy, &error), &error);
+        usleep(5000);
+        const uint64_t began = now_ns();
+        rig_ok(teak_committer_append(committer, 1, TEAK_INDEX_NEXT, 1, "y", 1, NULL, &error), &error);
+        assert_true(now_ns() - began < UINT64_C(700000000));
+        while (!atomic_load(&told)) usleep(100);
+        rig_ok(lazy.status, &lazy.error);
+    }
+    rig_ok(teak_committer_call(committer, release_all, faulty, &error), &error);
+    close_it(committer);
+    rig_remove(rig.dir);
+}
+
 /* Nobody starves: first come, first served. */
 static void threads_get_equal_shares(void **state)
 {
@@ -749,6 +794,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(poison_reaches_everybody),
         cmocka_unit_test(stopping_answers_everybody),
         cmocka_unit_test(a_disk_that_hangs_holds_nobody_else_up),
+        cmocka_unit_test(who_is_lazy_holds_nobody_up),
         cmocka_unit_test(threads_get_equal_shares),
         cmocka_unit_test(no_wake_is_lost),
         cmocka_unit_test(an_idle_committer_sleeps),
