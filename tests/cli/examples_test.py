@@ -20,6 +20,17 @@ class Examples(harness.Store):
         with open(os.path.join(harness.source_path, "examples", "hello.c"), encoding="utf-8") as file:
             self.assertEqual(shown, [file.read()])
 
+    def test_what_the_guide_quotes_stands_in_the_program(self):
+        """Behind "From it:" stands a piece of the example that was linked last."""
+        with open(os.path.join(harness.source_path, "docs", "embedding.md"), encoding="utf-8") as file:
+            text = file.read()
+        quotes = list(re.finditer(r"From it:\n\n```c\n(.*?)^```$", text, re.S | re.M))
+        self.assertGreaterEqual(len(quotes), 1)
+        for quote in quotes:
+            linked = re.findall(r"\(\.\./(examples/\w+\.c)\)", text[:quote.start()])[-1]
+            with open(os.path.join(harness.source_path, linked), encoding="utf-8") as file:
+                self.assertIn(quote.group(1), file.read(), linked)
+
     def test_hello_goes_on_where_it_ended(self):
         for run in (1, 2, 3):
             lines = self.example("hello", self.dir).splitlines()
@@ -39,6 +50,19 @@ class Examples(harness.Store):
             self.assertEqual(self.example("many_threads", self.dir, 8, 50), "400 lines and 32 posted ones durable\n")
             out, _ = self.teak("cat", "--dir", self.dir)
             self.assertEqual(sorted(out.splitlines()), [b"line"] * 400 * run + [b"posted"] * 32 * run)
+
+    def test_a_libuv_loop_hears_of_every_batch(self):
+        if not os.path.exists(os.path.join(harness.arguments.build, "examples", "libuv_loop")):
+            self.skipTest("no libuv here when this was built")
+        for run in (1, 2):
+            self.assertEqual(self.example("libuv_loop", self.dir, 200), "200 batches durable\n")
+            out, _ = self.teak("cat", "--dir", self.dir)
+            self.assertEqual(out, b"tick\n" * 1600 * run)
+        program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "libuv_loop")
+        run = subprocess.run([program, os.path.join(self.work, "no", "such")], capture_output=True, text=True,
+                             timeout=120, check=False)
+        self.assertEqual((run.returncode, run.stdout), (1, ""))
+        self.assertTrue(run.stderr.startswith("no_directory: "), run.stderr)
 
     def test_what_fails_is_said_in_a_line(self):
         program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "hello")
