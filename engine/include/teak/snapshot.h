@@ -26,6 +26,10 @@
 
 #include "teak/engine.h"
 
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* a struct and a function of one name; see teak/engine.h */
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -162,5 +166,8 @@ TEAK_API enum teak_status teak_trailing_index(struct teak_store *store, uint64_t
 
 #ifdef __cplusplus
 }
+#endif
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
 #endif
 #endif
