@@ -1,10 +1,18 @@
 /* arena.c: see arena.h. */
 #include "store/arena.h"
 
+#include <stdatomic.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "os/heap.h"
+
+struct arena_memory {
+    _Atomic uint32_t refs;               /* the arena, and holds; the last one frees it. acq_rel             */
+    _Atomic uint32_t pins[ARENA_CHUNKS]; /* up: the driving thread. Down: any, with release, after its last look at
+                                          * the bytes; the acquire it pairs with is in arena_is_pinned()     */
+    uint8_t *base;
+};
 
 bool arena_init(struct arena *arena, uint64_t bytes, uint32_t block)
 {
@@ -32,7 +40,7 @@ void arena_fini(struct arena *arena)
 
 /* ------------------------------------------------------------------------------------------------------------ pins */
 
-static bool is_pinned(const struct arena *arena, uint32_t chunk)
+bool arena_is_pinned(const struct arena *arena, uint32_t chunk)
 {
     /* acquire: pairs with the release in arena_unpin: the holder has looked for the last time */
     return atomic_load_explicit(&arena->memory->pins[chunk], memory_order_acquire) > 0;
@@ -52,7 +60,7 @@ bool arena_may_pin(const struct arena *arena, uint32_t chunks)
 {
     if (arena->chunk_bytes == 0) return false;
     for (uint32_t i = 0; i < ARENA_CHUNKS; i++)
-        if (is_pinned(arena, i)) chunks |= 1u << i;
+        if (arena_is_pinned(arena, i)) chunks |= 1u << i;
     for (uint32_t first = 0; first < ARENA_CHUNKS; first++) {
         const uint32_t span = ((1u << ARENA_PINNED_MAX) - 1) << first;
         const uint32_t round = (span | span >> ARENA_CHUNKS) & ((1u << ARENA_CHUNKS) - 1);
@@ -67,7 +75,7 @@ void arena_pin(struct arena *arena, const void *data, uint64_t bytes, uint32_t *
     for (uint64_t at = align_down(begin, arena->chunk_bytes); at < end; at += arena->chunk_bytes) {
         const uint32_t chunk = (uint32_t)(at / arena->chunk_bytes);
         const uint64_t top = min_u64(end, at + arena->chunk_bytes);
-        arena->pin_top[chunk] = is_pinned(arena, chunk) ? max_u64(top, arena->pin_top[chunk]) : top;
+        arena->pin_top[chunk] = arena_is_pinned(arena, chunk) ? max_u64(top, arena->pin_top[chunk]) : top;
         if (*chunks & 1u << chunk) continue;
         *chunks |= 1u << chunk;
         atomic_fetch_add_explicit(&arena->memory->pins[chunk], 1, memory_order_relaxed);
@@ -102,7 +110,7 @@ static uint64_t skip_pinned(const struct arena *arena, uint64_t start)
     for (uint32_t i = 0; arena->chunk_bytes > 0 && i < ARENA_CHUNKS; i++) {
         const uint64_t at = start % arena->bytes;
         const uint32_t chunk = (uint32_t)(at / arena->chunk_bytes);
-        if (!is_pinned(arena, chunk) || arena->pin_top[chunk] <= at) break;
+        if (!arena_is_pinned(arena, chunk) || arena->pin_top[chunk] <= at) break;
         start += arena->chunk_bytes - at % arena->chunk_bytes;
     }
     return start;
@@ -114,7 +122,8 @@ static uint64_t stretch(const struct arena *arena, uint64_t start)
     const uint64_t at = start % arena->bytes;
     if (arena->chunk_bytes == 0) return arena->bytes - at;
     uint64_t end = align_up(at + 1, arena->chunk_bytes);
-    while (end < arena->bytes && !is_pinned(arena, (uint32_t)(end / arena->chunk_bytes))) end += arena->chunk_bytes;
+    while (end < arena->bytes && !arena_is_pinned(arena, (uint32_t)(end / arena->chunk_bytes)))
+        end += arena->chunk_bytes;
     return end - at;
 }
 

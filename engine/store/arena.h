@@ -23,7 +23,6 @@
 #ifndef TEAK_STORE_ARENA_H
 #define TEAK_STORE_ARENA_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,13 +34,7 @@ struct arena_run {
     uint32_t begin, end;    /* file offsets; the newest run grows     */
 };
 
-/* Outlives the arena as long as something in it is held. */
-struct arena_memory {
-    _Atomic uint32_t refs;               /* the arena, and holds; the last one frees it. acq_rel             */
-    _Atomic uint32_t pins[ARENA_CHUNKS]; /* up: the driving thread. Down: any, with release, after its last look at
-                                          * the bytes; the acquire it pairs with is in is_pinned()           */
-    uint8_t *base;
-};
+struct arena_memory; /* outlives the arena as long as something in it is held */
 
 struct arena {
     uint8_t *base;
@@ -90,6 +83,7 @@ static inline bool arena_owns(const struct arena *arena, const void *data)
 }
 /* Chunks that these bytes lie in, as bits. They are readable now. */
 uint32_t arena_chunks_of(const struct arena *arena, const void *data, uint64_t bytes);
+bool arena_is_pinned(const struct arena *arena, uint32_t chunk);
 /* May these be pinned besides what is? */
 bool arena_may_pin(const struct arena *arena, uint32_t chunks);
 /* These readable bytes stay where they are until arena_unpin. `chunks`: of the same holder, more come to them; each is

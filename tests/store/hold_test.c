@@ -85,7 +85,7 @@ static void held_bytes_stay_in_the_arena_while_it_goes_round(void **state)
     assert_true(store->arena.head > 3 * store->arena.bytes);
     assert_ptr_equal(held.entries[0].data, where);
     let_go(&held);
-    for (uint32_t i = 0; i < ARENA_CHUNKS; i++) assert_int_equal(store->arena.memory->pins[i], 0);
+    for (uint32_t i = 0; i < ARENA_CHUNKS; i++) assert_false(arena_is_pinned(&store->arena, i));
     teak_cursor_close(cursor);
     rig_close(store);
     rig_remove(rig.dir);
@@ -168,7 +168,7 @@ static void the_largest_batch_finds_room_whatever_is_pinned(void **state)
             rig_ok(teak_cursor_seek(cursor, next - 1 - seeded_below(&seeded, 4), &error), &error);
             read_and_hold(cursor, 1, 1 + seeded_below(&seeded, 2), true, slot);
         }
-        for (uint32_t i = 0; i < ARENA_CHUNKS; i++) pinned += store->arena.memory->pins[i] > 0;
+        for (uint32_t i = 0; i < ARENA_CHUNKS; i++) pinned += arena_is_pinned(&store->arena, i);
         if (next > 20 && seeded_below(&seeded, 20) == 0)
             rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 1, .index = next - 1 - 6});
     }
