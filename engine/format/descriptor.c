@@ -130,6 +130,7 @@ uint32_t log_record_put(const struct log_record *record, uint8_t *out)
         .file_id = le64_of(record->file_id),
         .file_bytes = le64_of(record->file_bytes),
         .file_sum = le64_of(record->file_sum),
+        .changed_lsn = le64_of(record->changed_lsn),
         .marks = le32_of(record->marks),
         .meta_bytes = le32_of(record->meta_bytes),
     };
@@ -158,6 +159,7 @@ uint32_t log_record_get(const uint8_t *at, struct log_record *out)
         .file_id = le64_get(layout->file_id),
         .file_bytes = le64_get(layout->file_bytes),
         .file_sum = le64_get(layout->file_sum),
+        .changed_lsn = le64_get(layout->changed_lsn),
         .marks = le32_get(layout->marks),
         .meta_bytes = le32_get(layout->meta_bytes),
         .meta = at + sizeof *layout,

@@ -39,7 +39,7 @@ struct op {
 /* One log's record in a checkpoint. */
 struct log_record {
     uint64_t log, life, term, vote, commit, base_index, base_term, last_index, last_term;
-    uint64_t snapshot_index, snapshot_term, file_id, file_bytes, file_sum;
+    uint64_t snapshot_index, snapshot_term, file_id, file_bytes, file_sum, changed_lsn;
     uint32_t marks, meta_bytes;
     const uint8_t *meta;
 };

@@ -186,7 +186,7 @@ static_assert(sizeof(struct layout_compact) == 32, "docs/format.md: COMPACT");
 static_assert(sizeof(struct layout_forget) == 24, "docs/format.md: FORGET");
 static_assert(sizeof(struct layout_checkpoint) == 64, "docs/format.md: CHECKPOINT");
 
-/* One log in a checkpoint: 120 bytes, then META padded with zeros to 8. */
+/* One log in a checkpoint: 128 bytes, then META padded with zeros to 8. */
 struct layout_log {
     le64 log, life;                 /* life: LSN of the frame that created it             */
     le64 term, vote, commit;        /* hard state                                         */
@@ -194,13 +194,18 @@ struct layout_log {
     le64 last_index, last_term;
     le64 snapshot_index, snapshot_term;
     le64 file_id, file_bytes, file_sum;
+    le64 changed_lsn;               /* the last frame that held an operation on it        */
     le32 marks;                     /* enum log_mark                                      */
     le32 meta_bytes;                /* <= 256                                             */
 };
-static_assert(sizeof(struct layout_log) == 120, "docs/format.md: log record");
+static_assert(sizeof(struct layout_log) == 128, "docs/format.md: log record");
 enum log_mark {
-    LOG_FRESH = 1 << 0, /* nothing appended yet: the first entry may have any index */
+    LOG_FRESH = 1 << 0,              /* nothing appended yet: the first entry may have any index        */
+    LOG_TAIL_LOST = 1 << 1,          /* entries that were acknowledged may be missing behind its last   */
+    LOG_HARD_STATE_SUSPECT = 1 << 2, /* a newer hard state may have been acknowledged                   */
 };
+/* A log with one of these takes no operation but DROP. */
+enum { LOG_HURT = LOG_TAIL_LOST | LOG_HARD_STATE_SUSPECT };
 
 /* Sealed segment: the net effect of the segment on one log, extents behind it. Records ascend in log id. */
 struct layout_touched {
@@ -252,10 +257,14 @@ struct layout_footer {
     le32 summary_bytes;  /* 80  */
     le32 log_count;      /* 84  records in the summary                          */
     le64 file_bytes;     /* 88  size of the file: the footer is its last block  */
-    uint8_t zero[24];    /* 96  */
+    le32 flags;          /* 96  enum footer_flag                                */
+    uint8_t zero[20];    /* 100 */
     le64 checksum;       /* 120 */
 };
 static_assert(sizeof(struct layout_footer) == HEAD_BYTES, "docs/format.md: footer");
+enum footer_flag {
+    FOOTER_SALVAGED = 1 << 0, /* frames were lost and the loss was accepted: only what the index names counts */
+};
 
 /* Snapshot file:
  *

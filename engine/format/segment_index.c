@@ -19,6 +19,7 @@ void footer_encode(const struct footer *footer, const struct key *key, uint8_t *
         .summary_bytes = le32_of(footer->summary_bytes),
         .log_count = le32_of(footer->log_count),
         .file_bytes = le64_of(footer->file_bytes),
+        .flags = le32_of(footer->flags),
     };
     key_seal_head(key, &layout);
     memcpy(out, &layout, sizeof layout);
@@ -60,7 +61,9 @@ bool footer_judge(const uint8_t *bytes, const struct key *key, uint64_t segment,
         .summary_offset = le32_get(layout.summary_offset),
         .summary_bytes = le32_get(layout.summary_bytes),
         .log_count = le32_get(layout.log_count),
+        .flags = le32_get(layout.flags),
     };
+    if (out->flags & ~(uint32_t)FOOTER_SALVAGED) return false;
     return out->segment == segment && out->file_bytes == file_bytes && ranges_are_sound(out, block_bytes) &&
            out->first_lsn > 0 && out->first_lsn <= out->last_lsn && bytes_are_zero(layout.zero, sizeof layout.zero);
 }

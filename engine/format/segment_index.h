@@ -11,6 +11,7 @@
 struct footer {
     uint64_t salt, segment, first_lsn, last_lsn, chain, slots_sum, summary_sum, file_bytes;
     uint32_t frames_end, slots_offset, slot_count, summary_offset, summary_bytes, log_count;
+    uint32_t flags, zero; /* zero: no hole in the struct, which is compared byte by byte */
 };
 
 /* Writes HEAD_BYTES. */

@@ -79,12 +79,44 @@ static bool index_is_whole(const struct image *image)
            summary_judge(image->bytes + footer->summary_offset, footer, &image->key);
 }
 
-static void damage_of_file(struct verifying *verifying, uint64_t number, uint64_t offset)
+static void list_damage(struct verifying *verifying, struct teak_damage damage)
 {
     struct teak_report *report = &verifying->report;
-    if (report->damage_count < TEAK_DAMAGE_MAX)
-        report->damage[report->damage_count] = (struct teak_damage){.segment = number, .offset = offset};
+    if (report->damage_count < TEAK_DAMAGE_MAX) report->damage[report->damage_count] = damage;
     report->damage_count++;
+}
+
+static void damage_of_file(struct verifying *verifying, uint64_t number, uint64_t offset)
+{
+    list_damage(verifying, (struct teak_damage){.segment = number, .offset = offset});
+}
+
+/* A salvaged segment: frames of it are lost, and what its index names is all that counts. */
+static void verify_salvaged(struct verifying *verifying, const struct image *image)
+{
+    const struct footer *footer = &image->footer;
+    const uint8_t *summary = image->bytes + footer->summary_offset;
+    const struct layout_slot *slots = (const struct layout_slot *)(const void *)(image->bytes + footer->slots_offset);
+    for (uint32_t record = 0; record < footer->summary_bytes;) {
+        struct touched touched;
+        record = touched_get(summary, record, &touched);
+        for (uint32_t e = 0; e < touched.extent_count; e++) {
+            const struct layout_extent *extent = &touched.extents[e];
+            for (uint32_t i = 0; i < le32_get(extent->count); i++) {
+                const struct layout_slot *slot = &slots[le32_get(extent->slot) + i];
+                const uint64_t index = le64_get(extent->first) + i, offset = le32_get(slot->offset);
+                const struct entry_identity who = {.log = touched.log, .index = index, .term = le64_get(extent->term),
+                                                   .bytes = le32_get(slot->bytes), .kind = extent->kind};
+                verifying->result->entries++;
+                if (range_fits(offset, who.bytes, footer->frames_end) &&
+                    key_entry_sum(&image->key, &who, image->bytes + offset) == le64_get(slot->sum))
+                    continue;
+                list_damage(verifying, (struct teak_damage){.segment = image->number, .offset = offset,
+                                                            .log = touched.log, .first = index, .last = index,
+                                                            .has_log = true});
+            }
+        }
+    }
 }
 
 /* Everything in one segment. Its own report: what is found is counted only if it is found again. */
@@ -96,9 +128,12 @@ static enum teak_status verify_image(struct verifying *verifying, const struct s
     if (status != TEAK_OK) return status;
     if (image->has_key && image->key.salt != segment->key.salt) return TEAK_LOG_GONE; /* another use already */
     if (image->identity != TEAK_OK) damage_of_file(verifying, segment->number, 0);
-    status =
-        scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying, &verifying->report, error);
+    const bool is_salvaged = image->has_footer && (image->footer.flags & FOOTER_SALVAGED);
+    if (!is_salvaged)
+        status = scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying,
+                             &verifying->report, error);
     if (status == TEAK_DAMAGED) status = TEAK_OK; /* it is in the report */
+    if (is_salvaged && index_is_whole(image)) verify_salvaged(verifying, image);
     if (image->has_footer && !index_is_whole(image))
         damage_of_file(verifying, segment->number, image->footer.slots_offset);
     else if (!image->has_footer && segment->state == SEGMENT_SEALED)

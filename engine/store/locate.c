@@ -280,7 +280,7 @@ void map_replace(struct log *log, struct segments *segments, struct segment *act
 }
 
 /* What the segment itself brought goes too: exactly, its slots are at hand. */
-static void truncate_effect(struct effect *effect, const struct segment *active, uint64_t from)
+void map_trim_effect(struct effect *effect, const struct segment *active, uint64_t from)
 {
     struct layout_extent *extents = effect_extents(effect);
     while (effect->count > 0) {
@@ -301,7 +301,7 @@ void map_truncate(struct log *log, struct segments *segments, struct segment *ac
     map_cut(log, segments, from, log->head.last.index, lsn);
     struct effect *effect = map_effect(log, active);
     effect->removed_from = min_u64(effect->removed_from, from);
-    truncate_effect(effect, active, from);
+    map_trim_effect(effect, active, from);
     terms_truncate(&log->terms, from);
 }
 

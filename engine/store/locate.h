@@ -67,6 +67,8 @@ void map_splice(struct log *log, struct segments *segments, struct piece piece, 
                 uint64_t lsn);
 /* Only the pieces of a truncation. `last`: of the log until now. */
 void map_cut(struct log *log, struct segments *segments, uint64_t from, uint64_t last, uint64_t lsn);
+/* Only the extents of one effect. */
+void map_trim_effect(struct effect *effect, const struct segment *active, uint64_t from);
 /* Everything from `from` on goes; the log's head still says where it ended. `lsn`: of the frame that says so. */
 void map_truncate(struct log *log, struct segments *segments, struct segment *active, uint64_t from, uint64_t lsn);
 /* Everything goes. */

@@ -72,6 +72,7 @@ enum teak_status log_judge(const struct log_head *head, uint64_t id, const struc
 {
     if (op->op == TEAK_OP_CREATE) return head->alive ? fail_log(error, TEAK_LOG_EXISTS, id) : TEAK_OK;
     if (!head->alive) return fail_log(error, TEAK_UNKNOWN_LOG, id);
+    if ((head->marks & LOG_HURT) && op->op != TEAK_OP_DROP) return fail_log(error, TEAK_QUARANTINED, id);
     switch (op->op) {
     case TEAK_OP_ENTRIES: return judge_entries(head, id, op, error);
     case TEAK_OP_HARD_STATE: return judge_hard_state(head, id, op, error);

@@ -22,6 +22,7 @@
 struct log_head {
     bool alive, fresh;
     uint32_t meta_bytes;
+    uint32_t marks;                         /* of its record, LOG_FRESH apart; unknown ones are kept */
     uint64_t life;
     uint64_t term, vote, commit;
     struct teak_pos base, last, snapshot;
@@ -53,12 +54,16 @@ struct log {
     uint32_t effect;          /* position in effects of segment `effect_segment`                            */
     uint64_t effect_segment;  /* 0: none yet                                                                */
     struct teak_pos floor;    /* known durable: never above what the map says                               */
+    uint64_t changed_lsn;     /* the last frame that held an operation on it                                */
+    uint64_t doubt_upto;      /* opening: of entries up to here a newer version may be lost; 0: of none     */
     uint64_t base_lsn;        /* frame that last moved the base: with it all before it is durable           */
     uint8_t *meta;            /* META_BYTES_MAX bytes, or NULL                                              */
     uint32_t staged_ops;      /* operations of that batch that append to this log                          */
     struct log *next;         /* in the table's list of free logs, or of logs that should grow              */
     bool wanted;              /* is in the list of those that should grow                                   */
     bool wants_meta;
+    bool frozen;              /* opening: lost frames behind the last checkpoint may have touched it        */
+    bool is_told;             /* opening: frozen, but its hard state was written since                      */
     uint32_t wants_more;      /* pieces, runs and extents that a refused batch would have needed            */
     struct layout_extent *ahead; /* memory for the extents of the next effect, or NULL                      */
     uint32_t ahead_capacity;

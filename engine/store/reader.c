@@ -184,7 +184,8 @@ enum teak_status reader_read(struct teak_store *store, struct segment *segment, 
 
 uint64_t reader_end(const struct teak_store *store, const struct segment *segment)
 {
-    if (segment->number < store->flight.durable_segment) return segment->frames_end;
+    if (segment->number < store->flight.durable_segment) /* a salvaged file may be shorter than it was */
+        return min_u64(segment->frames_end, segment->file_bytes);
     return segment->number == store->flight.durable_segment ? store->flight.durable_offset : 0;
 }
 

@@ -13,7 +13,9 @@
 #include "os/heap.h"
 #include "store/apply.h"
 #include "store/failure.h"
+#include "store/repair.h"
 #include "store/replay.h"
+#include "store/salvage.h"
 #include "store/scan.h"
 
 /* --------------------------------------------------------------------------------------------------------- listing */
@@ -221,7 +223,8 @@ struct scan_source recover_source(struct teak_store *store)
                                 .block_bytes = store->superblock.block_bytes,
                                 .segment_bytes = store->superblock.segment_bytes,
                                 .family = store->superblock.family,
-                                .beside = store->phase == STORE_READING};
+                                .beside = store->phase == STORE_READING,
+                                .lenient = store->lenient};
 }
 
 /* ------------------------------------------------------------------------------------------------------------ tail */
@@ -353,6 +356,253 @@ static enum teak_status replay_image(struct teak_store *store, struct image *ima
     return scan_frames(&source, image, end, visit_frame, &replaying, report, error);
 }
 
+/* ----------------------------------------------------------------------------------------------- what is left of it */
+
+/* Answers of reading that on_damage = quarantine does not stop at. */
+static bool is_passed_over(const struct teak_store *store, enum teak_status status)
+{
+    return store->quarantine && !store->living &&
+           (status == TEAK_SEGMENT_MISSING || status == TEAK_SEGMENT_SHORT || status == TEAK_BAD_MAGIC ||
+            status == TEAK_DAMAGED);
+}
+
+/* Gets its index before the first batch. */
+static void note_unindexed(struct teak_store *store, uint64_t number)
+{
+    struct segments *segments = &store->segments;
+    segments->unindexed = segments->unindexed ? min_u64(segments->unindexed, number) : number;
+}
+
+/* The segment of an image in which something is lost, with tables to replay what is not. */
+static enum teak_status add_salvaged(struct teak_store *store, struct image *image, enum segment_state state,
+                                     bool is_hurt, struct teak_report *report, struct teak_error *error)
+{
+    struct segment *segment = add_segment(store, image->number, state);
+    if (!segment || !segment_make_tables(segment, store->superblock.segment_bytes))
+        return fail(error, TEAK_NO_MEMORY, "replay");
+    segment->key = image->key;
+    segment->file_bytes = image->file_bytes;
+    segment->is_cut_short = !image->has_footer && image->file_bytes != store->superblock.segment_bytes;
+    segment->is_lost = !image->has_key; /* nothing in it can be judged: nothing of it is kept */
+    segment->is_salvaged = is_hurt || segment->is_cut_short || segment->is_lost;
+    segment->frames_end = store->superblock.block_bytes;
+    if (store->phase != STORE_READING) {
+        segment->file = image->file;
+        image->file = DISK_NONE;
+    }
+    report->scanned++;
+    return TEAK_OK;
+}
+
+static enum teak_status replay_rotten_frame(struct teak_store *store, const struct salvage *walk,
+                                            struct segment *segment, struct teak_error *error)
+{
+    const uint8_t *frame = walk->tail->images[walk->image].bytes + walk->offset;
+    uint32_t cursor = 0;
+    struct op op;
+    enum teak_status status = replay_frame(store, segment, frame, &walk->head, error);
+    while (status == TEAK_OK && table_next(frame, &walk->head, &cursor, &op))
+        for (uint32_t i = 0; op.code == OP_ENTRIES && i < op.count && status == TEAK_OK; i++) {
+            if (salvage_entry_is_whole(walk, &op, i)) continue;
+            const struct rotten rotten = {.log = op.log, .index = op.entries.first + i, .segment = segment->number,
+                                          .offset = le32_get(op.entries.slots[i].offset)};
+            status = replay_rotten(store, &rotten, error);
+        }
+    return status;
+}
+
+/* The segments that the walk passed over without a frame get a share of the LSNs that are lost: every segment has
+ * some. */
+static enum teak_status share_lost(const struct salvage *walk, struct segment *segment, uint64_t *skipped_lsn,
+                                   struct teak_error *error)
+{
+    const bool goes_on = walk->next_image < walk->tail->count;
+    const uint64_t skipped = goes_on && walk->next_image > walk->image + 1 ? walk->next_image - walk->image - 1 : 0;
+    if (walk->last_lsn - walk->first_lsn < skipped)
+        return fail_segment(error, TEAK_DECODE, "salvage", segment->number, walk->offset);
+    if (segment->first_lsn == 0) segment->first_lsn = walk->first_lsn;
+    segment->last_lsn = walk->last_lsn - skipped;
+    *skipped_lsn = segment->last_lsn + 1;
+    return TEAK_OK;
+}
+
+/* Where the successor's checkpoint attests the end of a segment that was salvaged, that is its end. */
+static void take_attested_end(struct teak_store *store, const struct tail *tail, uint32_t i)
+{
+    const struct scan_source source = recover_source(store);
+    struct segment *segment = segment_at(&store->segments, tail->images[i].number);
+    struct frame_head head;
+    struct op op;
+    if (!image_checkpoint(&source, &tail->images[i + 1], &head, &op) || op.checkpoint.segment != segment->number)
+        return;
+    if (segment->is_lost) key_derive(&segment->key, source.family, op.checkpoint.salt);
+    if (op.checkpoint.salt != segment->key.salt || op.checkpoint.last_lsn < segment->first_lsn) return;
+    segment->frames_end =
+        (uint32_t)min_u64(op.checkpoint.end_offset, source.segment_bytes - 2 * (uint64_t)source.block_bytes);
+    segment->last_lsn = op.checkpoint.last_lsn;
+    segment->chain = op.checkpoint.chain;
+}
+
+struct salvaging {
+    struct salvage walk;
+    uint32_t added, upto;  /* images that have a segment; images to replay       */
+    uint32_t hurt;         /* a bit for each that lost something                 */
+    uint64_t skipped_lsn;  /* for an image without a frame                       */
+    bool knows_state;      /* the state at its beginning is known, or will be    */
+    enum segment_state newest;
+};
+
+static enum teak_status add_upto(struct teak_store *store, struct salvaging *salvaging, uint32_t image,
+                                 struct teak_report *report, struct teak_error *error)
+{
+    struct tail *tail = (struct tail *)(uintptr_t)salvaging->walk.tail;
+    while (salvaging->added <= image && salvaging->added < salvaging->upto) {
+        const uint32_t i = salvaging->added++;
+        const bool is_skipped = i < image;
+        const enum segment_state state = i + 1 == salvaging->upto ? salvaging->newest : SEGMENT_CLOSED;
+        const bool is_hurt = is_skipped || (salvaging->hurt >> i & 1u);
+        const enum teak_status status = add_salvaged(store, &tail->images[i], state, is_hurt, report, error);
+        if (status != TEAK_OK) return status;
+        struct segment *segment = segment_at(&store->segments, tail->images[i].number);
+        if (is_skipped) segment->first_lsn = segment->last_lsn = salvaging->skipped_lsn++;
+    }
+    return TEAK_OK;
+}
+
+/* Replays what the walk finds in the first `upto` images. */
+static enum teak_status replay_salvaged(struct teak_store *store, struct salvaging *salvaging,
+                                        struct teak_report *report, struct teak_error *error)
+{
+    const struct salvage *walk = &salvaging->walk;
+    enum teak_status status = TEAK_OK;
+    while (status == TEAK_OK) {
+        const enum salvage_item item = salvage_next(&salvaging->walk);
+        if (item == SALVAGE_END || walk->image >= salvaging->upto) break;
+        status = add_upto(store, salvaging, walk->image, report, error);
+        if (status != TEAK_OK) break;
+        struct segment *segment = segment_at(&store->segments, walk->tail->images[walk->image].number);
+        const uint8_t *frame = walk->tail->images[walk->image].bytes + walk->offset;
+        if (item == SALVAGE_LOST) {
+            const bool is_state_lost = walk->is_checkpoint && !salvaging->knows_state && segment->first_lsn == 0;
+            status = share_lost(walk, segment, &salvaging->skipped_lsn, error);
+            if (status == TEAK_OK && is_state_lost && walk->first_lsn > 1)
+                status = replay_revive(store, walk->first_lsn, error);
+            if (!walk->is_checkpoint || (is_state_lost && walk->first_lsn > 1)) replay_lost(store, walk->first_lsn);
+        } else if (item == SALVAGE_ROTTEN) {
+            status = replay_rotten_frame(store, walk, segment, error);
+        } else {
+            status = replay_frame(store, segment, frame, &walk->head, error);
+        }
+        salvaging->knows_state = true;
+    }
+    if (status == TEAK_OK) status = add_upto(store, salvaging, salvaging->upto - 1, report, error);
+    for (uint32_t i = 0; status == TEAK_OK && i < salvaging->upto && i + 1 < walk->tail->count; i++)
+        if (i + 1 < salvaging->upto || salvaging->newest == SEGMENT_CLOSED) take_attested_end(store, walk->tail, i);
+    store->salvaging = true;
+    note_unindexed(store, walk->tail->images[0].number);
+    return status;
+}
+
+static void list_lost(struct teak_report *report, uint64_t segment, uint64_t first_lsn, uint64_t last_lsn)
+{
+    if (report->damage_count < TEAK_DAMAGE_MAX)
+        report->damage[report->damage_count] =
+            (struct teak_damage){.segment = segment, .first_lsn = first_lsn, .last_lsn = last_lsn};
+    report->damage_count++;
+}
+
+/* A segment below the tail of which nothing can be read: what it did to any log is lost, and what the next one's
+ * checkpoint says is known again. */
+static enum teak_status lose_segment(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
+                                     struct teak_report *report, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    struct segment *segment = add_segment(store, number, SEGMENT_CLOSED);
+    if (!segment || !segment_make_tables(segment, source.segment_bytes)) return fail(error, TEAK_NO_MEMORY, "replay");
+    segment->is_lost = segment->is_salvaged = segment->is_missing = true;
+    note_unindexed(store, number);
+    segment->first_lsn = segment->last_lsn = *last_lsn + 1; /* until the next one says more */
+    segment->frames_end = source.block_bytes;
+    segment->file_bytes = source.segment_bytes;
+    if (*last_lsn != 0) replay_lost(store, segment->first_lsn); /* else nothing that is known can be out of date */
+    struct image next;
+    struct frame_head head;
+    struct op op;
+    enum teak_status status = image_open(&source, number + 1, &next, error);
+    if (status == TEAK_SEGMENT_MISSING) status = TEAK_OK;
+    if (status == TEAK_OK && next.file != DISK_NONE) {
+        status = image_load(&source, &next, error);
+        if (status == TEAK_OK && image_checkpoint(&source, &next, &head, &op) &&
+            op.checkpoint.segment == number && op.checkpoint.last_lsn >= segment->first_lsn) {
+            key_derive(&segment->key, source.family, op.checkpoint.salt);
+            segment->last_lsn = op.checkpoint.last_lsn;
+            if (*last_lsn == 0) segment->first_lsn = segment->last_lsn;
+            segment->chain = op.checkpoint.chain;
+            segment->frames_end =
+                (uint32_t)min_u64(op.checkpoint.end_offset, source.segment_bytes - 2 * (uint64_t)source.block_bytes);
+            if (*last_lsn != 0) status = replay_checkpoint(store, segment, &op, error);
+        } else if (status == TEAK_OK && next.has_footer && next.footer.first_lsn > segment->first_lsn) {
+            segment->last_lsn = next.footer.first_lsn - 1;
+            if (*last_lsn == 0) segment->first_lsn = segment->last_lsn;
+        }
+        image_close(&source, &next);
+    }
+    list_lost(report, number, segment->first_lsn, segment->last_lsn);
+    report->hard_states_suspect |= store->losses.is_blind;
+    *last_lsn = segment->last_lsn;
+    store->salvaging = true;
+    return status;
+}
+
+/* A segment below the tail without an index, in which frames are lost: what is left of it, and then what the next one's
+ * checkpoint says. */
+static enum teak_status salvage_segment(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
+                                        struct teak_report *report, struct teak_error *error)
+{
+    struct scan_source source = recover_source(store);
+    source.lenient = true;
+    struct tail *pair = heap_take_zeroed(1, sizeof *pair);
+    if (!pair) return fail(error, TEAK_NO_MEMORY, "replay");
+    struct salvaging salvaging = {.upto = 1, .newest = SEGMENT_CLOSED};
+    struct frame_head head;
+    struct op op;
+    enum teak_status status = TEAK_OK;
+    for (uint32_t i = 0; i < 2 && status == TEAK_OK; i++) {
+        status = image_open(&source, number + i, &pair->images[i], error);
+        if (i == 1 && is_passed_over(store, status)) { /* the next one is worse: what is behind this one is not known */
+            status = TEAK_OK;
+            break;
+        }
+        if (status == TEAK_OK) pair->count++;
+        if (status == TEAK_OK) status = load_synced(store, &source, &pair->images[i], error);
+    }
+    const uint64_t lsn = *last_lsn ? *last_lsn + 1 : number == 1 ? 1 : 0;
+    if (status == TEAK_OK) status = salvage_plan(&source, pair, lsn, false, &salvaging.hurt, report, error);
+    if (status == TEAK_OK) {
+        salvage_begin(&salvaging.walk, &source, pair, lsn, false);
+        status = replay_salvaged(store, &salvaging, report, error);
+    }
+    if (status == TEAK_OK) {
+        struct segment *segment = segment_at(&store->segments, number);
+        if (pair->count > 1 && image_checkpoint(&source, &pair->images[1], &head, &op))
+            status = replay_checkpoint(store, segment, &op, error);
+        *last_lsn = segment->last_lsn;
+    }
+    for (uint32_t i = 0; i < pair->count; i++) image_close(&source, &pair->images[i]);
+    heap_give(pair);
+    return status;
+}
+
+static enum teak_status ignore_frame(void *context, const uint8_t *frame, const struct frame_head *head,
+                                     struct teak_error *error)
+{
+    (void)context;
+    (void)frame;
+    (void)head;
+    (void)error;
+    return TEAK_OK;
+}
+
 /* A segment in the middle of the stream: its summary, or, if that is lost, its frames up to what the next one attests.
  * `last_lsn`: of the one before it; 0: there is none. */
 static enum teak_status replay_sealed(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
@@ -361,6 +611,9 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     const struct scan_source source = recover_source(store);
     struct image image;
     enum teak_status status = image_open(&source, number, &image, error);
+    if (status == TEAK_SEGMENT_MISSING && is_passed_over(store, status))
+        return lose_segment(store, number, last_lsn, report, error);
+    if (is_passed_over(store, status)) return salvage_segment(store, number, last_lsn, report, error);
     if (status != TEAK_OK) return status;
     uint8_t *summary = NULL;
     if (image.has_footer) status = image_summary(&source, &image, &summary, error);
@@ -384,8 +637,19 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     } else if (status == TEAK_OK) { /* its index is lost: not damage */
         status = load_synced(store, &source, &image, error);
         uint64_t end = 0;
+        const uint32_t damage_before = report->damage_count;
+        const bool suspect_before = report->hard_states_suspect;
         if (status == TEAK_OK) status = scan_lost_index(&source, &image, &end, report, error);
+        if (status == TEAK_OK && store->quarantine)
+            status = scan_frames(&source, &image, end, ignore_frame, NULL, report, error);
+        if (is_passed_over(store, status)) {
+            image_close(&source, &image);
+            report->damage_count = damage_before;
+            report->hard_states_suspect = suspect_before;
+            return salvage_segment(store, number, last_lsn, report, error);
+        }
         if (status == TEAK_OK) status = replay_image(store, &image, end, SEGMENT_CLOSED, report, error);
+        if (status == TEAK_OK) note_unindexed(store, number);
     }
     const struct segment *segment = status == TEAK_OK ? segment_at(&store->segments, number) : NULL;
     if (segment && *last_lsn && segment->first_lsn != *last_lsn + 1) {
@@ -398,8 +662,8 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
 }
 
 /* From the oldest kept to the newest. */
-static enum teak_status replay_all(struct teak_store *store, struct tail *tail, struct teak_report *report,
-                                   struct teak_error *error)
+static enum teak_status replay_all(struct teak_store *store, struct tail *tail, struct salvaging *salvaging,
+                                   struct teak_report *report, struct teak_error *error)
 {
     const uint64_t tail_first = tail->images[0].number;
     uint64_t last_lsn = 0; /* of the segment before; 0: none */
@@ -408,6 +672,7 @@ static enum teak_status replay_all(struct teak_store *store, struct tail *tail, 
     for (uint64_t number = tail->oldest; number < tail_first && status == TEAK_OK; number++)
         status = replay_sealed(store, number, &last_lsn, report, error);
     report->sealed_ns = disk_now(store->disk) - begin;
+    if (salvaging && status == TEAK_OK) return replay_salvaged(store, salvaging, report, error);
     for (uint32_t i = 0; i <= tail->last && status == TEAK_OK; i++) {
         struct image *image = &tail->images[i];
         if (image->number < tail->oldest) continue;
@@ -431,9 +696,13 @@ static void fill_report(struct teak_store *store, const struct tail *tail, struc
     report->verdict = tail->is_clean             ? TEAK_VERDICT_CLEAN
                       : tail->later_frames > 0   ? TEAK_VERDICT_CUT
                                                  : TEAK_VERDICT_UNCLEAN;
+    if (store->salvaging) report->verdict = TEAK_VERDICT_QUARANTINED;
     report->segments = store->segments.newest - store->segments.oldest + 1;
     report->spares = store->spares_seen;
     report->logs = store->logs.count;
+    report->quarantined = 0;
+    for (uint32_t i = 0; i < store->logs.count; i++)
+        report->quarantined += (store->logs.sorted[i]->head.marks & LOG_HURT) != 0;
     report->last_lsn = tail->lsn - 1;
     report->scanned_frames = tail->frames;
     report->scanned_bytes = tail->bytes;
@@ -460,7 +729,7 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
     flight->durable_segment = store->segments.newest;
     flight->durable_offset = (uint32_t)tail->end;
     store->forgot_at = store->segments.newest;
-    store->continues = tail->is_clean;
+    store->continues = tail->is_clean && !store->salvaging;
     store->cut_segments = tail->count - 1 - tail->last;
     store->spares_seen = listing->spares.count;
     if (store->phase == STORE_READING) return TEAK_OK;
@@ -504,9 +773,130 @@ static enum teak_status check_sense(const struct tail *tail, struct teak_error *
     return fail_segment(error, TEAK_DECODE, "scan", last->number, tail->end);
 }
 
-static enum teak_status read_once(struct teak_store *store, struct teak_report *report, struct teak_error *error)
+/* Opens and judges the tail as a store has to be: damage is an answer. */
+static enum teak_status judge_tail(struct teak_store *store, const struct listing *listing, struct tail *tail,
+                                   struct before *before, struct teak_report *report, struct teak_error *error)
 {
     const struct scan_source source = recover_source(store);
+    enum teak_status status = open_tail(store, listing, tail, before, report, error);
+    if (status != TEAK_OK) return status;
+    if (tail->count == 0) /* a sealed segment always has a successor */
+        return fail_segment(error, TEAK_SEGMENT_MISSING, "list", before->footer.segment + 1, 0);
+    uint64_t shown = UINT64_MAX;
+    if (store->living) {
+        shown = before->is_sealed ? before->footer.last_lsn + 1 : 0;
+        for (uint32_t i = 0; i < tail->count; i++) shown = max_u64(shown, image_vouched(&source, &tail->images[i]));
+    }
+    status = scan_tail(&source, tail, before->is_sealed ? &before->footer : NULL, shown, report, error);
+    if (status == TEAK_DAMAGED && before->status != TEAK_OK && tail->frames == 0 &&
+        image_vouched(&source, &tail->images[0]) == 0) { /* not one frame behind the file that is wrong */
+        report->damage_count = 0;
+        report->hard_states_suspect = false;
+        status = before->status;
+        if (error) *error = before->error;
+    }
+    if (status == TEAK_OK) status = check_sense(tail, error);
+    if (status == TEAK_OK && before->status != TEAK_OK && before->number >= tail->oldest) {
+        status = before->status;
+        if (error) *error = before->error;
+    }
+    return status;
+}
+
+/* The sealed segment before the tail, as its first image: its checkpoint and frames say again what the lost checkpoint
+ * behind it said (history 15). Where it cannot be had, the tail stays as it is. */
+static enum teak_status prepend_sealed(struct teak_store *store, const struct listing *listing, struct tail *tail,
+                                       uint64_t *lsn, struct teak_error *error)
+{
+    const struct scan_source source = recover_source(store);
+    if (tail->count == SCAN_TAIL_MAX) return TEAK_OK;
+    const uint64_t newest = listing->segments.list[listing->segments.count - 1];
+    const uint64_t number = tail->count > 0 ? tail->images[0].number - 1 : newest;
+    struct image image;
+    enum teak_status status = number == 0 ? TEAK_SEGMENT_MISSING : image_open(&source, number, &image, error);
+    if (is_passed_over(store, status)) return TEAK_OK;
+    if (status == TEAK_OK) status = load_synced(store, &source, &image, error);
+    if (status == TEAK_OK && !image.has_footer) image_close(&source, &image);
+    if (status != TEAK_OK || !image.has_footer) return status;
+    for (uint32_t i = tail->count; i > 0; i--) tail->images[i] = tail->images[i - 1];
+    tail->images[0] = image;
+    tail->count++;
+    *lsn = image.footer.first_lsn;
+    return TEAK_OK;
+}
+
+/* What lies below the oldest that is kept is nothing, whatever it holds. */
+static bool drop_forgotten(const struct scan_source *source, struct tail *tail)
+{
+    bool dropped = false;
+    while (tail->count > 1 && tail->images[0].number < tail->oldest) {
+        image_close(source, &tail->images[0]);
+        tail->count--;
+        for (uint32_t i = 0; i < tail->count; i++) tail->images[i] = tail->images[i + 1];
+        dropped = true;
+    }
+    return dropped;
+}
+
+/* The lowest number from which on all are there: where nobody can say any more which is the oldest kept. */
+static uint64_t lowest_of_row(const struct listing *listing)
+{
+    const struct numbers *numbers = &listing->segments;
+    uint64_t i = numbers->count - 1;
+    while (i > 0 && numbers->list[i - 1] + 1 == numbers->list[i]) i--;
+    return numbers->list[i];
+}
+
+/* Damage is passed over: the tail is opened again, as far as it can be read, and planned anew. */
+static enum teak_status plan_salvage(struct teak_store *store, const struct listing *listing, struct tail *tail,
+                                     struct salvaging *salvaging, struct teak_report *report, struct teak_error *error)
+{
+    store->lenient = true;
+    const struct scan_source source = recover_source(store);
+    close_tail(&source, tail);
+    *tail = (struct tail){0};
+    struct before before = {.status = TEAK_OK};
+    report->damage_count = 0;
+    report->hard_states_suspect = false;
+    enum teak_status status = open_tail(store, listing, tail, &before, report, error);
+    if (status != TEAK_OK) return status;
+    struct frame_head head;
+    struct op op;
+    uint64_t lsn = before.is_sealed ? before.footer.last_lsn + 1 : 0;
+    const struct image *newest = &tail->images[tail->count - (tail->count > 0)];
+    const bool is_open_ended = tail->count == 0 || (newest->is_suspect && !newest->has_key);
+    if (tail->count == 0 || !image_checkpoint(&source, &tail->images[0], &head, &op))
+        status = prepend_sealed(store, listing, tail, &lsn, error);
+    if (status == TEAK_OK && tail->count == 0)
+        return fail_segment(error, TEAK_SEGMENT_MISSING, "list", listing->segments.list[0], 0);
+    if (lsn == 0 && tail->images[0].number == 1) lsn = 1;
+    if (status == TEAK_OK)
+        status = salvage_plan(&source, tail, lsn, is_open_ended, &salvaging->hurt, report, error);
+    if (status == TEAK_OK && drop_forgotten(&source, tail)) {
+        report->damage_count = 0;
+        report->hard_states_suspect = report->logs_may_be_missing = false;
+        lsn = 0;
+        status = salvage_plan(&source, tail, lsn, is_open_ended, &salvaging->hurt, report, error);
+    }
+    if (status != TEAK_OK) return status;
+    if (tail->oldest == 0) tail->oldest = min_u64(lowest_of_row(listing), tail->images[0].number);
+    salvaging->upto = tail->last + 1;
+    salvaging->newest = SEGMENT_ACTIVE;
+    salvage_begin(&salvaging->walk, &source, tail, lsn, is_open_ended);
+    return check_sense(tail, error);
+}
+
+/* So many files that are not there are not made up for. */
+static bool is_too_thin(const struct listing *listing, const struct tail *tail)
+{
+    enum { MISSING_MAX = 64 };
+    const uint64_t needed = tail->images[0].number - min_u64(tail->oldest, tail->images[0].number);
+    return needed > listing->segments.count + MISSING_MAX;
+}
+
+static enum teak_status read_once(struct teak_store *store, struct teak_report *report, struct teak_error *error)
+{
+    struct scan_source source = recover_source(store);
     struct listing listing;
     struct tail *tail = heap_take_zeroed(1, sizeof *tail);
     if (!tail) return fail(error, TEAK_NO_MEMORY, "open");
@@ -519,39 +909,24 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
         status = fail_file(error, TEAK_SEGMENT_MISSING, "list", name, 0);
     }
     struct before before = {.status = TEAK_OK};
-    if (status == TEAK_OK) status = open_tail(store, &listing, tail, &before, report, error);
-    if (status == TEAK_OK && tail->count == 0) { /* a sealed segment always has a successor */
-        status = fail_segment(error, TEAK_SEGMENT_MISSING, "list", before.footer.segment + 1, 0);
-    }
+    struct salvaging salvaging = {.hurt = 0};
     const uint64_t scan_begin = disk_now(store->disk);
-    uint64_t shown = UINT64_MAX;
-    if (store->living) {
-        shown = before.is_sealed ? before.footer.last_lsn + 1 : 0;
-        for (uint32_t i = 0; status == TEAK_OK && i < tail->count; i++)
-            shown = max_u64(shown, image_vouched(&source, &tail->images[i]));
+    if (status == TEAK_OK) {
+        status = judge_tail(store, &listing, tail, &before, report, error);
+        if (is_passed_over(store, status)) status = plan_salvage(store, &listing, tail, &salvaging, report, error);
     }
+    if (status == TEAK_OK && (!is_passed_over(store, TEAK_SEGMENT_MISSING) || is_too_thin(&listing, tail)))
+        status = check_row(&listing, tail, error);
     if (status == TEAK_OK)
-        status = scan_tail(&source, tail, before.is_sealed ? &before.footer : NULL, shown, report, error);
-    if (status == TEAK_DAMAGED && before.status != TEAK_OK && tail->frames == 0 &&
-        image_vouched(&source, &tail->images[0]) == 0) { /* not one frame behind the file that is wrong */
-        report->damage_count = 0;
-        report->hard_states_suspect = false;
-        status = before.status;
-        if (error) *error = before.error;
-    }
-    if (status == TEAK_OK) status = check_sense(tail, error);
-    if (status == TEAK_OK && before.status != TEAK_OK && before.number >= tail->oldest) {
-        status = before.status;
-        if (error) *error = before.error;
-    }
-    if (status == TEAK_OK) status = check_row(&listing, tail, error);
-    if (status == TEAK_OK) status = replay_all(store, tail, report, error);
+        status = replay_all(store, tail, salvaging.upto > 0 ? &salvaging : NULL, report, error);
     report->scan_ns = disk_now(store->disk) - scan_begin - report->sealed_ns;
     if (status == TEAK_OK) status = replay_finish(store, report, error);
     if (status == TEAK_OK) status = take_over(store, &listing, tail, error);
     if (status == TEAK_OK) status = snapshots_load(store, report, error);
     if (status == TEAK_OK) fill_report(store, tail, report);
+    source.lenient = store->lenient;
     close_tail(&source, tail);
+    store->lenient = false;
     heap_give(tail);
     listing_free(&listing);
     return status;
@@ -567,7 +942,9 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
     enum teak_status status;
     for (;;) {
         report->damage_count = 0;
-        report->hard_states_suspect = false;
+        report->hard_states_suspect = report->logs_may_be_missing = false;
+        store->salvaging = store->lenient = false;
+        replay_forget_losses(store);
         report->scanned = report->sealed = report->sealed_ns = report->sync_ns = 0;
         why = (struct teak_error){0};
         status = read_once(store, report, &why);
@@ -624,6 +1001,12 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
         char from[NAME_BYTES], to[NAME_BYTES];
         name_segment(store->segments.newest + store->cut_segments, from);
         name_spare(spare.number, to);
+        if (store->salvaging) {
+            const enum teak_status status = repair_move_away(store, from, error);
+            if (status != TEAK_OK) return status;
+            store->cut_segments--;
+            continue;
+        }
         struct disk_op op = {.kind = DISK_RENAME, .dir = store->directory, .name = from, .to = to};
         const int os_errno = disk_run(store->disk, &op);
         if (os_errno) return fail_errno(error, os_errno, "rename", from);
@@ -647,7 +1030,8 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
         store->phase = STORE_WRITING;
         return TEAK_OK;
     }
-    enum teak_status status = discard_behind_cut(store, error);
+    enum teak_status status = store->salvaging ? repair_keep_damaged(store, error) : TEAK_OK;
+    if (status == TEAK_OK) status = discard_behind_cut(store, error);
     if (status != TEAK_OK) return status;
     if (!segments_make_room(segments)) return fail(error, TEAK_NO_MEMORY, "recover");
     struct segment *fresh;
@@ -665,6 +1049,7 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
     uint64_t position;
     if (flight_advance(&store->flight, disk_now(store->disk), &position)) store->arena.durable = position;
     store->phase = STORE_WRITING;
+    store->salvaging = false;
     return TEAK_OK;
 }
 

@@ -6,10 +6,12 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "os/heap.h"
 #include "store/apply.h"
 #include "store/failure.h"
 #include "store/locate.h"
 #include "store/seal.h"
+#include "store/verdict.h"
 
 /* The log of that id, made if `make`; NULL and OK: there is none. Its tables have room for one more of everything, and
  * for
@@ -50,6 +52,62 @@ static enum teak_status senseless(const struct segment *segment, uint64_t log, u
         error->index = index;
     }
     return TEAK_DECODE;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- losses */
+
+void replay_lost(struct teak_store *store, uint64_t first_lsn)
+{
+    struct losses *losses = &store->losses;
+    losses->is_blind = true;
+    if (losses->first_lsn == 0) losses->first_lsn = first_lsn;
+    for (uint32_t i = 0; i < store->logs.count; i++) {
+        store->logs.sorted[i]->frozen = true;
+        store->logs.sorted[i]->is_told = false;
+    }
+}
+
+void replay_forget_losses(struct teak_store *store)
+{
+    heap_give(store->losses.rotten);
+    store->losses = (struct losses){0};
+}
+
+/* A log that lost frames created, or that only the map knows: it is there, and hurt, and no more is known. */
+static void begin_unknown(struct teak_store *store, struct log *log, uint64_t lsn)
+{
+    const uint64_t base = log->piece_count > 0 ? log->pieces[0].first - 1 : 0;
+    const uint64_t last = log->piece_count > 0 ? log->head.last.index : 0;
+    log->head = (struct log_head){.alive = true, .life = lsn, .base = {.index = base}, .last = {.index = last}};
+    if (last > base) log->head.last.term = terms_at(&log->terms, last);
+    log->frozen = true;
+    log->changed_lsn = lsn;
+    store->logs.record_bytes += log_record_bytes(0);
+}
+
+enum teak_status replay_revive(struct teak_store *store, uint64_t lsn, struct teak_error *error)
+{
+    for (uint32_t i = 0; i < store->logs.count; i++) {
+        struct log *log = store->logs.sorted[i];
+        if (log->head.alive) continue;
+        if (log_is_short(log)) logs_want(&store->logs, log);
+        begin_unknown(store, log, lsn);
+    }
+    return logs_grow(&store->logs, 0, NULL) ? TEAK_OK : fail(error, TEAK_NO_MEMORY, "replay");
+}
+
+enum teak_status replay_rotten(struct teak_store *store, const struct rotten *rotten, struct teak_error *error)
+{
+    struct losses *losses = &store->losses;
+    if (losses->rotten_count == losses->rotten_capacity) {
+        const uint32_t capacity = losses->rotten_capacity ? losses->rotten_capacity * 2 : 64;
+        struct rotten *grown = heap_grow(losses->rotten, capacity * sizeof *grown);
+        if (!grown) return fail(error, TEAK_NO_MEMORY, "replay");
+        losses->rotten = grown;
+        losses->rotten_capacity = capacity;
+    }
+    losses->rotten[losses->rotten_count++] = *rotten;
+    return TEAK_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- sealed */
@@ -149,6 +207,7 @@ enum teak_status replay_summary(struct teak_store *store, struct segment *segmen
         if (status != TEAK_OK) return status;
         if (log) {
             if (touched.flags & (TOUCHED_CREATED | TOUCHED_DROPPED)) take_away(store, log, 0);
+            if ((touched.flags & TOUCHED_CREATED) || touched.removed_from == 0) log->doubt_upto = 0;
             take_away(store, log, touched.removed_from);
             if (touched.extent_count > 0) status = add_extents(store, segment, log, &touched, record, error);
             if (status != TEAK_OK) return status;
@@ -160,6 +219,17 @@ enum teak_status replay_summary(struct teak_store *store, struct segment *segmen
 
 /* --------------------------------------------------------------------------------------------------------- scanned */
 
+/* Entries of a higher term than the log's last, and the last itself if its term is another, were replaced by what is
+ * lost. */
+static void take_away_wrong_terms(struct teak_store *store, struct log *log, const struct log_record *record)
+{
+    while (log->terms.count > 0 && log->terms.runs[log->terms.count - 1].term > record->last_term)
+        take_away(store, log, log->terms.runs[log->terms.count - 1].first);
+    if (log->piece_count > 0 && log->head.last.index == record->last_index && log->terms.count > 0 &&
+        terms_at(&log->terms, record->last_index) != record->last_term)
+        take_away(store, log, record->last_index);
+}
+
 static enum teak_status load_record(struct teak_store *store, struct segment *segment, const struct log_record *record,
                                     struct teak_error *error)
 {
@@ -170,7 +240,13 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
     if (record->base_index > record->last_index || record->last_index == UINT64_MAX ||
         (fresh && record->last_index != 0))
         return senseless(segment, record->log, record->last_index, error);
+    const struct losses *losses = &store->losses;
+    const bool is_touched = losses->first_lsn != 0 && record->changed_lsn >= losses->first_lsn &&
+                            (log->frozen || !losses->is_blind);
+    if (is_touched) log->doubt_upto = max_u64(log->doubt_upto, record->last_index);
+    log->frozen = log->is_told = false;
     take_away(store, log, record->last_index + 1);
+    if (is_touched) take_away_wrong_terms(store, log, record);
     leave_hole(log, record->last_index + 1);
     if (record->last_index > record->base_index && locate_piece(log, record->last_index) &&
         terms_at(&log->terms, record->last_index) != record->last_term)
@@ -187,7 +263,9 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
                                   .file_id = record->file_id,
                                   .file_bytes = record->file_bytes,
                                   .file_sum = record->file_sum,
+                                  .marks = record->marks & ~(uint32_t)LOG_FRESH,
                                   .meta_bytes = record->meta_bytes};
+    log->changed_lsn = record->changed_lsn;
     if (record->meta_bytes > 0) memcpy(log->meta, record->meta, record->meta_bytes);
     store->logs.record_bytes += log_record_bytes(record->meta_bytes);
     return TEAK_OK;
@@ -213,7 +291,15 @@ static enum teak_status load_checkpoint(struct teak_store *store, struct segment
         logs_remove(&store->logs, log);
     }
     store->writer.oldest = max_u64(store->writer.oldest, op->checkpoint.oldest);
+    store->losses.is_blind = false;
+    store->losses.first_lsn = 0;
     return TEAK_OK;
+}
+
+enum teak_status replay_checkpoint(struct teak_store *store, struct segment *segment, const struct op *op,
+                                   struct teak_error *error)
+{
+    return load_checkpoint(store, segment, op, error);
 }
 
 /* Their slots become the segment's. The caller has seen that there is room. */
@@ -269,6 +355,57 @@ static enum teak_status replay_entries(const struct apply_at *at, struct log *lo
     return TEAK_OK;
 }
 
+/* What happens to a log that lost frames may have touched. What is removed goes, for an entry that was truncated must
+ * not come back; nothing is added, for what it would follow may be missing; what says all by itself is taken. */
+static enum teak_status replay_frozen(struct teak_store *store, const struct apply_at *at, struct log *log,
+                                      const struct op *op, struct teak_error *error)
+{
+    struct log_head *head = &log->head;
+    log->changed_lsn = at->lsn;
+    switch (op->code) {
+    case OP_ENTRIES: apply_truncate(at, log, op->entries.first); return TEAK_OK;
+    case OP_TRUNCATE: apply_truncate(at, log, op->from); return TEAK_OK;
+    case OP_REPLACE: return TEAK_OK; /* of entries that may be other ones than the map knows */
+    case OP_HARD_STATE:
+        apply_hard_state(log, op->hard.term, op->hard.vote, op->hard.commit);
+        log->is_told = true;
+        return TEAK_OK;
+    case OP_META: apply_meta(&store->logs, log, op->meta, op->count); return TEAK_OK;
+    case OP_COMPACT:
+        if (op->compact.upto <= head->last.index) {
+            apply_compact(at, log, op->compact.upto, op->compact.term);
+            return TEAK_OK;
+        }
+        map_clear(log, at->segments, at->active, at->lsn);
+        head->base = head->last = (struct teak_pos){.index = op->compact.upto, .term = op->compact.term};
+        return TEAK_OK;
+    case OP_SNAPSHOT: {
+        if (op->snapshot.index == UINT64_MAX) return senseless(at->active, op->log, op->snapshot.index, error);
+        const struct teak_pos pos = {.index = op->snapshot.index, .term = op->snapshot.term};
+        enum snapshot_effect effect = (enum snapshot_effect)op->kind;
+        if (effect == SNAPSHOT_KEEPS && pos.index > head->last.index) effect = SNAPSHOT_CLEARS;
+        apply_snapshot(at, log, pos, effect,
+                       (struct snapshot_file){op->snapshot.file_id, op->snapshot.file_bytes, op->snapshot.file_sum});
+        return TEAK_OK;
+    }
+    case OP_CREATE: /* all that is lost was of a life before */
+        apply_drop(at, log);
+        log->frozen = log->is_told = false;
+        log->doubt_upto = 0;
+        apply_create(at, log);
+        return TEAK_OK;
+    case OP_DROP:
+        apply_drop(at, log);
+        logs_remove(at->logs, log);
+        return TEAK_OK;
+    case OP_FORGET:
+    case OP_MARK:
+    case OP_CHECKPOINT:
+    case OP_CODE_COUNT: break;
+    }
+    return senseless(at->active, op->log, 0, error);
+}
+
 /* `at_start`: of a segment. There stands a checkpoint, and nowhere else. */
 static enum teak_status replay_op(struct teak_store *store, const struct apply_at *at, const struct op *op,
                                   bool at_start, struct teak_error *error)
@@ -282,18 +419,28 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
         return TEAK_OK;
     }
     struct log *log;
-    const enum teak_status status = find_log(store, segment, op->log, op->code == OP_CREATE,
-                                             op->code == OP_META ? op->count : 0, &log, error);
+    const bool is_blind = store->losses.is_blind;
+    const enum teak_status status =
+        find_log(store, segment, op->log, op->code == OP_CREATE || (is_blind && op->code != OP_DROP),
+                 op->code == OP_META ? op->count : 0, &log, error);
     if (status != TEAK_OK) return status;
+    if (is_blind && !log) return TEAK_OK; /* it came and went among what is lost */
+    if (is_blind && !log->head.alive && op->code != OP_CREATE) begin_unknown(store, log, store->losses.first_lsn);
+    if (is_blind && log->frozen) return replay_frozen(store, at, log, op, error);
     if (!log || log->head.alive == (op->code == OP_CREATE)) return senseless(segment, op->log, 0, error);
+    log->changed_lsn = at->lsn;
     switch (op->code) {
-    case OP_CREATE: apply_create(at, log); return TEAK_OK;
+    case OP_CREATE:
+        log->doubt_upto = 0;
+        apply_create(at, log);
+        return TEAK_OK;
     case OP_ENTRIES: return replay_entries(at, log, op, error);
     case OP_REPLACE: return replay_replace(at, log, op, error);
     case OP_HARD_STATE: apply_hard_state(log, op->hard.term, op->hard.vote, op->hard.commit); return TEAK_OK;
     case OP_TRUNCATE: apply_truncate(at, log, op->from); return TEAK_OK;
     case OP_SNAPSHOT:
         if (op->snapshot.index == UINT64_MAX) return senseless(segment, op->log, op->snapshot.index, error);
+        if (op->kind == SNAPSHOT_CLEARS) log->doubt_upto = 0;
         apply_snapshot(at, log, (struct teak_pos){.index = op->snapshot.index, .term = op->snapshot.term},
                        (enum snapshot_effect)op->kind,
                        (struct snapshot_file){op->snapshot.file_id, op->snapshot.file_bytes, op->snapshot.file_sum});
@@ -360,9 +507,75 @@ static enum teak_status find_room_for_indexes(const struct teak_store *store, st
         if (segment->state == SEGMENT_SEALED) continue;
         uint64_t end;
         if (!seal_fits(segment, store->limits.block_bytes, &end)) return fail(error, TEAK_NO_MEMORY, "replay");
-        if (end > segment->file_bytes) return senseless(segment, 0, 0, error);
+        const bool will_grow = segment->is_cut_short || segment->is_lost;
+        if (end > segment->file_bytes && !will_grow) return senseless(segment, 0, 0, error);
     }
     return TEAK_OK;
+}
+
+/* The first index above the base that is not there; last + 1: all are. */
+static uint64_t first_gap(const struct teak_store *store, const struct log *log)
+{
+    const struct log_head *head = &log->head;
+    const uint64_t first = head->base.index + 1, end = head->last.index + 1;
+    if (head->last.index < first) return end;
+    if (log->piece_count == 0 || log->pieces[0].first > first) return first;
+    uint64_t gap = end;
+    for (uint32_t i = 0; i < log->piece_count && gap == end; i++)
+        if (piece_is_hole(&log->pieces[i])) gap = max_u64(first, log->pieces[i].first);
+    for (uint32_t i = 0; i < store->losses.rotten_count; i++) {
+        const struct rotten *rotten = &store->losses.rotten[i];
+        struct place place;
+        if (rotten->log != log->id || rotten->index < first || rotten->index >= gap) continue;
+        const struct piece *piece = locate_piece(log, rotten->index);
+        if (piece && piece->segment == (uint32_t)rotten->segment &&
+            locate(&store->segments, log, rotten->index, &place) && place.offset == rotten->offset)
+            gap = rotten->index;
+    }
+    return gap;
+}
+
+static void report_holes(const struct log *log, struct teak_report *report)
+{
+    const struct log_head *head = &log->head;
+    const uint64_t first = head->base.index + 1;
+    const uint64_t found = log->piece_count > 0 ? log->pieces[0].first : head->last.index + 1;
+    if (found > first && head->last.index >= first) report_hole(report, log->id, first, found - 1);
+    for (uint32_t p = 0; log->scattered && p < log->piece_count; p++)
+        if (piece_is_hole(&log->pieces[p]))
+            report_hole(report, log->id, log->pieces[p].first,
+                        p + 1 < log->piece_count ? log->pieces[p + 1].first - 1 : head->last.index);
+}
+
+/* Nothing of the log from `from` on is kept, in the index of a segment that has none yet neither. */
+static void cut_log(struct teak_store *store, struct log *log, uint64_t from)
+{
+    take_away(store, log, from);
+    log->head.last.index = from - 1;
+    log->head.last.term = log_term_at(log, from - 1);
+    for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++) {
+        struct segment *segment = segment_at(&store->segments, number);
+        for (uint32_t i = 0; segment->state != SEGMENT_SEALED && i < segment->effect_count; i++) {
+            struct effect *effect = &segment->effects[i];
+            if (effect->log == log->id) map_trim_effect(effect, segment, from);
+        }
+    }
+}
+
+static void mark_losses(struct teak_store *store, struct log *log, uint64_t gap)
+{
+    static const uint32_t marks[] = {[LOSS_NONE] = 0,
+                                     [LOSS_TAIL] = LOG_TAIL_LOST,
+                                     [LOSS_TAIL_AND_HARD_STATE] = LOG_TAIL_LOST | LOG_HARD_STATE_SUSPECT};
+    log->head.marks |= marks[loss_verdict((struct loss_facts){.blind = store->losses.is_blind,
+                                                              .born = !log->frozen,
+                                                              .told = log->is_told,
+                                                              .touched = log->doubt_upto > 0,
+                                                              .covered = log->doubt_upto <= log->head.base.index,
+                                                              .gap = gap <= log->head.last.index})];
+    if (gap <= log->head.last.index) cut_log(store, log, gap);
+    log->frozen = log->is_told = false;
+    log->doubt_upto = 0;
 }
 
 enum teak_status replay_finish(struct teak_store *store, struct teak_report *report, struct teak_error *error)
@@ -374,17 +587,15 @@ enum teak_status replay_finish(struct teak_store *store, struct teak_report *rep
         struct log *log = store->logs.sorted[i];
         const struct log_head *head = &log->head;
         map_compact(log, &store->segments, head->base.index, head->last.index, 0);
-        const uint64_t first = head->base.index + 1;
-        const uint64_t found = log->piece_count > 0 ? log->pieces[0].first : head->last.index + 1;
-        if (found > first && head->last.index >= first) report_hole(report, log->id, first, found - 1);
-        for (uint32_t p = 0; log->scattered && p < log->piece_count; p++)
-            if (piece_is_hole(&log->pieces[p]))
-                report_hole(report, log->id, log->pieces[p].first,
-                            p + 1 < log->piece_count ? log->pieces[p + 1].first - 1 : head->last.index);
+        const uint64_t gap = first_gap(store, log);
+        report_holes(log, report);
+        store->salvaging |= store->quarantine && gap <= head->last.index;
+        if (store->salvaging) mark_losses(store, log, gap);
         log->floor = head->last;
         log->base_lsn = 0;
     }
-    if (report->damage_count == holes_before) return TEAK_OK;
+    replay_forget_losses(store);
+    if (report->damage_count == holes_before || store->salvaging) return TEAK_OK;
     const struct teak_damage *hole = &report->damage[holes_before < TEAK_DAMAGE_MAX ? holes_before : 0];
     return fail_index(error, TEAK_DAMAGED, hole->log, hole->first, hole->last);
 }

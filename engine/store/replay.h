@@ -20,7 +20,22 @@ enum teak_status replay_summary(struct teak_store *store, struct segment *segmen
 enum teak_status replay_frame(struct teak_store *store, struct segment *segment, const uint8_t *frame,
                               const struct frame_head *head, struct teak_error *error);
 
-/* After the last one: forget what lies below the bases, find every index. Holes go into the report. */
+/* Frames from `first_lsn` on are lost, and with them whatever they held. Only where damage is passed over. */
+void replay_lost(struct teak_store *store, uint64_t first_lsn);
+/* The last checkpoint is lost and nothing before it was replayed frame by frame: logs that the map knows, and nothing
+ * else knows, are there all the same. */
+enum teak_status replay_revive(struct teak_store *store, uint64_t lsn, struct teak_error *error);
+/* A payload is rotten in a frame that is replayed. */
+enum teak_status replay_rotten(struct teak_store *store, const struct rotten *rotten, struct teak_error *error);
+/* How the logs stood where `op` was written: for a segment that is lost, what the next one's checkpoint says. */
+enum teak_status replay_checkpoint(struct teak_store *store, struct segment *segment, const struct op *op,
+                                   struct teak_error *error);
+
+/* What was noted of losses is forgotten: opening begins anew, or failed. */
+void replay_forget_losses(struct teak_store *store);
+
+/* After the last one: forget what lies below the bases, find every index. Holes go into the report; where damage is
+ * passed over, logs that are hurt are cut and marked instead. */
 enum teak_status replay_finish(struct teak_store *store, struct teak_report *report, struct teak_error *error);
 
 #endif

@@ -92,7 +92,9 @@ static enum teak_status read_ends(const struct scan_source *source, struct image
         image->key = key;
         image->has_key = true;
     }
-    if (!image->has_footer && image->file_bytes < source->segment_bytes)
+    const bool is_short = !image->has_footer && image->file_bytes < source->segment_bytes;
+    image->is_suspect = is_short;
+    if (is_short && !source->lenient)
         return fail_segment(error, image->is_foreign ? TEAK_FOREIGN_FILE : TEAK_SEGMENT_SHORT, "open", image->number,
                             image->file_bytes);
     return TEAK_OK;
@@ -141,7 +143,8 @@ enum teak_status image_load(const struct scan_source *source, struct image *imag
     const enum teak_status status = read_exactly(source, image, 0, image->bytes, image->file_bytes, error);
     if (status != TEAK_OK) return status;
     if (!image->has_key) repair_key(source, image);
-    if (!image->has_key && image->identity == TEAK_BAD_MAGIC)
+    image->is_suspect |= !image->has_key && image->identity == TEAK_BAD_MAGIC;
+    if (!image->has_key && image->identity == TEAK_BAD_MAGIC && !source->lenient)
         return fail_segment(error, TEAK_BAD_MAGIC, "judge", image->number, 0);
     if (!image->has_key && image->is_foreign) return fail_segment(error, TEAK_FOREIGN_FILE, "judge", image->number, 0);
     return TEAK_OK;

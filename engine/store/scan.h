@@ -23,6 +23,7 @@ struct image {
     int32_t file;
     uint64_t file_bytes;
     enum teak_status identity; /* how the identity block was judged                                    */
+    bool is_suspect;           /* only a lenient source took it: too short, or nothing in it is ours   */
     bool is_foreign;           /* it fails its checksum, and names another family                      */
     bool has_key;              /* the salt is known: from the identity, or from what repeats it        */
     struct key key;
@@ -40,6 +41,7 @@ struct scan_source {
     uint64_t segment_bytes;
     const uint8_t *family;
     bool beside;               /* a writer lives: files may vanish, and change under our hands         */
+    bool lenient;              /* a short file, or one without a beginning, is read as far as it goes  */
 };
 
 /* Opens the file and reads identity and footer. LOG_GONE: the file vanished, or is being recycled (beside a writer).

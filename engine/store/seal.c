@@ -48,6 +48,23 @@ static struct segment *oldest_closed(const struct segments *segments)
     return found;
 }
 
+/* Those whose index was lost, or that were salvaged, may lie deeper: they come first. */
+static struct segment *deep_closed(const struct segments *segments)
+{
+    if (segments->unindexed == 0) return NULL;
+    for (uint64_t number = max_u64(segments->unindexed, segments->oldest); number < segments->newest; number++)
+        if (segment_at(segments, number)->state == SEGMENT_CLOSED) return segment_at(segments, number);
+    return NULL;
+}
+
+static struct segment *next_closed(const struct segments *segments)
+{
+    struct segment *deep = deep_closed(segments);
+    return deep ? deep : oldest_closed(segments);
+}
+
+bool seal_has_deep(const struct segments *segments) { return deep_closed(segments) != NULL; }
+
 static bool is_due(const struct segments *segments, const struct segment *segment, uint64_t durable_lsn)
 {
     if (!segment) return false;
@@ -57,7 +74,7 @@ static bool is_due(const struct segments *segments, const struct segment *segmen
 
 bool seal_is_due(const struct segments *segments, uint64_t durable_lsn)
 {
-    return is_due(segments, oldest_closed(segments), durable_lsn);
+    return is_due(segments, next_closed(segments), durable_lsn);
 }
 
 static int by_log_then_age(const void *a, const void *b)
@@ -188,7 +205,8 @@ static int begin(struct seal *seal, struct segment *segment)
                                    .last_lsn = segment->last_lsn,
                                    .chain = segment->chain,
                                    .frames_end = segment->frames_end,
-                                   .slots_offset = segment->frames_end};
+                                   .slots_offset = segment->frames_end,
+                                   .flags = segment->is_salvaged ? FOOTER_SALVAGED : 0};
     struct footer *footer = &seal->footer;
     footer->summary_bytes = seal_summarise(segment, seal->sorted, seal->tail, footer);
     footer->summary_sum = key_sum(&segment->key, seal->tail, footer->summary_bytes);
@@ -268,7 +286,7 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
 {
     if (seal->waiting) return 0;
     if (seal->step == SEAL_IDLE) {
-        struct segment *segment = oldest_closed(segments);
+        struct segment *segment = next_closed(segments);
         if (!is_due(segments, segment, durable_lsn)) return 0;
         const int error = begin(seal, segment);
         if (error) return error;

@@ -58,6 +58,9 @@ static inline bool seal_is_busy(const struct seal *seal) { return seal->step != 
 /* Is a closed segment there whose successor's checkpoint is durable? */
 bool seal_is_due(const struct segments *segments, uint64_t durable_lsn);
 
+/* Is one closed that opening said must not wait (segments->unindexed)? */
+bool seal_has_deep(const struct segments *segments);
+
 /* Start the next operation, or the next segment. An errno (ENOMEM) if there is no memory for the summary: try later. */
 int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn);
 /* The operation ended: 0, or the errno that poisons. `spare_slots`: receives the segment's slot memory if empty. */

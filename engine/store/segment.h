@@ -45,6 +45,10 @@ struct segment {
     int32_t file;                /* DISK_NONE: not open                                             */
     uint64_t file_bytes;
     bool is_short;               /* the file was cut behind its footer: unlinked when dead          */
+    bool is_salvaged;            /* frames of it are lost: its index says so                        */
+    bool is_lost;                /* nothing of it can be read: another file takes its place         */
+    bool is_missing;             /* and there is no file                                            */
+    bool is_cut_short;           /* the file must be brought back to its size before it is sealed   */
     uint32_t frames_end;         /* bytes; end of the last frame that was closed                    */
     uint64_t first_lsn, last_lsn;/* 0: no frame                                                     */
     uint64_t chain;              /* checksum of the last frame's head                               */
@@ -76,6 +80,7 @@ struct segments {
     uint64_t oldest, newest;     /* newest: the ACTIVE one                                          */
     struct segment *ready;       /* the next one, or NULL                                           */
     uint64_t live_bytes;         /* of all of them                                                  */
+    uint64_t unindexed;          /* the lowest that gets its index before the first batch; 0: none  */
     uint64_t tick;
 };
 

@@ -15,6 +15,7 @@
 #include "store/locate.h"
 #include "store/reader.h"
 #include "store/recover.h"
+#include "store/replay.h"
 #include "store/turn.h"
 
 enum {
@@ -72,6 +73,7 @@ static enum teak_status check_options(const struct teak_options *o, struct teak_
     if (o->linger_ns > LINGER_MAX_NS) return bad_option(error, "linger_ns", 0);
     if (o->spares > SPARES_MAX) return bad_option(error, "spares", SPARES_DEFAULT);
     if (o->arena_bytes > ARENA_MAX) return bad_option(error, "arena_bytes", ARENA_MAX);
+    if ((unsigned)o->on_damage >= TEAK_ON_DAMAGE_COUNT) return bad_option(error, "on_damage", 0);
     if (o->create && o->read_only) return bad_option(error, "read_only", 0);
     return TEAK_OK;
 }
@@ -213,6 +215,7 @@ static void store_destroy(struct teak_store *store)
 {
     if (store->disk) close_disk(store);
     logs_fini(&store->logs);
+    replay_forget_losses(store);
     seal_fini(&store->seal);
     writer_fini(&store->writer);
     tickets_fini(&store->tickets);
@@ -327,6 +330,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     store->disk = disk;
     store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
+    store->quarantine = options->on_damage == TEAK_QUARANTINE;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
     status = open_store(store, directory, options, report, error);
     if (status != TEAK_OK) {
@@ -365,9 +369,11 @@ enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
 static enum teak_status begin_writing(struct teak_store *store, struct teak_error *error)
 {
     const enum teak_status status = recover_apply(store, error);
-    while (status == TEAK_OK && segments_closed(&store->segments) > SEGMENTS_CLOSED_MAX && !store->no_memory &&
-           !store->flight.poisoned)
+    struct segments *segments = &store->segments;
+    while (status == TEAK_OK && !store->no_memory && !store->flight.poisoned &&
+           (segments_closed(segments) > SEGMENTS_CLOSED_MAX || seal_has_deep(segments)))
         turn(store, TEAK_FOREVER, true);
+    if (status == TEAK_OK && !seal_has_deep(segments)) segments->unindexed = 0;
     if (status == TEAK_OK && store->flight.poisoned) {
         if (error) *error = store->flight.cause;
         return TEAK_POISONED;
@@ -580,9 +586,13 @@ enum teak_status teak_log(struct teak_store *store, uint64_t id, struct teak_log
                              .hard = {.term = head->term, .vote = head->vote, .commit = head->commit},
                              .meta_bytes = head->meta_bytes,
                              .snapshot_file_bytes = head->file_bytes,
-                             .fresh = head->fresh};
+                             .fresh = head->fresh,
+                             .marks = head->marks & LOG_HURT};
     return TEAK_OK;
 }
+
+static_assert((int)TEAK_TAIL_LOST == (int)LOG_TAIL_LOST &&
+                  (int)TEAK_HARD_STATE_SUSPECT == (int)LOG_HARD_STATE_SUSPECT, "marks are told as they lie on disk");
 
 uint32_t teak_logs(struct teak_store *store, bool from_start, uint64_t after, uint64_t *out, uint32_t max)
 {

@@ -17,6 +17,20 @@
 #include "teak/committer.h"
 #include "teak/engine.h"
 
+/* A payload that is not what was written, in a frame whose table is. */
+struct rotten {
+    uint64_t log, index, segment;
+    uint32_t offset;
+};
+
+/* What replay met that is missing (replay.c). */
+struct losses {
+    bool is_blind;      /* behind the last checkpoint, frames are lost whose operations nobody knows */
+    uint64_t first_lsn; /* the first that was lost since the last checkpoint; 0: none                */
+    struct rotten *rotten;
+    uint32_t rotten_count, rotten_capacity;
+};
+
 enum store_phase {
     STORE_READING, /* read-only: never more                                               */
     STORE_OPENED,  /* read and judged; what opening has to change waits for the first batch */
@@ -61,6 +75,10 @@ struct teak_store {
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */
     uint32_t leftover_count;          /* half-made spares to remove                               */
+    bool quarantine;                  /* options->on_damage                                       */
+    bool lenient;                     /* opening: files are read as far as they go                */
+    bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
+    struct losses losses;             /* meaningful while opening                                 */
     /* forgetting (compact.c) */
     uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
     uint64_t forgot_at;               /* the newest segment when that was done last               */

@@ -36,3 +36,35 @@ enum verdict tail_verdict(struct tail_facts facts)
     CHECK(found->verdict != NEVER);
     return (enum verdict)found->verdict;
 }
+
+/* ENGINE histories: 6, 9, 10, 15. Sound for any caller: nothing is concluded from an index and a term, which lost
+ * frames may have truncated and written anew; only from the LSN of a log's last change. */
+static const struct loss_row {
+    int8_t blind, born, told, touched, covered, gap;
+    int8_t loss;
+} loss_rows[] = {
+    {1, 0, 0, ANY, ANY, ANY, LOSS_TAIL_AND_HARD_STATE}, /* anything may have happened to it                   */
+    {1, 0, 1, ANY, ANY, ANY, LOSS_TAIL},                /* but its hard state came later                      */
+    {0, ANY, ANY, ANY, ANY, 1, LOSS_TAIL},              /* a checkpoint told the rest                         */
+    {1, 1, ANY, ANY, ANY, 1, LOSS_TAIL},                /* all of it is known, one of its payloads is rotten  */
+    {0, ANY, ANY, 1, 0, 0, LOSS_TAIL},                  /* every index is there, some may be of another entry */
+    {0, ANY, ANY, 1, 1, 0, LOSS_NONE},
+    {0, ANY, ANY, 0, ANY, 0, LOSS_NONE},                /* the lost frames did not touch it                   */
+    {1, 1, ANY, ANY, ANY, 0, LOSS_NONE},                /* nor could they                                     */
+};
+
+enum loss loss_verdict(struct loss_facts facts)
+{
+    const struct loss_row *found = 0;
+    for (uint32_t i = 0; i < sizeof loss_rows / sizeof loss_rows[0]; i++) {
+        const struct loss_row *row = &loss_rows[i];
+        if (!matches(row->blind, facts.blind) || !matches(row->born, facts.born) || !matches(row->told, facts.told) ||
+            !matches(row->touched, facts.touched) || !matches(row->covered, facts.covered) ||
+            !matches(row->gap, facts.gap))
+            continue;
+        CHECK(found == 0);
+        found = row;
+    }
+    CHECK(found != 0);
+    return (enum loss)found->loss;
+}

@@ -20,4 +20,18 @@ struct tail_facts {
 /* Exactly one row matches: a test walks all inputs. */
 enum verdict tail_verdict(struct tail_facts facts);
 
+/* What is known of a log once everything that can be read was replayed. */
+struct loss_facts {
+    bool blind;   /* frames are lost behind the last checkpoint that was read, and nobody knows what they held     */
+    bool born;    /* its life began behind all of those                                                            */
+    bool told;    /* its hard state was written behind all of those                                                */
+    bool touched; /* a checkpoint behind lost frames says that it changed at or after the first of them             */
+    bool covered; /* what may have been lost then lies at or below its base, or it was cleared since                */
+    bool gap;     /* an entry between its base and its last is not there, or is rotten                             */
+};
+enum loss { LOSS_NONE, LOSS_TAIL, LOSS_TAIL_AND_HARD_STATE };
+
+/* Exactly one row matches: a test walks all inputs. */
+enum loss loss_verdict(struct loss_facts facts);
+
 #endif

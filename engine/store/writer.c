@@ -429,6 +429,7 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         const uint32_t slot = at.active->slot_count;
         struct log *log = logs_find(&store->logs, op->log);
         encode_op(store, log, op);
+        log->changed_lsn = at.lsn;
         switch (op->op) {
         case TEAK_OP_CREATE: apply_create(&at, log); break;
         case TEAK_OP_ENTRIES: apply_entries(&at, log, entries_at(&at, op, slot)); break;
@@ -732,7 +733,8 @@ static uint32_t put_records(const struct teak_store *store, uint8_t *out)
             .base_index = head->base.index, .base_term = head->base.term, .last_index = head->last.index,
             .last_term = head->last.term, .snapshot_index = head->snapshot.index, .snapshot_term = head->snapshot.term,
             .file_id = head->file_id, .file_bytes = head->file_bytes, .file_sum = head->file_sum,
-            .marks = head->fresh ? LOG_FRESH : 0, .meta_bytes = head->meta_bytes, .meta = log->meta};
+            .changed_lsn = log->changed_lsn, .marks = head->marks | (head->fresh ? LOG_FRESH : 0),
+            .meta_bytes = head->meta_bytes, .meta = log->meta};
         bytes += log_record_put(&record, out + bytes);
     }
     return bytes;

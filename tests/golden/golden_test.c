@@ -178,8 +178,9 @@ static void a_checkpoint_frame_is_these_bytes(void **state)
     const struct log_record records[] = {
         {.log = 17, .life = 3, .term = 5, .vote = 2, .commit = 99, .base_index = 80, .base_term = 3, .last_index = 101,
          .last_term = 5, .snapshot_index = 90, .snapshot_term = 4, .file_id = 1, .file_bytes = 4096,
-         .file_sum = 0xabcdef, .meta_bytes = 5, .meta = (const uint8_t *)"meta!"},
-        {.log = 18, .life = 40, .marks = LOG_FRESH},
+         .file_sum = 0xabcdef, .changed_lsn = 39,
+         .marks = LOG_TAIL_LOST | LOG_HARD_STATE_SUSPECT, .meta_bytes = 5, .meta = (const uint8_t *)"meta!"},
+        {.log = 18, .life = 40, .changed_lsn = 40, .marks = LOG_FRESH},
     };
     builder_begin(&b);
     builder_op(&b, &checkpoint);

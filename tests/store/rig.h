@@ -215,7 +215,7 @@ static inline bool rig_copy_once(const struct rig *from, const struct rig *to)
     struct dirent *entry;
     bool is_whole = true;
     while (is_whole && (entry = readdir(list)) != NULL) {
-        if (entry->d_name[0] == '.') continue;
+        if (entry->d_name[0] == '.' || entry->d_type == DT_DIR) continue;
         char source[2 * RIG_PATH], target[2 * RIG_PATH];
         rig_path(from, entry->d_name, source);
         rig_path(to, entry->d_name, target);
@@ -244,7 +244,7 @@ static inline uint64_t rig_fingerprint(const struct rig *rig)
     uint64_t sum = 0;
     struct dirent *entry;
     while ((entry = readdir(list)) != NULL) {
-        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "LOCK")) continue;
+        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "LOCK") || entry->d_type == DT_DIR) continue;
         size_t bytes;
         uint8_t *data = rig_read(rig, entry->d_name, &bytes);
         uint64_t h = UINT64_C(14695981039346656037) ^ bytes;

@@ -9,7 +9,7 @@
 
 #include "format/key.h"
 #include "format/layout.h"
-#include "store/backends.h"
+#include "store/damage.h"
 #include "teak/committer.h"
 #include "teak/snapshot.h"
 
@@ -31,8 +31,8 @@ static const struct named names[] = {
     {60, "no_directory"},
     {61, "not_a_store"}, {62, "bad_magic"}, {63, "version"}, {64, "feature"}, {65, "block_size"}, {66, "locked"},
     {67, "read_only_fs"}, {68, "foreign_file"}, {69, "segment_missing"}, {70, "segment_short"}, {71, "damaged"},
-    {72, "store_lost"}, {80, "hash_mismatch"}, {81, "decode"}, {82, "encode"}, {100, "io"}, {101, "no_memory"},
-    {102, "denied"}, {103, "no_backend"}, {120, "poisoned"}, {121, "closed"},
+    {72, "store_lost"}, {80, "hash_mismatch"}, {81, "decode"}, {82, "encode"}, {83, "quarantined"},
+    {100, "io"}, {101, "no_memory"}, {102, "denied"}, {103, "no_backend"}, {120, "poisoned"}, {121, "closed"},
 };
 enum { NAMES = sizeof names / sizeof names[0] };
 
@@ -735,6 +735,38 @@ static void a_kernel_without_io_uring_gets_posix(void **state)
     rig_remove(rig.dir);
 }
 
+static void a_quarantined_log_takes_nothing_but_drop(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("status");
+    struct teak_error error = {0};
+    (void)damage_make(&rig, 2, 100);
+    struct found_frame frames[16];
+    const uint32_t count = damage_frames(&rig, 1, frames, 16);
+    rig_flip(&rig, "0000000000000001.seg", frames[count - 3].offset + frames[count - 3].table_offset + 4, 1);
+    struct teak_options options = backend_options();
+    options.on_damage = (enum teak_on_damage)TEAK_ON_DAMAGE_COUNT;
+    struct teak_store *store;
+    expect(rig_try_open(&rig, &options, &store, NULL, &error), TEAK_OPTIONS, &error, "on_damage");
+    options.on_damage = TEAK_QUARANTINE;
+    store = rig_open_with(&rig, &options, NULL);
+    const struct teak_bytes entry = {.data = "x", .bytes = 1};
+    const struct teak_op refused[] = {
+        {.op = TEAK_OP_ENTRIES, .log = 1, .index = 3, .term = 1, .entries = &entry, .count = 1},
+        {.op = TEAK_OP_HARD_STATE, .log = 1, .term = 9},
+        {.op = TEAK_OP_TRUNCATE, .log = 1, .index = 1},
+        {.op = TEAK_OP_SNAPSHOT, .log = 1, .index = 9, .term = 9},
+        {.op = TEAK_OP_COMPACT, .log = 1, .index = 1},
+        {.op = TEAK_OP_META, .log = 1, .data = "x", .bytes = 1}};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        expect(rig_op(store, refused[i], &error), TEAK_QUARANTINED, &error, "log 1");
+    const struct teak_op anew[] = {{.op = TEAK_OP_DROP, .log = 1}, {.op = TEAK_OP_CREATE, .log = 1}, refused[1]};
+    rig_ok(rig_submit(store, &(struct teak_batch){.ops = anew, .count = 3}, &error), &error);
+    assert_int_equal(rig_log(store, 1).marks, 0);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void a_failed_write_is_poison(void **state)
 {
     (void)state;
@@ -804,6 +836,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_read_that_fails_is_io_and_the_next_may_do),
         cmocka_unit_test(a_full_file_system_stops_appends_only),
         cmocka_unit_test(a_kernel_without_io_uring_gets_posix),
+        cmocka_unit_test(a_quarantined_log_takes_nothing_but_drop),
         cmocka_unit_test(a_failed_write_is_poison),
         cmocka_unit_test(a_committer_has_answers_of_its_own),
         cmocka_unit_test(every_status_was_the_answer_to_something),

@@ -96,6 +96,7 @@ static void log_json(struct json *json, const struct teak_log *log)
     json_number(json, "life", log->life);
     json_bool(json, "fresh", log->fresh);
     json_number(json, "meta_bytes", log->meta_bytes);
+    findings_marks_json(json, log->marks);
     json_close(json);
 }
 
@@ -145,7 +146,7 @@ static void log_table(const struct teak_log *log)
            log->id, log->first, log->last.index, log->durable.index, log->last.term, snapshot, log->hard.term,
            log->hard.vote, log->hard.commit);
     if (log->snapshot_file_bytes > 0) printf(", snapshot of %s", human_bytes(log->snapshot_file_bytes).text);
-    printf("\n");
+    printf("%s%s\n", log->marks != 0 ? "   quarantined: " : "", findings_marks(log->marks));
 }
 
 /* -------------------------------------------------------------------------------------------------------- gathering */

@@ -17,6 +17,7 @@ const char *findings_verdict(enum teak_verdict verdict)
     case TEAK_VERDICT_UNCLEAN: return "unclean";
     case TEAK_VERDICT_CUT: return "cut";
     case TEAK_VERDICT_DAMAGED: return "damaged";
+    case TEAK_VERDICT_QUARANTINED: return "quarantined";
     }
     return "unknown";
 }
@@ -118,11 +119,29 @@ void findings_report_json(struct json *json, const struct teak_report *report, e
     json_close(json);
     findings_damage_json(json, report->damage, findings_listed(report), report->damage_count);
     json_bool(json, "hard_states_suspect", report->hard_states_suspect);
+    json_number(json, "quarantined", report->quarantined);
+    json_bool(json, "logs_may_be_missing", report->logs_may_be_missing);
     json_number(json, "unknown_count", report->unknown_count);
     json_array(json, "unknown");
     const uint32_t names =
         report->unknown_count < TEAK_UNKNOWN_NAMES_MAX ? report->unknown_count : TEAK_UNKNOWN_NAMES_MAX;
     for (uint32_t i = 0; i < names; i++) json_text(json, NULL, report->unknown[i]);
     json_close(json);
+    json_close(json);
+}
+
+const char *findings_marks(uint32_t marks)
+{
+    const bool tail = marks & TEAK_TAIL_LOST, hard = marks & TEAK_HARD_STATE_SUSPECT;
+    if (tail && hard) return "tail lost, hard state suspect";
+    if (tail) return "tail lost";
+    return hard ? "hard state suspect" : "";
+}
+
+void findings_marks_json(struct json *json, uint32_t marks)
+{
+    json_array(json, "marks");
+    if (marks & TEAK_TAIL_LOST) json_text(json, NULL, "tail lost");
+    if (marks & TEAK_HARD_STATE_SUSPECT) json_text(json, NULL, "hard state suspect");
     json_close(json);
 }

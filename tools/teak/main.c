@@ -18,6 +18,7 @@ static const struct {
     {"cat", cmd_cat, "entries of a log onto standard output"},
     {"inspect", cmd_inspect, "what a store is made of"},
     {"verify", cmd_verify, "read everything and check every sum"},
+    {"repair", cmd_repair, "what damage cost, and a store that opens again"},
     {"bench", cmd_bench, "bench append: a load of appends on a directory"},
 };
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };

@@ -87,6 +87,14 @@ enum teak_backend {
     TEAK_BACKEND_COUNT
 };
 
+/* What opening does where acknowledged data is damaged; docs/recovery.md. */
+enum teak_on_damage {
+    TEAK_REFUSE = 0,     /* answer TEAK_DAMAGED and leave everything as it is                           */
+    TEAK_QUARANTINE = 1, /* open: logs that are or may be hurt bear a mark until they are dropped, are
+                          * read up to the last whole entry and take nothing but DROP; the others live  */
+    TEAK_ON_DAMAGE_COUNT
+};
+
 /* 0 in a size or count means: the store's default, else the engine's. */
 struct teak_options {
     bool create;             /* begin a store where there is none                                       */
@@ -101,6 +109,7 @@ struct teak_options {
     uint64_t linger_ns;      /* a frame waits this long for siblings; 0 to 1 s                          */
     uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
     uint64_t lock_wait_ns;   /* how long to wait for a dead owner's last writes; default 10 s           */
+    enum teak_on_damage on_damage;
 };
 
 /* The engine's defaults. Threads: any. */
@@ -112,6 +121,7 @@ enum teak_verdict {
     TEAK_VERDICT_UNCLEAN = 2, /* not closed, nothing incomplete at the end                              */
     TEAK_VERDICT_CUT = 3,     /* not closed; frames that nobody was told of were cut: information       */
     TEAK_VERDICT_DAMAGED = 4, /* the answer is TEAK_DAMAGED, the ranges say what is hurt                */
+    TEAK_VERDICT_QUARANTINED = 5, /* opened although damaged: the ranges say where, the logs' marks whom */
 };
 
 /* A place that is damaged. log 0 and first 0: no table could be read, only LSNs are known. */
@@ -144,6 +154,8 @@ struct teak_report {
     uint32_t snapshots_missing;                    /* of them not there: acknowledged data is lost. The store opens:
                                                     * a newer snapshot from a peer heals the log, teak/snapshot.h */
     uint64_t snapshot_missing_of[TEAK_SNAPSHOTS_MISSING_MAX]; /* logs, the first few                      */
+    uint64_t quarantined;                          /* logs that bear a mark, of this damage or earlier   */
+    bool logs_may_be_missing;                      /* what is damaged may have created logs              */
     uint32_t unknown_count;                        /* names in the directory that mean nothing to Teak   */
     char unknown[TEAK_UNKNOWN_NAMES_MAX][48];
 };
@@ -182,7 +194,7 @@ struct teak_limits {
     uint64_t segment_bytes;
     uint32_t batch_bytes;      /* largest batch as it lies in a frame: teak_batch_bytes         */
     uint32_t entry_bytes;      /* largest payload                                               */
-    uint32_t checkpoint_bytes; /* bounds the number of logs: 120 bytes each, and their META     */
+    uint32_t checkpoint_bytes; /* bounds the number of logs: 128 bytes each, and their META     */
     uint32_t logs;             /* that fit if none has META                                     */
     uint64_t arena_bytes;      /* in force                                                      */
     uint64_t registered_bytes; /* of it with io_uring, as far as RLIMIT_MEMLOCK goes; known once driven */
@@ -250,8 +262,8 @@ struct teak_batch {
  * Durable   Not yet: when teak_poll returns its completion with TEAK_OK. Readable at once.
  * Fails     FULL (poll, repeat) · NO_SPACE · EMPTY_BATCH · INVALID · INDEX_ZERO · GAP · OVERLAP · TERM_BACKWARDS ·
  *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE ·
- *           COMMIT_BACKWARDS · VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · READ_ONLY · WRONG_THREAD · POISONED
- *           · NO_MEMORY · IO. */
+ *           COMMIT_BACKWARDS · VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · QUARANTINED · READ_ONLY ·
+ *           WRONG_THREAD · POISONED · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch,
                                       struct teak_error *error);
 
@@ -342,7 +354,14 @@ struct teak_log {
     struct teak_hard_state hard;
     uint64_t snapshot_file_bytes; /* of the snapshot's file, teak/snapshot.h; 0: the caller keeps it    */
     uint32_t meta_bytes;
+    uint32_t marks;           /* enum teak_mark; not 0: quarantined, it takes nothing but DROP          */
     bool fresh;               /* nothing appended yet: the first entry may have any index               */
+};
+
+/* What damage may have cost a log. Marks stay until it is dropped. */
+enum teak_mark {
+    TEAK_TAIL_LOST = 1 << 1,          /* entries that were acknowledged may be missing behind its last  */
+    TEAK_HARD_STATE_SUSPECT = 1 << 2, /* a newer hard state may have been acknowledged                  */
 };
 
 /* teak_log: a log's state, with everything that was submitted.

@@ -59,6 +59,27 @@ TEAK_API enum teak_status teak_verify(struct teak_store *store, struct teak_dama
                                       struct teak_verify_result *out, teak_progress progress, void *context,
                                       struct teak_error *error);
 
+/* What a repair does with a file. */
+enum teak_repair_fate {
+    TEAK_REPAIR_COPIED = 0,      /* a copy in replaced/, and an index behind what is left of it       */
+    TEAK_REPAIR_SUBSTITUTED = 1, /* a copy in replaced/; nothing of it can be read, another file
+                                  * takes its place                                                   */
+    TEAK_REPAIR_MADE = 2,        /* it is missing: another file takes its place                       */
+    TEAK_REPAIR_MOVED = 3,       /* moved to replaced/: it lies behind everything that can be read    */
+};
+
+struct teak_repair_file {
+    uint64_t segment;
+    enum teak_repair_fate fate;
+};
+
+/* teak_repair_files: what the first write to a store that was opened with TEAK_QUARANTINE does with its files.
+ * Does      Tells the plan; nothing is done. None: there is nothing to repair, or it was done.
+ *           Up to `max` from position `from` on, oldest first. Returns how many were written.
+ * Threads   The driving thread. Fails: never. */
+TEAK_API uint32_t teak_repair_files(struct teak_store *store, uint64_t from, struct teak_repair_file *out,
+                                    uint32_t max);
+
 #ifdef __cplusplus
 }
 #endif

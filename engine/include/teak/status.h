@@ -76,6 +76,7 @@ extern "C" {
     X(80, HASH_MISMATCH, "hash_mismatch", "the bytes on the medium are not the ones that were written")                \
     X(81, DECODE, "decode", "bytes that pass their checksum make no sense")                                            \
     X(82, ENCODE, "encode", "the input cannot be framed as a record")                                                  \
+    X(83, QUARANTINED, "quarantined", "the log may lack what was acknowledged: it can be read, and dropped")           \
     /* world */                                                                                                        \
     X(100, IO, "io", "the operating system reported an I/O error")                                                     \
     X(101, NO_MEMORY, "no_memory", "memory could not be had")                                                          \

@@ -61,7 +61,7 @@ static void operations_take_the_bytes_that_the_format_says(void **state)
         assert_int_equal(op_bytes(OP_ENTRIES, count), 32 + 16 * count);
         assert_int_equal(op_bytes(OP_REPLACE, count), 32 + 16 * count);
         assert_int_equal(op_bytes(OP_META, count), 16 + (count + 7) / 8 * 8);
-        assert_int_equal(log_record_bytes(count), 120 + (count + 7) / 8 * 8);
+        assert_int_equal(log_record_bytes(count), 128 + (count + 7) / 8 * 8);
         assert_int_equal(op_bytes(OP_CHECKPOINT, count), 64);
     }
 }
@@ -150,8 +150,8 @@ static void a_count_can_grow_after_it_was_written(void **state)
 static const struct log_record records[] = {
     {.log = 3, .life = 1, .term = 2, .vote = 3, .commit = 4, .base_index = 5, .base_term = 6, .last_index = 7,
      .last_term = 8, .snapshot_index = 9, .snapshot_term = 10, .file_id = 11, .file_bytes = 12, .file_sum = 13,
-     .marks = LOG_FRESH, .meta_bytes = 5, .meta = (const uint8_t *)"hello"},
-    {.log = 4},
+     .changed_lsn = 14, .marks = LOG_FRESH, .meta_bytes = 5, .meta = (const uint8_t *)"hello"},
+    {.log = 4, .marks = LOG_TAIL_LOST},
     {.log = UINT64_MAX, .meta_bytes = 8, .meta = (const uint8_t *)"12345678"},
 };
 enum { RECORDS = sizeof records / sizeof records[0] };

@@ -1,0 +1,430 @@
+/* quarantine_test.c: on_damage = quarantine: what opens although it is damaged, what its logs show, and what the first
+ * write makes of it.
+ */
+#include "store/damage.h"
+
+static struct teak_report report;
+static char what[160]; /* is being tried, for whoever reads that it failed */
+
+static struct teak_options quarantine_options(void)
+{
+    struct teak_options options = backend_options();
+    options.create = false;
+    options.on_damage = TEAK_QUARANTINE;
+    return options;
+}
+
+static enum teak_status try_quarantine(const struct rig *rig, struct teak_store **out, struct teak_error *error)
+{
+    const struct teak_options options = quarantine_options();
+    return rig_try_open(rig, &options, out, &report, error);
+}
+
+static struct teak_store *open_quarantine(const struct rig *rig)
+{
+    const struct teak_options options = quarantine_options();
+    return rig_open_with(rig, &options, &report);
+}
+
+static enum teak_status try_refuse(const struct rig *rig, struct teak_error *error)
+{
+    struct teak_options options = backend_options();
+    options.create = false;
+    struct teak_store *store;
+    const enum teak_status status = rig_try_open(rig, &options, &store, &report, error);
+    if (store) teak_abandon(store);
+    return status;
+}
+
+static void flip(const struct rig *rig, uint64_t segment, uint64_t offset)
+{
+    char name[64];
+    rig_segment_name(segment, name);
+    rig_flip(rig, name, offset, 0x40);
+}
+
+/* The whole store, read-only: every sum of it. */
+static void expect_verified(const struct rig *rig)
+{
+    struct teak_store *store = rig_open_read_only(rig, &report);
+    struct teak_damage damage[8];
+    struct teak_verify_result result;
+    struct teak_error error = {0};
+    if (teak_verify(store, damage, 8, &result, NULL, NULL, &error) != TEAK_OK)
+        fail_msg("%s: verify: segment %" PRIu64 " at %" PRIu64 ", log %" PRIu64 ", entry %" PRIu64, what,
+                 damage[0].segment, damage[0].offset, damage[0].log, damage[0].first);
+    rig_close(store);
+}
+
+/* The frame that holds entry `index` of the log, as the only entry in it. */
+static struct found_frame frame_of(const struct rig *rig, uint64_t lsn)
+{
+    uint64_t first, last;
+    rig_segments(rig, &first, &last);
+    for (uint64_t segment = first; segment <= last; segment++) {
+        struct found_frame frames[16];
+        const uint32_t count = damage_frames(rig, segment, frames, 16);
+        for (uint32_t i = 0; i < count; i++)
+            if (frames[i].lsn == lsn) return frames[i];
+    }
+    fail_msg("no frame %" PRIu64, lsn);
+    return (struct found_frame){0};
+}
+
+/* ---- who is hurt ---- */
+
+static void a_rotten_payload_hurts_its_log_alone(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("payload"), before = rig_make("payload0");
+    struct teak_store *store = backend_open(&rig);
+    for (uint64_t log = 7; log <= 8; log++) rig_create(store, log);
+    rig_drain(store);
+    for (uint64_t index = 1; index <= 6; index++) { /* both logs in one frame */
+        uint8_t data[2][100];
+        struct teak_bytes entries[2];
+        struct teak_op ops[4];
+        for (uint64_t i = 0; i < 2; i++) {
+            rig_fill(data[i], sizeof data[i], 7 + i, index, 1);
+            entries[i] = (struct teak_bytes){.data = data[i], .bytes = sizeof data[i]};
+            ops[i] = (struct teak_op){.op = TEAK_OP_ENTRIES, .log = 7 + i, .index = index, .term = 1,
+                                      .entries = &entries[i], .count = 1};
+            ops[2 + i] = (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 7 + i, .term = 1, .vote = 3,
+                                          .commit = index};
+        }
+        rig_ok(rig_submit(store, &(struct teak_batch){.ops = ops, .count = 4}, NULL), NULL);
+        rig_drain(store);
+    }
+    const uint64_t newest = 1 + 1 + 6;
+    teak_abandon(store);
+    const struct found_frame frame = frame_of(&rig, newest - 2); /* entries 4 */
+    assert_int_equal(frame.entries, 2);
+    flip(&rig, frame.segment, frame.offset + HEAD_BYTES + 50);
+    rig_copy(&rig, &before);
+
+    struct teak_error error = {0};
+    assert_int_equal(try_refuse(&rig, &error), TEAK_DAMAGED);
+    const uint64_t fingerprint = rig_fingerprint(&rig);
+    store = open_quarantine(&rig);
+    assert_int_equal(report.verdict, TEAK_VERDICT_QUARANTINED);
+    assert_int_equal(report.quarantined, 1);
+    assert_false(report.hard_states_suspect);
+    assert_false(report.logs_may_be_missing);
+    const struct teak_log hurt = rig_log(store, 7), healthy = rig_log(store, 8);
+    assert_int_equal(hurt.marks, TEAK_TAIL_LOST);
+    assert_int_equal(hurt.hard.commit, 6); /* the table can be read: nothing is suspect */
+    assert_int_equal(healthy.marks, 0);
+    rig_expect_entries(store, 7, 1, frame.lsn - 3);
+    rig_expect_entries(store, 8, 1, 6);
+    teak_abandon(store);
+    assert_int_equal(rig_fingerprint(&rig), fingerprint);
+
+    store = open_quarantine(&rig);
+    rig_append_synced(store, 8, 7, 9, 2, 100); /* the first write */
+    assert_int_equal(rig_op(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 7, .term = 9}, &error),
+                     TEAK_QUARANTINED);
+    assert_int_equal(error.log, 7);
+    rig_close(store);
+    char name[64], kept[128];
+    size_t bytes, kept_bytes;
+    rig_segment_name(frame.segment, name);
+    snprintf(kept, sizeof kept, "replaced/%s", name);
+    uint8_t *was = rig_read(&before, name, &bytes), *is = rig_read(&rig, kept, &kept_bytes);
+    assert_int_equal(bytes, kept_bytes);
+    assert_memory_equal(was, is, bytes);
+    free(was);
+    free(is);
+    expect_verified(&rig);
+
+    store = backend_open(&rig); /* refuse: there is nothing to refuse any more */
+    assert_int_equal(rig_log(store, 7).marks, TEAK_TAIL_LOST);
+    rig_expect_entries(store, 7, 1, frame.lsn - 3);
+    rig_expect_entries(store, 8, 1, 9);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 7});
+    rig_create(store, 7);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_SNAPSHOT, .log = 7, .index = 100, .term = 5});
+    rig_append_synced(store, 7, 101, 103, 5, 50);
+    rig_close(store);
+    store = backend_open(&rig);
+    assert_int_equal(rig_log(store, 7).marks, 0);
+    rig_expect_entries(store, 7, 101, 103);
+    rig_expect_entries(store, 8, 1, 9);
+    rig_close(store);
+    rig_remove(rig.dir);
+    rig_remove(before.dir);
+}
+
+static void a_rotten_table_makes_every_log_suspect_but_those_born_behind_it(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("table");
+    struct teak_store *store = backend_open(&rig);
+    for (uint64_t log = 7; log <= 8; log++) rig_create(store, log);
+    rig_append(store, 7, 1, 3, 1, 100);
+    rig_drain(store);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_META, .log = 8, .data = "w", .bytes = 1});
+    rig_drain(store);
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    const uint64_t hurt = stats.last_lsn;
+    rig_append_synced(store, 7, 4, 5, 1, 100);
+    rig_create(store, 9);
+    rig_append(store, 9, 1, 4, 1, 100);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 8, .term = 4, .vote = 2});
+    rig_drain(store);
+    teak_abandon(store);
+    const struct found_frame frame = frame_of(&rig, hurt);
+    flip(&rig, frame.segment, frame.offset + frame.table_offset + 8);
+    store = open_quarantine(&rig);
+    assert_true(report.hard_states_suspect);
+    assert_true(report.logs_may_be_missing);
+    assert_int_equal(rig_log(store, 7).marks, TEAK_TAIL_LOST | TEAK_HARD_STATE_SUSPECT);
+    assert_int_equal(rig_log(store, 8).marks, TEAK_TAIL_LOST); /* its hard state was written behind it */
+    assert_int_equal(rig_log(store, 8).hard.term, 4);
+    assert_int_equal(rig_log(store, 9).marks, 0);
+    rig_expect_entries(store, 7, 1, 3); /* 4 and 5 stand behind what may have been a truncation */
+    rig_expect_entries(store, 9, 1, 4);
+    rig_append_synced(store, 9, 5, 30, 1, 5000); /* rotations */
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 9, .index = 29});
+    rig_close(store);
+    store = backend_open(&rig);
+    assert_int_equal(rig_log(store, 7).marks, TEAK_TAIL_LOST | TEAK_HARD_STATE_SUSPECT);
+    assert_int_equal(rig_log(store, 8).marks, TEAK_TAIL_LOST);
+    rig_expect_entries(store, 7, 1, 3);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 7});
+    rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 8});
+    rig_close(store);
+    store = backend_open(&rig);
+    assert_int_equal(teak_log(store, 7, &(struct teak_log){0}, NULL), TEAK_UNKNOWN_LOG);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+/* A lost frame truncated the log and wrote the same index under the same term anew. A checkpoint behind it says the
+ * same last index and term as before: only the LSN of the log's last change tells. */
+static void an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("same");
+    struct teak_store *store = backend_open(&rig);
+    for (uint64_t log = 7; log <= 9; log++) rig_create(store, log);
+    rig_append_synced(store, 7, 1, 3, 1, 100);
+    rig_append_synced(store, 8, 1, 3, 1, 100);
+    uint8_t other[100];
+    memset(other, 0xee, sizeof other);
+    const struct teak_bytes entry = {.data = other, .bytes = sizeof other};
+    const struct teak_op ops[] = {
+        {.op = TEAK_OP_TRUNCATE, .log = 7, .index = 3},
+        {.op = TEAK_OP_ENTRIES, .log = 7, .index = 3, .term = 1, .entries = &entry, .count = 1}};
+    rig_ok(rig_submit(store, &(struct teak_batch){.ops = ops, .count = 2}, NULL), NULL);
+    rig_drain(store);
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    const uint64_t hurt = stats.last_lsn;
+    rig_append_synced(store, 9, 1, 12, 1, 5000); /* a rotation: a checkpoint */
+    rig_close(store);
+    const struct found_frame frame = frame_of(&rig, hurt);
+    uint64_t first, last;
+    rig_segments(&rig, &first, &last);
+    assert_int_equal(frame.segment, first);
+    char name[64];
+    rig_segment_name(first, name);
+    rig_flip(&rig, name, RIG_SEGMENT - RIG_BLOCK + 20, 1); /* its index is lost: it is scanned */
+    flip(&rig, frame.segment, frame.offset + frame.table_offset + 8);
+    struct teak_error error = {0};
+    assert_int_equal(try_refuse(&rig, &error), TEAK_DAMAGED);
+    store = open_quarantine(&rig);
+    assert_int_equal(rig_log(store, 7).marks, TEAK_TAIL_LOST);
+    assert_int_equal(rig_log(store, 8).marks, 0);
+    rig_expect_entries(store, 8, 1, 3);
+    assert_false(report.hard_states_suspect && rig_log(store, 7).marks == 0);
+    teak_abandon(store);
+    rig_remove(rig.dir);
+}
+
+/* ---- everything, everywhere ---- */
+
+enum structure { HEAD, TABLE, PAYLOAD, IDENTITY, SUMMARY, FOOTER, TRUNCATED, REMOVED, STRUCTURES };
+static const char *const structure_names[] = {"head", "table", "payload", "identity", "summary", "footer",
+                                              "truncated file", "removed file"};
+
+/* false: this segment has no such thing. */
+static bool hurt(const struct rig *rig, uint64_t segment, enum structure structure, uint32_t which, bool with_index)
+{
+    struct found_frame frames[16];
+    char name[64];
+    size_t bytes;
+    rig_segment_name(segment, name);
+    const uint32_t count = damage_frames(rig, segment, frames, 16);
+    free(rig_read(rig, name, &bytes));
+    if (count == 0) return false;
+    const struct found_frame *frame = &frames[which == 0 ? 0 : which == 1 ? count / 2 : count - 1];
+    if (with_index) rig_flip(rig, name, bytes - RIG_BLOCK + 20, 1);
+    switch (structure) {
+    case HEAD: flip(rig, segment, frame->offset + 33); return true;
+    case TABLE: flip(rig, segment, frame->offset + frame->table_offset + 4); return true;
+    case PAYLOAD:
+        if (frame->entries == 0) return false;
+        flip(rig, segment, frame->offset + HEAD_BYTES + 3);
+        return true;
+    case IDENTITY: flip(rig, segment, 50); return which == 0;
+    case SUMMARY: flip(rig, segment, bytes - 2 * RIG_BLOCK + 3); return which == 0;
+    case FOOTER: flip(rig, segment, bytes - RIG_BLOCK + 20); return which == 0;
+    case TRUNCATED: rig_truncate(rig, name, frame->offset + RIG_BLOCK); return true;
+    case REMOVED: rig_unlink(rig, name); return which == 0;
+    case STRUCTURES: break;
+    }
+    return false;
+}
+
+/* Marks and lasts of all logs, to compare two openings. */
+static uint64_t state_of(struct teak_store *store)
+{
+    uint64_t sum = 0;
+    for (uint64_t id = 1; id <= DAMAGE_LOGS; id++) {
+        struct teak_log log;
+        if (teak_log(store, id, &log, NULL) != TEAK_OK) continue;
+        sum = (sum * 1000003) ^ (log.last.index * 31 + log.marks * 7 + log.hard.commit * 131 + log.first);
+    }
+    return sum;
+}
+
+/* Opens what was hurt, twice; writes; opens again as any store; drops what is marked. */
+static void live_with_it(const struct rig *rig, const struct damage_model *model)
+{
+    struct teak_store *store;
+    struct teak_error error = {0};
+    if (getenv("TEAK_TEST_SAY")) print_message("%s\n", what);
+    const uint64_t fingerprint = rig_fingerprint(rig);
+    const enum teak_status refused = try_refuse(rig, &error);
+    const enum teak_status status = try_quarantine(rig, &store, &error);
+    if (status != TEAK_OK) {
+        char text[512];
+        teak_error_text(&error, text, sizeof text);
+        fail_msg("%s: quarantine says %s (refuse: %s)", what, text, teak_status_name(refused));
+    }
+    const bool may_lack = report.logs_may_be_missing;
+    if (refused == TEAK_OK) assert_int_not_equal(report.verdict, TEAK_VERDICT_QUARANTINED);
+    if (refused != TEAK_OK) assert_int_equal(report.verdict, TEAK_VERDICT_QUARANTINED);
+    const uint64_t seen = state_of(store);
+    teak_abandon(store);
+    assert_int_equal(rig_fingerprint(rig), fingerprint);
+    if (refused == TEAK_OK) return; /* recovery_test has these */
+    store = open_quarantine(rig);
+    assert_int_equal(state_of(store), seen);
+    const uint32_t marked = damage_expect(store, model, may_lack);
+    assert_int_equal(marked, report.quarantined);
+    rig_create(store, 99);
+    rig_append_synced(store, 99, 1, 3, 1, 200);
+    const uint64_t written = state_of(store);
+    assert_int_equal(written, seen);
+    teak_abandon(store);
+    if (try_refuse(rig, &error) != TEAK_OK) {
+        char text[512];
+        teak_error_text(&error, text, sizeof text);
+        fail_msg("%s: after the first write: %s", what, text);
+    }
+    store = backend_open(rig);
+    assert_int_equal(state_of(store), seen);
+    damage_expect(store, model, may_lack);
+    rig_expect_entries(store, 99, 1, 3);
+    for (uint64_t id = 1; id <= DAMAGE_LOGS; id++) {
+        struct teak_log log;
+        if (teak_log(store, id, &log, NULL) != TEAK_OK || log.marks == 0) continue;
+        rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = id});
+        rig_create(store, id);
+    }
+    rig_append_synced(store, 99, 4, 30, 1, 5000);
+    rig_close(store);
+    expect_verified(rig);
+    store = backend_open(rig);
+    for (uint64_t id = 1; id <= DAMAGE_LOGS; id++) {
+        struct teak_log log;
+        if (teak_log(store, id, &log, NULL) == TEAK_OK) assert_int_equal(log.marks, 0);
+    }
+    rig_expect_entries(store, 99, 1, 30);
+    rig_close(store);
+}
+
+static void every_structure_everywhere(void **state)
+{
+    (void)state;
+    const struct rig origin = rig_make("matrix0"), rig = rig_make("matrix");
+    const struct damage_model model = damage_make(&origin, 9, 5000);
+    uint64_t first, last;
+    rig_segments(&origin, &first, &last);
+    const bool is_short = backend_now == TEAK_BACKEND_URING; /* what is read decides, not who reads it */
+    assert_true(last - first >= 3);
+    for (uint64_t segment = first; segment <= last; segment++)
+        for (enum structure structure = HEAD; structure < STRUCTURES; structure++)
+            for (uint32_t which = 0; which < (is_short ? 1 : 3); which++)
+                for (int with_index = 0; with_index < 2; with_index++) {
+                    rig_copy(&origin, &rig);
+                    if (with_index && structure > PAYLOAD) continue;
+                    if (!hurt(&rig, segment, structure, which, with_index)) continue;
+                    snprintf(what, sizeof what, "%s %u of segment %" PRIu64 "%s", structure_names[structure], which,
+                             segment, with_index ? ", index lost" : "");
+                    live_with_it(&rig, &model);
+                }
+    rig_remove(origin.dir);
+    rig_remove(rig.dir);
+}
+
+/* Every operation of the first write fails in its turn, and the process ends there: the next opening shows the same,
+ * and its first write gets through. */
+static void a_repair_cut_short_is_begun_again(void **state)
+{
+    (void)state;
+    const struct rig origin = rig_make("cut0"), rig = rig_make("cut");
+    const struct damage_model model = damage_make(&origin, 5, 5000);
+    uint64_t first, last;
+    rig_segments(&origin, &first, &last);
+    static const enum disk_kind kinds[] = {DISK_WRITE,  DISK_SYNC,     DISK_SYNC_ALL,
+                                           DISK_RENAME, DISK_ALLOCATE, DISK_MKDIR};
+    for (int shape = 0; shape < (backend_now == TEAK_BACKEND_URING ? 1 : 3); shape++)
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            bool struck = true;
+            for (uint64_t nth = 1; struck && nth < 64; nth++) {
+                snprintf(what, sizeof what, "shape %d, operation kind %d, number %" PRIu64, shape, (int)kinds[k], nth);
+                rig_remove(rig.dir);
+                rig_copy(&origin, &rig);
+                if (shape == 0) assert_true(hurt(&rig, last, TABLE, 1, false));
+                if (shape == 1) assert_true(hurt(&rig, first, REMOVED, 0, false));
+                if (shape == 2) assert_true(hurt(&rig, last - 1, TRUNCATED, 1, false));
+                const struct teak_options options = quarantine_options();
+                struct faulty *faulty;
+                struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+                const uint64_t seen = state_of(store);
+                faulty->chores_too = true;
+                faulty_arm(faulty, kinds[k], nth, EIO);
+                struct teak_error error = {0};
+                const enum teak_status status = teak_barrier(store, 1, &error);
+                struck = faulty->struck > 0;
+                if (struck && status == TEAK_OK) struck = nth < 3; /* a chore of the pool: it is tried again */
+                teak_abandon(store);
+                store = open_quarantine(&rig);
+                assert_int_equal(state_of(store), seen);
+                damage_expect(store, &model, report.logs_may_be_missing);
+                rig_ok(teak_barrier(store, 2, &error), &error);
+                rig_close(store);
+                store = backend_open(&rig);
+                assert_int_equal(state_of(store), seen);
+                rig_close(store);
+                expect_verified(&rig);
+            }
+        }
+    rig_remove(origin.dir);
+    rig_remove(rig.dir);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rotten_payload_hurts_its_log_alone),
+        cmocka_unit_test(a_rotten_table_makes_every_log_suspect_but_those_born_behind_it),
+        cmocka_unit_test(an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole),
+        cmocka_unit_test(every_structure_everywhere),
+        cmocka_unit_test(a_repair_cut_short_is_begun_again),
+    };
+    return backends_run(argc, argv, "quarantine", tests, sizeof tests / sizeof tests[0]);
+}
