@@ -102,6 +102,9 @@ struct disk_counters {
     uint64_t writes, write_bytes, syncs, reads, read_bytes;
     /* `enters`: system calls of the ring or hand-overs to workers */
     uint64_t short_transfers, retries, enters;
+    /* What surely ran on another thread than the owner's. io_uring: the kinds that the kernel always gives to a worker
+     * of its own, or that ask for one; whether it did so with a write or a read it tells nobody. */
+    uint64_t worker_ops;
 };
 
 enum disk_lock { DISK_LOCK_SHARED, DISK_LOCK_EXCLUSIVE, DISK_UNLOCK };
@@ -118,6 +121,7 @@ struct disk_ops {
     int (*list)(struct disk *disk, int32_t dir, disk_name_fn fn, void *context);
     int (*stat)(struct disk *disk, int32_t file, struct disk_file_info *out);
     int (*probe)(struct disk *disk, int32_t dir, struct disk_device *out);
+    int (*room)(struct disk *disk, int32_t dir, uint64_t *free_out);
     int (*lock)(struct disk *disk, int32_t file, enum disk_lock how);
     int (*guard)(struct disk *disk, int32_t file);
     int (*is_named)(struct disk *disk, int32_t dir, const char *name, int32_t file, bool *out);
@@ -180,6 +184,12 @@ static inline int disk_stat(struct disk *disk, int32_t file, struct disk_file_in
 static inline int disk_probe(struct disk *disk, int32_t dir, struct disk_device *out)
 {
     return disk->ops->probe(disk, dir, out);
+}
+
+/* Bytes that this user may still fill on the file system of `dir`, a directory's descriptor. One call; now. */
+static inline int disk_room(struct disk *disk, int32_t dir, uint64_t *free_out)
+{
+    return disk->ops->room(disk, dir, free_out);
 }
 
 /* flock, not waiting: 0, EWOULDBLOCK, or another errno. */

@@ -18,6 +18,7 @@ enum {
 struct plain_tally {
     uint64_t short_transfers;
     uint64_t retries;
+    uint64_t worker_ops; /* of the posix backend: run by a worker */
 };
 
 /* Do `op` now: fills error, done and (OPEN) file; returns the error. Any thread. Never raises SIGXFSZ, SIGBUS. */
@@ -61,5 +62,6 @@ uint64_t plain_process_id(struct disk *disk);
 
 /* probe.c */
 int plain_probe(struct disk *disk, int32_t dir, struct disk_device *out);
+int plain_room(struct disk *disk, int32_t dir, uint64_t *free_out);
 
 #endif

@@ -85,6 +85,7 @@ static void end(struct posix *posix, struct disk_op *op, const struct plain_tall
 {
     posix->tally.short_transfers += tally->short_transfers;
     posix->tally.retries += tally->retries;
+    posix->tally.worker_ops++;
     if (op->flags & DISK_CHORE) posix->chores_running--;
     if (posix->event >= 0 && !posix->ended.first) signal_event(posix);
     op_list_push(&posix->ended, op);
@@ -206,6 +207,7 @@ static void count_tally(struct posix *posix, struct plain_tally *tally)
 {
     posix->disk.counters.short_transfers += tally->short_transfers;
     posix->disk.counters.retries += tally->retries;
+    posix->disk.counters.worker_ops += tally->worker_ops;
     *tally = (struct plain_tally){0};
 }
 
@@ -323,6 +325,7 @@ static const struct disk_ops posix_ops = {
     .list = plain_list,
     .stat = plain_stat,
     .probe = plain_probe,
+    .room = plain_room,
     .lock = plain_lock,
     .guard = posix_guard,
     .is_named = plain_is_named,

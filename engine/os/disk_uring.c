@@ -93,6 +93,29 @@ static const uint8_t opcodes[DISK_KIND_COUNT] = {
     [DISK_MKDIR] = IORING_OP_MKDIRAT,       [DISK_POPULATE] = IORING_OP_MADVISE,
 };
 
+/* Those that the kernel never starts on the thread that submits: REQ_F_FORCE_ASYNC in the prep functions of Linux 6.x
+ * (io_uring/sync.c, fs.c, advise.c, truncate.c), -EAGAIN to IO_URING_F_NONBLOCK before; an open that creates likewise
+ * (io_uring/openclose.c), and a close that asks for it here. */
+static bool runs_on_worker(const struct disk_op *op)
+{
+    switch (op->kind) {
+    case DISK_WRITE:
+    case DISK_READ: return false; /* may be; the kernel does not say */
+    case DISK_OPEN: return (op->flags & (DISK_CREATE | DISK_OR_CREATE)) != 0;
+    case DISK_CLOSE: return (op->flags & DISK_CHORE) != 0;
+    case DISK_SYNC:
+    case DISK_SYNC_ALL:
+    case DISK_ALLOCATE:
+    case DISK_TRUNCATE:
+    case DISK_RENAME:
+    case DISK_UNLINK:
+    case DISK_MKDIR:
+    case DISK_POPULATE:
+    case DISK_KIND_COUNT: return true;
+    }
+    return true;
+}
+
 /* Reads need no worker: direct ones are asynchronous, others wait for their page without one. */
 static bool counts_as_chore(const struct disk_op *op) { return (op->flags & DISK_CHORE) && op->kind != DISK_READ; }
 
@@ -192,6 +215,7 @@ static bool start(struct uring *uring, struct disk_op *op)
     if (!sqe) return false;
     prepare(uring, op, sqe);
     uring->in_ring++;
+    uring->disk.counters.worker_ops += runs_on_worker(op);
     if (counts_as_chore(op)) uring->chores_in_ring++;
     return true;
 }
@@ -595,6 +619,7 @@ static const struct disk_ops uring_ops = {
     .list = plain_list,
     .stat = plain_stat,
     .probe = plain_probe,
+    .room = plain_room,
     .lock = plain_lock,
     .guard = uring_guard,
     .is_named = plain_is_named,

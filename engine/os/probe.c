@@ -136,3 +136,12 @@ int plain_probe(struct disk *disk, int32_t dir, struct disk_device *out)
     close(self);
     return error;
 }
+
+int plain_room(struct disk *disk, int32_t dir, uint64_t *free_out)
+{
+    (void)disk;
+    struct statvfs space;
+    if (fstatvfs(dir, &space) != 0) return errno;
+    *free_out = (uint64_t)space.f_bavail * space.f_frsize;
+    return 0;
+}

@@ -239,6 +239,8 @@ enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max
     *count_out = 0;
     cursor->lent_count = 0;
     struct log *log;
+    struct teak_error own;
+    if (!error) error = &own; /* a read that meets rot is told of, whether the caller wants to know where or not */
     enum teak_status status = look(cursor, &log, error);
     if (status != TEAK_OK || is_at_end(cursor, log)) return status;
     const uint64_t durable = durable_of(log, &cursor->store->segments, &cursor->store->flight).index;
@@ -263,7 +265,9 @@ enum teak_status teak_cursor_read(struct teak_cursor *cursor, uint64_t bytes_max
     }
     *count_out = count;
     stand_at(cursor, index, count);
-    return count > 0 ? TEAK_OK : status;
+    if (count > 0) return TEAK_OK;
+    notice_read(cursor->store, status, error);
+    return status;
 }
 
 /* ----------------------------------------------------------------------------------------- waiting for nothing */
@@ -355,6 +359,8 @@ enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes
     *count_out = 0;
     cursor->lent_count = 0;
     struct log *log;
+    struct teak_error own;
+    if (!error) error = &own; /* a read that meets rot is told of, whether the caller wants to know where or not */
     enum teak_status status = look(cursor, &log, error);
     if (status != TEAK_OK || is_at_end(cursor, log)) return status;
     struct teak_store *store = cursor->store;
@@ -385,5 +391,6 @@ enum teak_status teak_cursor_try_read(struct teak_cursor *cursor, uint64_t bytes
     }
     *count_out = count;
     stand_at(cursor, index, count);
+    if (count == 0) notice_read(store, status, error);
     return ask_for_more(cursor, log, count, status, error);
 }

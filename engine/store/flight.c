@@ -62,13 +62,15 @@ static void launch_frame(struct flight *flight, struct disk *disk, struct frame 
     disk_submit(disk, &frame->op);
 }
 
-static void launch_sync(struct flight *flight, struct disk *disk, struct segment *segment)
+static void launch_sync(struct flight *flight, struct disk *disk, struct segment *segment, uint64_t now_ns)
 {
     uint32_t slot = 0;
     while (flight->syncs[slot].busy) slot++;
     CHECK_LT(slot, FLIGHT_SYNCS);
     struct flight_sync *sync = &flight->syncs[slot];
     sync->busy = true;
+    sync->is_slow = false;
+    sync->launched_ns = now_ns;
     sync->segment = segment;
     sync->op = (struct disk_op){.kind = DISK_SYNC, .file = segment->file, .owner = sync};
     flight->syncs_busy++;
@@ -83,7 +85,7 @@ static void launch_sync(struct flight *flight, struct disk *disk, struct segment
 }
 
 /* A sync for each file in which something landed and none is on its way: what lands meanwhile shares the next one. */
-static void launch_syncs(struct flight *flight, struct disk *disk, bool final)
+static void launch_syncs(struct flight *flight, struct disk *disk, uint64_t now_ns, bool final)
 {
     for (uint64_t i = flight->begin; i < flight->next && flight->unsafe > 0; i++) {
         const struct frame *frame = at(flight, i);
@@ -94,7 +96,7 @@ static void launch_syncs(struct flight *flight, struct disk *disk, bool final)
         bool under_way = flight->syncs_busy == FLIGHT_SYNCS;
         for (uint32_t s = 0; s < FLIGHT_SYNCS; s++)
             under_way |= flight->syncs[s].busy && flight->syncs[s].segment == frame->segment;
-        if (!under_way) launch_sync(flight, disk, frame->segment);
+        if (!under_way) launch_sync(flight, disk, frame->segment, now_ns);
     }
 }
 
@@ -105,7 +107,7 @@ void flight_launch(struct flight *flight, struct disk *disk, uint64_t now_ns, bo
         if (flight->next > flight->begin && at(flight, flight->next - 1)->alone) break;
         launch_frame(flight, disk, at(flight, flight->next++), now_ns);
     }
-    if (flight->unsafe > 0) launch_syncs(flight, disk, final);
+    if (flight->unsafe > 0) launch_syncs(flight, disk, now_ns, final);
 }
 
 int flight_land_now(struct flight *flight, struct disk *disk)

@@ -45,12 +45,15 @@ struct frame {
     uint32_t offset, bytes;
     uint64_t position;  /* in the arena                                     */
     uint64_t launched_ns;
+    bool is_slow;       /* stall.c                                          */
     struct disk_op op;
 };
 
 struct flight_sync {
     enum errand errand; /* ERRAND_SYNC */
     bool busy;
+    bool is_slow;       /* stall.c */
+    uint64_t launched_ns;
     struct segment *segment;
     struct disk_op op;
 };

@@ -162,9 +162,11 @@ static void begin_remove(struct pool *pool)
     pool->step = POOL_REMOVE;
 }
 
+static bool is_space(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
 static void give_up(struct pool *pool, int error, uint64_t now_ns)
 {
-    pool->no_space = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    pool->no_space = is_space(error);
     pool->failure = error;
     pool->retry_ns = now_ns + RETRY_NS;
     pool->step = pool->file != DISK_NONE ? POOL_GIVE_UP_CLOSE : POOL_GIVE_UP_UNLINK;
@@ -271,6 +273,7 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
 /* The step failed. */
 static void step_failed(struct pool *pool, int error, uint64_t now_ns)
 {
+    pool->failures += pool->step < POOL_GIVE_UP_CLOSE;
     switch (pool->step) {
     case POOL_IDLE: /* no memory for the segment that was prepared */
         pool->failure = error;

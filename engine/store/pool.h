@@ -64,7 +64,7 @@ struct pool {
     int failure;            /* errno of the last try, 0: it was fine */
     uint64_t retry_ns;      /* not before                            */
     /* counted */
-    uint64_t made, made_bytes, recycled, unlinked;
+    uint64_t made, made_bytes, recycled, unlinked, failures;
 };
 
 enum { POOL_PIECE_BYTES = 128 * 1024 };
@@ -87,8 +87,14 @@ void pool_ended(struct pool *pool, struct disk *disk, struct segments *segments,
 static inline bool pool_is_busy(const struct pool *pool) { return pool->step != POOL_IDLE; }
 /* Due without waiting for the disk or the clock? */
 bool pool_has_work(const struct pool *pool, const struct segments *segments);
-/* Must the filler hurry: nothing is ready, nothing is in stock? */
-static inline bool pool_is_empty(const struct pool *pool) { return pool->stock_count == 0; }
+/* How many segments beyond the active one are certain to come: what is ready, in stock or being prepared, and the new
+ * file once its blocks are its own. */
+static inline uint32_t pool_supply(const struct pool *pool, const struct segments *segments)
+{
+    const bool has_blocks = pool->step >= POOL_MAKE_FILL && pool->step <= POOL_MAKE_SYNC_NAME;
+    const bool is_prepared = pool->step >= POOL_PREPARE_OPEN && pool->step <= POOL_PREPARE_SYNC_NAME;
+    return pool->stock_count + (segments->ready != NULL) + has_blocks + is_prepared;
+}
 
 /* The same jobs by plain calls, for opening: makes a file if there is none in stock, prepares it as segment `number`.
  * 0 and a READY segment, or an errno. */

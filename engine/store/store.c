@@ -30,6 +30,8 @@ enum {
 };
 enum { LINGER_MAX_NS = 1000000000 };
 #define LOCK_WAIT_DEFAULT_NS UINT64_C(10000000000)
+#define STALL_DEFAULT_NS UINT64_C(1000000000)
+enum { SPACE_LOW_SEGMENTS = 4 };
 #define ARENA_MAX (UINT64_C(1) << 30)
 
 struct teak_options teak_options_default(void)
@@ -306,6 +308,37 @@ static enum teak_status open_store(struct teak_store *store, const char *path, c
     return status;
 }
 
+/* ---------------------------------------------------------------------------------------------------------- events */
+
+static const char callback_mark; /* who drives a store while a callback runs: nobody */
+
+/* Every structure is whole here. The mark leads each guard to its refusal, so that the commit path asks for nothing. */
+static void tell(struct teak_store *store)
+{
+    notice_state(store);
+    if (store->events.begin == store->events.end) return;
+    const void *thread = store->thread;
+    store->thread = &callback_mark;
+    events_deliver(&store->events);
+    store->thread = thread;
+}
+
+/* Turns; a device that hangs is told of while it is waited for. */
+static void drive(struct teak_store *store, uint64_t wait_ns, bool final)
+{
+    for (;;) {
+        turn(store, wait_ns, final);
+        const bool is_hot = store->events.is_hot;
+        tell(store);
+        if (!is_hot || store->now_ns >= store->until_ns || store->flight.poisoned || turn_has_completion(store) ||
+            (store->starved && store->chore_ended) || store->streams.news)
+            return;
+        wait_ns = store->until_ns == UINT64_MAX ? UINT64_MAX : store->until_ns - store->now_ns;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ the opening */
+
 enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
                            struct teak_report *report, struct teak_error *error)
 {
@@ -332,17 +365,28 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->quarantine = options->on_damage == TEAK_QUARANTINE;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
+    store->events = (struct events){.on_event = options->on_event, .on_log = options->on_log,
+                                    .context = options->event_context, .now_ns = &store->now_ns};
+    store->stall.limit_ns = options->stall_ns ? options->stall_ns : STALL_DEFAULT_NS;
+    store->stall.due_ns = UINT64_MAX;
     status = open_store(store, directory, options, report, error);
+    store->notice.space_low_bytes = options->space_low_bytes ? options->space_low_bytes
+                                                             : SPACE_LOW_SEGMENTS * store->limits.segment_bytes;
     if (status != TEAK_OK) {
         store_destroy(store);
         return status;
     }
     *out = store;
     report->total_ns = disk_now(store->disk) - store->now_ns;
+    notice_opened(store, report);
+    tell(store);
     return TEAK_OK;
 }
 
-void teak_abandon(struct teak_store *store) { store_destroy(store); }
+void teak_abandon(struct teak_store *store)
+{
+    if (store->thread != &callback_mark) store_destroy(store);
+}
 
 /* ---------------------------------------------------------------------------------------------------------- guards */
 
@@ -351,6 +395,7 @@ static _Thread_local char thread_mark;
 enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
 {
     if (store->thread == &thread_mark) return TEAK_OK;
+    if (store->thread == &callback_mark) return fail(error, TEAK_IN_CALLBACK, "drive");
     if (store->thread) return fail(error, TEAK_WRONG_THREAD, "drive");
     if (store->phase != STORE_READING) {
         const int os_errno = disk_attach(store->disk);
@@ -454,7 +499,9 @@ static enum teak_status poll_once(struct teak_store *store, uint64_t wait_ns, st
     struct flight *flight = &store->flight;
     const bool reads = streams_are_busy(&store->streams) || readers_have_asked(&store->readers);
     if ((!flight->poisoned && store->phase == STORE_WRITING) || reads)
-        turn(store, wait_ns, false);
+        drive(store, wait_ns, false);
+    else
+        tell(store);
     uint32_t count = 0;
     struct ticket ticket;
     while (count < max && ticket_take(&store->tickets, flight->poisoned ? UINT64_MAX : flight->durable_lsn, &ticket))
@@ -540,11 +587,11 @@ static void finish_writing(struct teak_store *store)
     struct writer *writer = &store->writer;
     struct flight *flight = &store->flight;
     writer->reserved = false;
-    while (!flight->poisoned && has_unfinished(store)) turn(store, TEAK_FOREVER, true);
+    while (!flight->poisoned && has_unfinished(store)) drive(store, TEAK_FOREVER, true);
     const bool wrote = !store->continues || writer->frames > 0;
     if (flight->poisoned || !wrote || !writer_put_mark(store, MARK_CLEAN)) return;
     store->closing = true;
-    while (!flight->poisoned && flight->durable_lsn < writer->data_lsn) turn(store, TEAK_FOREVER, true);
+    while (!flight->poisoned && flight->durable_lsn < writer->data_lsn) drive(store, TEAK_FOREVER, true);
 }
 
 enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
@@ -556,6 +603,8 @@ enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
         status = TEAK_POISONED;
         if (error) *error = store->flight.cause;
     }
+    notice_closed(store);
+    tell(store);
     store_destroy(store);
     return status;
 }
@@ -730,6 +779,22 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
                                                  .p99 = hist_quantile(latency, 0.99),
                                                  .p999 = hist_quantile(latency, 0.999),
                                                  .max = latency->max},
+                               .slow_writes = store->stall.writes,
+                               .slow_syncs = store->stall.syncs,
+                               .slow_others = store->stall.others,
+                               .longest_stall_ns = store->stall.longest_ns,
+                               .stalled_now = store->stall.hanging,
+                               .worker_ops = disk->worker_ops,
+                               .no_space = store->notice.no_space_answers,
+                               .supply_failures = store->pool.failures,
+                               .free_bytes = store->notice.free_bytes,
+                               .cut_bytes = store->notice.cut_bytes,
+                               .cut_frames = store->notice.cut_frames,
+                               .damaged_reads = store->notice.damaged_reads,
+                               .events = store->events.told,
+                               .events_lost = store->events.lost,
+                               .lacks_space = store->pool.no_space,
+                               .poisoned = flight->poisoned,
                                .strategy = store->limits.strategy,
                                .direct_io = store->device.direct_io,
                                .device_known = store->device.known,

@@ -5,13 +5,16 @@
 #include "format/superblock.h"
 #include "os/disk.h"
 #include "store/arena.h"
+#include "store/events.h"
 #include "store/flight.h"
 #include "store/handle.h"
 #include "store/log.h"
+#include "store/notice.h"
 #include "store/pool.h"
 #include "store/seal.h"
 #include "store/segment.h"
 #include "store/snapshots.h"
+#include "store/stall.h"
 #include "store/ticket.h"
 #include "store/writer.h"
 #include "teak/committer.h"
@@ -71,6 +74,9 @@ struct teak_store {
     struct seal seal;
     struct snapshots snapshots;
     struct writer writer;
+    struct events events;
+    struct notice notice;
+    struct stall stall;
     /* what opening leaves to be done (recover.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */
@@ -86,6 +92,7 @@ struct teak_store {
     uint64_t forgotten;
     /* turn.c */
     uint64_t now_ns;
+    uint64_t until_ns;                /* the turn at hand, or the last, waits so long             */
     uint64_t idle_since_ns;           /* everything durable since; 0: not idle                    */
     bool chores_turn;                 /* whose turn it is: pool or seal                           */
     bool starved;                     /* a batch was answered TEAK_FULL since the last success    */

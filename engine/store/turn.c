@@ -42,7 +42,7 @@ static void grow_tables(struct teak_store *store)
 
 static void step_pool(struct teak_store *store)
 {
-    const bool hurry = store->starved && !store->segments.ready;
+    const bool hurry = store->starved && pool_supply(&store->pool, &store->segments) < 2;
     const bool idle = store->flight.begin == store->flight.end && !writer_has_work(&store->writer);
     pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
               segment_active(&store->segments)->frames_end);
@@ -62,6 +62,11 @@ static void chores(struct teak_store *store)
     struct snapshots *snapshots = &store->snapshots;
     grow_tables(store);
     compact_step(store);
+    if (!store->pool.waiting && !store->seal.waiting && !snapshots->waiting) {
+        if (store->notice.space_due) notice_space(store);
+        store->stall.chore_since_ns = store->now_ns;
+        store->stall.chore_is_slow = false;
+    }
     const bool admits = snapshots->step == SNAPSHOT_ADMIT;
     const bool is_due = snapshots_are_due(store);
     if (is_due) snapshots->goes_first = !snapshots->goes_first;
@@ -137,23 +142,39 @@ uint32_t turn_at_disk(const struct teak_store *store)
 
 static void dispatch(struct teak_store *store, struct disk_op *op)
 {
+    struct stall *stall = &store->stall;
     switch (*(const enum errand *)op->owner) {
-    case ERRAND_FRAME: flight_frame_ended(&store->flight, op->owner); return;
-    case ERRAND_SYNC: flight_sync_ended(&store->flight, op->owner); return;
+    case ERRAND_FRAME: {
+        struct frame *frame = op->owner;
+        if (frame->is_slow) stall_end(store, op, frame->launched_ns, frame->segment->number);
+        flight_frame_ended(&store->flight, frame);
+        return;
+    }
+    case ERRAND_SYNC: {
+        struct flight_sync *sync = op->owner;
+        if (sync->is_slow) stall_end(store, op, sync->launched_ns, sync->segment->number);
+        flight_sync_ended(&store->flight, sync);
+        return;
+    }
     case ERRAND_READ: fetch_ended(op->owner); return;
     case ERRAND_POOL:
+        if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, 0);
         pool_ended(&store->pool, store->disk, &store->segments, store->now_ns);
+        notice_pool(store);
         store->chore_ended = true;
         return;
     case ERRAND_SEAL: {
         const struct segment *segment = store->seal.segment;
+        if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, segment->number);
         const int error = seal_ended(&store->seal, store->disk, &store->segments, &store->logs, &store->pool.slots,
                                      &store->pool.slot_capacity);
         if (error) flight_poison(&store->flight, error, "seal", segment, segment->frames_end);
+        notice_seal(store, segment->number);
         store->chore_ended = true;
         return;
     }
     case ERRAND_SNAPSHOT:
+        if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, 0);
         snapshots_ended(store);
         store->chore_ended = true;
         return;
@@ -169,6 +190,10 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
     uint64_t position;
     if (flight_advance(&store->flight, store->now_ns, &position)) store->arena.durable = position;
     if (store->flight.poisoned && !was_poisoned) durable_fall_back(&store->logs, &store->segments, &store->flight);
+    if (at_disk(store) == 0)
+        store->stall.due_ns = UINT64_MAX;
+    else if (store->now_ns >= store->stall.due_ns)
+        stall_find(store);
 }
 
 uint64_t turn_deadline(const struct teak_store *store)
@@ -184,7 +209,7 @@ uint64_t turn_deadline(const struct teak_store *store)
     if (store->idle_since_ns && !store->writer.ends_in_mark)
         deadline = min_u64(deadline, store->idle_since_ns + IDLE_NS);
     if (store->pool.retry_ns > store->now_ns) deadline = min_u64(deadline, store->pool.retry_ns);
-    return deadline;
+    return min_u64(deadline, store->stall.due_ns);
 }
 
 /* Everything that may start, starts. */
@@ -199,6 +224,7 @@ static void start(struct teak_store *store, bool final)
     mark_idle(store);
     launch(store, final);
     chores(store);
+    if (at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
 }
 
 /* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became
@@ -208,6 +234,7 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
     struct disk_op *done[COLLECT_MAX];
     store->now_ns = disk_now(store->disk);
     const uint64_t until = wait_ns > UINT64_MAX - store->now_ns ? UINT64_MAX : store->now_ns + wait_ns;
+    store->until_ns = until;
     store->chore_ended = false;
     const bool can_tell = turn_has_completion(store) && !final;
     if (can_tell && !store->starved) return;
@@ -233,8 +260,10 @@ void turn(struct teak_store *store, uint64_t wait_ns, bool final)
         settle(store, done, count);
         const bool was_woken = store->disk->woken;
         store->disk->woken = false;
+        if (was_woken) store->until_ns = 0; /* the wait is over, whatever is to be told */
         if (is_over || was_woken || store->flight.poisoned || (final ? count > 0 : turn_has_completion(store))) return;
         if (reads_count && store->streams.news) return;
+        if (store->events.is_hot) return; /* told first, then waited for again */
         if (store->starved && store->chore_ended) return;
     }
 }

@@ -14,7 +14,7 @@
 #include "store/store.h"
 #include "teak/committer.h"
 
-enum { RESERVE_SLACK = 1024, RESERVE_PART = 8 };
+enum { RESERVE_SLACK = 1024, RESERVE_PART = 2 };
 enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
@@ -37,7 +37,7 @@ struct need {
     uint64_t effects;        /* at most                                                     */
     uint32_t logs;           /* created                                                     */
     uint64_t records;        /* bytes of a checkpoint after it                              */
-    bool has_entries;
+    bool grows;              /* entries, or a new log: not out of the reserve                */
     bool has_drop;
 };
 
@@ -57,11 +57,12 @@ static void add_op(struct need *need, const struct teak_op *op)
     const enum op_code code = code_of[op->op];
     need->table += op_bytes(code, code == OP_ENTRIES ? op->count : code == OP_META ? op->bytes : 0);
     if (code == OP_ENTRIES) {
-        need->has_entries = true;
+        need->grows = true;
         need->slots += op->count;
         for (uint32_t i = 0; op->entries && i < op->count; i++)
             need->payload += align_up(op->entries[i].bytes, PAYLOAD_ALIGN);
     }
+    need->grows |= code == OP_CREATE;
     if (code != OP_HARD_STATE && code != OP_COMPACT && code != OP_META) need->effects++;
 }
 
@@ -253,17 +254,27 @@ static enum teak_status no_segment(const struct pool *pool)
     return pool->failure == ENOMEM ? TEAK_NO_MEMORY : TEAK_IO;
 }
 
-/* The last segment is the reserve when space is gone: for hard states, truncation, compaction. While nobody knows yet
- * whether there will be another one, entries leave an eighth of it. */
+/* The last segment is the reserve when space is gone: for hard states, truncation, compaction. Where a store was just
+ * created or opened, and nobody knows yet whether there will be another one, what grows leaves half of it. */
 static enum teak_status keep_reserve(const struct teak_store *store, const struct need *need, uint64_t bytes)
 {
-    if (!need->has_entries || store->segments.ready) return TEAK_OK;
-    if (store->pool.no_space && pool_is_empty(&store->pool)) return TEAK_NO_SPACE;
+    if (!need->grows || pool_supply(&store->pool, &store->segments) > 0) return TEAK_OK;
+    if (store->pool.no_space) return TEAK_NO_SPACE;
     const struct segment *active = segment_active(&store->segments);
     const struct writer *writer = &store->writer;
     const uint64_t open = writer_has_work(writer) ? writer->payload_end + writer->table_bytes : 0;
     if (active->frames_end + open + bytes <= active->file_bytes - active->file_bytes / RESERVE_PART) return TEAK_OK;
-    return store->pool.no_space ? TEAK_FULL : no_segment(&store->pool);
+    return no_segment(&store->pool);
+}
+
+/* What grows takes the next segment only if there will be another behind it: made, or about to be forgotten because
+ * the active one's predecessor, the last that keeps hard states twice, holds nothing else. */
+static enum teak_status keep_next(const struct teak_store *store)
+{
+    const struct segments *segments = &store->segments;
+    if (pool_supply(&store->pool, segments) > 1) return TEAK_OK;
+    if (segments->oldest + 1 == segments->newest && segment_at(segments, segments->oldest)->live == 0) return TEAK_OK;
+    return store->pool.no_space ? TEAK_NO_SPACE : no_segment(&store->pool);
 }
 
 static enum teak_status make_room(struct teak_store *store, const struct need *need)
@@ -287,7 +298,7 @@ static enum teak_status make_room(struct teak_store *store, const struct need *n
         const struct segment *active = segment_active(&store->segments);
         if (!fits_segment(store, active, active->frames_end + bytes + store->limits.block_bytes, need)) {
             writer->is_open = false; /* empty */
-            const enum teak_status status = writer_roll(store, need->has_entries);
+            const enum teak_status status = writer_roll(store, need->grows);
             if (status != TEAK_OK) return status;
             continue;
         }
@@ -591,6 +602,7 @@ enum teak_status writer_submit(struct teak_store *store, const struct teak_batch
         remove_dead(store, batch, TEAK_OP_CREATE);
         if (status == TEAK_FULL || status == TEAK_NO_SPACE) {
             writer->full += status == TEAK_FULL;
+            store->notice.no_space_answers += status == TEAK_NO_SPACE;
             store->starved = store->unstarted = true;
         }
         return status;
@@ -612,12 +624,13 @@ enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32
                               .table = op_bytes(OP_ENTRIES, entries) + (uint64_t)RESERVE_SLACK,
                               .slots = entries,
                               .effects = RESERVE_SLACK / 16,
-                              .has_entries = true};
+                              .grows = true};
     enum teak_status status = admit_limits(store, &need, error);
     if (status != TEAK_OK) return status;
     status = make_room(store, &need);
     if (status != TEAK_OK) {
         writer->full += status == TEAK_FULL;
+        store->notice.no_space_answers += status == TEAK_NO_SPACE;
         store->starved = store->unstarted = true;
         return fail(error, status, "reserve");
     }
@@ -775,15 +788,19 @@ enum teak_status writer_put_checkpoint(struct teak_store *store)
     return TEAK_OK;
 }
 
-enum teak_status writer_roll(struct teak_store *store, bool has_entries)
+enum teak_status writer_roll(struct teak_store *store, bool grows)
 {
     struct segments *segments = &store->segments;
     CHECK(!writer_has_work(&store->writer));
-    if (store->pool.no_space && has_entries && pool_is_empty(&store->pool)) return TEAK_NO_SPACE;
     if (!segments->ready) {
         store->writer.stalls += !store->starved;
-        if (store->pool.no_space) return TEAK_NO_SPACE;
-        return no_segment(&store->pool);
+        const bool is_coming = pool_supply(&store->pool, segments) > 0;
+        return is_coming ? TEAK_FULL : store->pool.no_space ? TEAK_NO_SPACE : no_segment(&store->pool);
+    }
+    if (grows) {
+        const enum teak_status status = keep_next(store);
+        store->writer.stalls += status == TEAK_FULL && !store->starved;
+        if (status != TEAK_OK) return status;
     }
     if (segments_closed(segments) >= SEGMENTS_CLOSED_MAX ||
         segments->newest + 2 - segments->oldest > segments->capacity) {

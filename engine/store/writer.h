@@ -81,7 +81,7 @@ void writer_close_frame(struct teak_store *store);
 bool writer_put_mark(struct teak_store *store, enum mark mark);
 bool writer_put_forget(struct teak_store *store, uint64_t oldest);
 /* The active segment is closed, `ready` takes over and gets its checkpoint. */
-enum teak_status writer_roll(struct teak_store *store, bool has_entries);
+enum teak_status writer_roll(struct teak_store *store, bool grows);
 /* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not
  * launched. */
 enum teak_status writer_put_checkpoint(struct teak_store *store);

@@ -33,6 +33,8 @@ struct faulty {
     atomic_bool rung;   /* disk_wake                                             */
     struct disk_op *held[FAULTY_HELD_MAX], *failed[FAULTY_HELD_MAX];
     uint32_t held_count, failed_count;
+    uint64_t ahead_ns;   /* its clock, of the real one                           */
+    uint64_t free_bytes; /* what it says of its space; 0: the truth              */
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
     struct faulty_trace *trace;      /* what was submitted, in order; NULL: not kept */
     uint32_t trace_count, trace_room;
@@ -160,6 +162,12 @@ static inline int faulty_probe(struct disk *disk, int32_t dir, struct disk_devic
 {
     return disk_probe(faulty_of(disk)->real, dir, out);
 }
+static inline int faulty_room(struct disk *disk, int32_t dir, uint64_t *free_out)
+{
+    const int error = disk_room(faulty_of(disk)->real, dir, free_out);
+    if (faulty_of(disk)->free_bytes) *free_out = faulty_of(disk)->free_bytes;
+    return error;
+}
 static inline int faulty_lock(struct disk *disk, int32_t file, enum disk_lock how)
 {
     return disk_lock(faulty_of(disk)->real, file, how);
@@ -192,7 +200,10 @@ static inline void faulty_wake(struct disk *disk)
     atomic_store(&faulty_of(disk)->rung, true);
     disk_wake(faulty_of(disk)->real);
 }
-static inline uint64_t faulty_now(struct disk *disk) { return disk_now(faulty_of(disk)->real); }
+static inline uint64_t faulty_now(struct disk *disk)
+{
+    return disk_now(faulty_of(disk)->real) + faulty_of(disk)->ahead_ns;
+}
 static inline void faulty_pause(struct disk *disk, uint64_t ns) { disk_pause(faulty_of(disk)->real, ns); }
 static inline int faulty_entropy(struct disk *disk, void *out, size_t bytes)
 {
@@ -216,7 +227,8 @@ static inline struct faulty *faulty_make(enum teak_backend backend)
 {
     static const struct disk_ops ops = {
         .name = "faulty", .run = faulty_run, .submit = faulty_submit, .collect = faulty_collect,
-        .attach = faulty_attach, .list = faulty_list, .stat = faulty_stat, .probe = faulty_probe, .lock = faulty_lock,
+        .attach = faulty_attach, .list = faulty_list, .stat = faulty_stat, .probe = faulty_probe,
+        .room = faulty_room, .lock = faulty_lock,
         .guard = faulty_guard, .is_named = faulty_is_named, .map = faulty_map, .unmap = faulty_unmap,
         .register_memory = faulty_register, .drop_cache = faulty_drop_cache, .event_fd = faulty_event_fd,
         .listen = faulty_listen, .wake = faulty_wake,

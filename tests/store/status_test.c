@@ -644,6 +644,44 @@ static void a_read_that_fails_is_io_and_the_next_may_do(void **state)
 }
 
 /* History 28. */
+struct from_within {
+    struct teak_store *store;
+    struct teak_error error;
+    enum teak_status answer;
+};
+
+static void append_from_within(void *context, const struct teak_event *event)
+{
+    struct from_within *within = context;
+    (void)event;
+    if (within->store) within->answer = teak_append(within->store, 1, 4, 1, "x", 1, 0, &within->error);
+}
+
+static void a_callback_cannot_drive_its_store(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("status");
+    struct from_within within = {.answer = TEAK_OK};
+    struct teak_options o = backend_options();
+    o.on_event = append_from_within;
+    o.event_context = &within;
+    struct teak_store *store = rig_open_with(&rig, &o, NULL);
+    rig_create(store, 1);
+    rig_append_synced(store, 1, 1, 3, 1, 100);
+    within.store = store;
+    for (int i = 0; i < 1000 && within.answer == TEAK_OK; i++) { /* the pool has something to tell */
+        uint32_t count;
+        struct teak_error error = {0};
+        rig_ok(teak_poll(store, 0, NULL, 0, &count, &error), &error);
+        usleep(1000);
+    }
+    expect(within.answer, TEAK_IN_CALLBACK, &within.error, NULL);
+    assert_int_equal(rig_log(store, 1).last.index, 3);
+    within.store = NULL;
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void a_full_file_system_stops_appends_only(void **state)
 {
     (void)state;
@@ -834,6 +872,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_rotten_entry_is_an_answer_of_that_read),
         cmocka_unit_test(what_the_system_says_is_told),
         cmocka_unit_test(a_read_that_fails_is_io_and_the_next_may_do),
+        cmocka_unit_test(a_callback_cannot_drive_its_store),
         cmocka_unit_test(a_full_file_system_stops_appends_only),
         cmocka_unit_test(a_kernel_without_io_uring_gets_posix),
         cmocka_unit_test(a_quarantined_log_takes_nothing_but_drop),

@@ -40,6 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "teak/event.h"
 #include "teak/status.h"
 
 /* A struct and a function may bear one name, as stat does; g++ -Wshadow would say so of each. */
@@ -110,6 +111,11 @@ struct teak_options {
     uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
     uint64_t lock_wait_ns;   /* how long to wait for a dead owner's last writes; default 10 s           */
     enum teak_on_damage on_damage;
+    uint64_t stall_ns;       /* a write or sync that takes longer is an event; 0: 1 s; TEAK_FOREVER: none */
+    uint64_t space_low_bytes; /* less free space than this is an event; 0: four segments                 */
+    teak_event_fn on_event;  /* told what happens: teak/event.h; NULL: nobody                           */
+    teak_log_fn on_log;      /* told the same as a line of text                                         */
+    void *event_context;     /* of both                                                                 */
 };
 
 /* The engine's defaults. Threads: any. */
@@ -525,6 +531,19 @@ struct teak_stats {
     uint64_t logs;
     uint64_t memory_bytes;                          /* of the store's own tables, without arena                 */
     struct teak_latency frame_latency;              /* from launch to durable                                   */
+    /* How the disk behaves. A stall is what a turn saw hanging for longer than stall_ns. */
+    uint64_t slow_writes, slow_syncs, slow_others;  /* stalls, by what hung                                     */
+    uint64_t longest_stall_ns;                      /* of those that ended                                      */
+    uint64_t stalled_now;                           /* that hang at this moment                                 */
+    uint64_t worker_ops;                            /* operations that surely ran on another thread than the driving
+                                                     * one: see docs/tuning.md                                  */
+    uint64_t no_space;                              /* answers TEAK_NO_SPACE                                    */
+    uint64_t supply_failures;                       /* tries to make or prepare a segment that failed           */
+    uint64_t free_bytes;                            /* of the file system, when it was asked last               */
+    uint64_t cut_bytes, cut_frames;                 /* discarded by this opening                                */
+    uint64_t damaged_reads;                         /* reads that met a wrong checksum                          */
+    uint64_t events, events_lost;                   /* handed to a callback; not kept                           */
+    bool lacks_space, poisoned;                     /* no other segment can be had; out of service              */
     enum teak_strategy strategy;
     char backend[8];
     char filesystem[16];
