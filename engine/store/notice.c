@@ -65,8 +65,7 @@ void notice_pool(struct teak_store *store)
                                    .status = pool->failure == ENOMEM ? TEAK_NO_MEMORY : TEAK_IO};
         put(store, event);
     }
-    if (pool->step == POOL_IDLE && pool->made + pool->recycled + pool->unlinked !=
-                                       notice->made + notice->recycled + notice->unlinked)
+    if (pool->made != notice->made || pool->recycled != notice->recycled || pool->unlinked != notice->unlinked)
         notice->space_due = true;
     notice->made = pool->made;
     notice->recycled = pool->recycled;

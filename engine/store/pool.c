@@ -130,6 +130,7 @@ static struct disk_op operation_of(struct pool *pool, uint64_t number)
         name_segment(number, pool->to);
         break;
     case POOL_GIVE_UP_CLOSE:
+    case POOL_GIVE_BACK_CLOSE:
     case POOL_CLOSE: op.kind = DISK_CLOSE; break;
     case POOL_GIVE_UP_UNLINK:
     case POOL_REMOVE: op.kind = DISK_UNLINK; break;
@@ -142,6 +143,7 @@ static struct disk_op operation_of(struct pool *pool, uint64_t number)
 
 static void begin_make(struct pool *pool)
 {
+    pool->is_making = true;
     pool->job = (struct stock){.is_spare = true, .number = pool->next_spare++};
     name_spare_temporary(pool->job.number, pool->name);
     pool->filled = 0;
@@ -150,6 +152,7 @@ static void begin_make(struct pool *pool)
 
 static void begin_prepare(struct pool *pool)
 {
+    pool->is_making = false;
     pool->job = pool->stock[--pool->stock_count];
     name_stock(&pool->job, pool->name);
     pool->step = POOL_PREPARE_OPEN;
@@ -157,6 +160,7 @@ static void begin_prepare(struct pool *pool)
 
 static void begin_remove(struct pool *pool)
 {
+    pool->is_making = false;
     pool->job = pool->stock[--pool->stock_count];
     name_stock(&pool->job, pool->name);
     pool->step = POOL_REMOVE;
@@ -170,6 +174,23 @@ static void give_up(struct pool *pool, int error, uint64_t now_ns)
     pool->failure = error;
     pool->retry_ns = now_ns + RETRY_NS;
     pool->step = pool->file != DISK_NONE ? POOL_GIVE_UP_CLOSE : POOL_GIVE_UP_UNLINK;
+}
+
+/* No space for a file's new identity (copy on write), or for its new name: it is whole as what it was, and maybe the
+ * last that is left. */
+static void give_back(struct pool *pool, int error, uint64_t now_ns)
+{
+    pool->no_space = true;
+    pool->failure = error;
+    pool->retry_ns = now_ns + RETRY_NS;
+    pool->step = POOL_GIVE_BACK_CLOSE;
+}
+
+static void back_into_stock(struct pool *pool)
+{
+    pool->file = DISK_NONE;
+    pool->stock[pool->stock_count++] = pool->job; /* it came out of there: there is room */
+    pool->step = POOL_IDLE;
 }
 
 /* May the opened file be written over? One link, the right size, nobody reads it: else it is unlinked instead. */
@@ -248,20 +269,22 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
             return ENOMEM;
         }
         pool->recycled += !pool->job.is_spare;
-        pool->failure = 0;
+        if (pool->stock_count >= pool->spares) pool->no_space = false; /* nothing is wanting */
+        if (!pool->no_space) pool->failure = 0;
         pool->step = POOL_IDLE;
         return 0;
     case POOL_GIVE_UP_CLOSE:
         pool->file = DISK_NONE;
         pool->step = POOL_GIVE_UP_UNLINK;
         return 0;
+    case POOL_GIVE_BACK_CLOSE: back_into_stock(pool); return 0;
     case POOL_CLOSE:
         pool->file = DISK_NONE;
         pool->step = POOL_IDLE;
         return 0;
     case POOL_GIVE_UP_UNLINK:
     case POOL_REMOVE:
-        pool->unlinked++;
+        pool->unlinked += !pool->is_making;
         pool->step = POOL_IDLE;
         return 0;
     case POOL_IDLE: break;
@@ -280,6 +303,7 @@ static void step_failed(struct pool *pool, int error, uint64_t now_ns)
         pool->retry_ns = now_ns + RETRY_NS;
         return;
     case POOL_GIVE_UP_CLOSE: pool->file = DISK_NONE; pool->step = POOL_GIVE_UP_UNLINK; return;
+    case POOL_GIVE_BACK_CLOSE: back_into_stock(pool); return;
     case POOL_CLOSE: pool->file = DISK_NONE; pool->step = POOL_IDLE; return;
     case POOL_GIVE_UP_UNLINK:
     case POOL_REMOVE: /* the file stays, a name that means nothing; the next open finds it */
@@ -287,6 +311,13 @@ static void step_failed(struct pool *pool, int error, uint64_t now_ns)
         return;
     case POOL_PREPARE_OPEN: /* not a file, or no longer there: another will do, it does not mean that none can be had */
         pool->step = POOL_GIVE_UP_UNLINK;
+        return;
+    case POOL_PREPARE_IDENTITY:
+    case POOL_PREPARE_RENAME:
+        if (is_space(error))
+            give_back(pool, error, now_ns);
+        else
+            give_up(pool, error, now_ns);
         return;
     case POOL_MAKE_SYNC_NAME:
     case POOL_PREPARE_SYNC_NAME: /* it has its new name already */
@@ -302,7 +333,8 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
 {
     if (pool->waiting) return;
     if (pool->step == POOL_IDLE) {
-        if (!segments->ready && pool->stock_count > 0 && (pool->failure != ENOMEM || now_ns >= pool->retry_ns))
+        const bool may_try = (pool->failure != ENOMEM && !pool->no_space) || now_ns >= pool->retry_ns;
+        if (!segments->ready && pool->stock_count > 0 && may_try)
             begin_prepare(pool);
         else if (pool->stock_count > pool->keep)
             begin_remove(pool);
@@ -340,8 +372,10 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
     *out = NULL;
     int make_error = 0, last_error = EIO;
     uint32_t made = 0;
+    bool gave_back = false;
     while (!*out) {
         if (pool->step == POOL_IDLE) {
+            if (gave_back) return last_error;
             if (make_error) return make_error;
             if (pool->stock_count > 0)
                 begin_prepare(pool);
@@ -357,6 +391,7 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
         if (error) last_error = error;
         if (error && is_make) make_error = error;
         if (error) step_failed(pool, error, 0);
+        gave_back |= pool->step == POOL_GIVE_BACK_CLOSE;
         if (error && pool->step == POOL_IDLE && pool->failure == ENOMEM) return ENOMEM;
     }
     return 0;

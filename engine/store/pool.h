@@ -7,8 +7,8 @@
  *            another file; sync the directory; only now the writer may know it
  *   remove   unlink what is not needed
  *
- * FAILS  No space: the half-made file goes, `no_space` is set, and it is tried again every second and when files come
- *        back. Another error: the file goes, `failure` keeps the cause until a try succeeds.
+ * FAILS  No space: the half-made file goes, one that was being prepared stays in stock, `no_space` is set, and it is
+ *        tried again every second and when files come back. Another error: the file goes, `failure` keeps the cause until a try succeeds.
  * HOLDS  Nothing is written into a file whose name is not durable; a file with a second link, or locked by a reader, is
  *        unlinked, never recycled; a filled file never passes for one unless all of it was written and synced.
  */
@@ -27,7 +27,7 @@ enum pool_step {
     POOL_IDLE,
     POOL_MAKE_OPEN, POOL_MAKE_ALLOCATE, POOL_MAKE_FILL, POOL_MAKE_SYNC, POOL_MAKE_RENAME, POOL_MAKE_SYNC_NAME,
     POOL_PREPARE_OPEN, POOL_PREPARE_IDENTITY, POOL_PREPARE_SYNC, POOL_PREPARE_RENAME, POOL_PREPARE_SYNC_NAME,
-    POOL_GIVE_UP_CLOSE, POOL_GIVE_UP_UNLINK, POOL_CLOSE, POOL_REMOVE,
+    POOL_GIVE_UP_CLOSE, POOL_GIVE_UP_UNLINK, POOL_GIVE_BACK_CLOSE, POOL_CLOSE, POOL_REMOVE,
 };
 
 /* A file that is nobody's. */
@@ -42,6 +42,7 @@ struct pool {
     bool waiting;       /* an operation is at the disk            */
     struct disk_op op;
     struct stock job;   /* the file at hand                       */
+    bool is_making;     /* it is new                              */
     int32_t file;       /* of it, open                            */
     char name[NAME_BYTES], to[NAME_BYTES];
     int32_t directory;

@@ -409,11 +409,24 @@ enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
     return TEAK_OK;
 }
 
+/* RLIMIT_FSIZE may have sunk since the segments were made: a write beyond it would be a failed one, and poison. */
+static enum teak_status ask_size_limit(struct teak_store *store, struct teak_error *error)
+{
+    if (store->device.size_limit >= store->limits.segment_bytes) return TEAK_OK;
+    struct disk_device now; /* it may have risen since opening */
+    const int os_errno = disk_probe(store->disk, store->directory, &now);
+    if (os_errno) return fail_errno(error, os_errno, "probe", "");
+    if (now.size_limit < store->limits.segment_bytes) return fail_errno(error, EFBIG, "limit", "");
+    store->device.size_limit = now.size_limit;
+    return TEAK_OK;
+}
+
 /* What opening left to be done. Segments that crashes ended early get their index now: a service that dies young again
  * and again would never come to it, and each life would cost a segment (history 14). */
 static enum teak_status begin_writing(struct teak_store *store, struct teak_error *error)
 {
-    const enum teak_status status = recover_apply(store, error);
+    enum teak_status status = ask_size_limit(store, error);
+    if (status == TEAK_OK) status = recover_apply(store, error);
     struct segments *segments = &store->segments;
     while (status == TEAK_OK && !store->no_memory && !store->flight.poisoned &&
            (segments_closed(segments) > SEGMENTS_CLOSED_MAX || seal_has_deep(segments)))
