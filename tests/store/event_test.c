@@ -240,6 +240,7 @@ static struct teak_store *open_slow(const struct rig *rig, uint64_t stall_ns, en
     options.strategy = strategy;
     options.segment_bytes = 256 << 10;
     struct teak_store *store = backend_open_faulty(rig, &options, out);
+    (*out)->stands_ns = disk_now((*out)->real); /* however slow this machine is, nothing is late but what is made so */
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 5, 1, 100);
     for (int rest = 0, i = 0; i < 2000 && rest < 30; i++) { /* chores come to rest, the idle mark is written */
@@ -343,6 +344,7 @@ static void a_chore_that_hangs_is_told_too(void **state)
     struct teak_options options = listening();
     options.stall_ns = 5000 * (uint64_t)MS;
     struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    faulty->stands_ns = disk_now(faulty->real);
     faulty->holds_chores = true;
     rig_create(store, 7);
     let_land(store, faulty);
@@ -352,8 +354,8 @@ static void a_chore_that_hangs_is_told_too(void **state)
     assert_int_equal(count_of(TEAK_EVENT_STALL_BEGUN), 1);
     faulty_release_all(faulty);
     rig_append_synced(store, 7, 1, 30, 1, 4000);
-    assert_true(count_of(TEAK_EVENT_STALL_ENDED) >= 1);
-    assert_int_equal(count_of(TEAK_EVENT_STALL_ENDED), count_of(TEAK_EVENT_STALL_BEGUN));
+    assert_int_equal(count_of(TEAK_EVENT_STALL_ENDED), 1);
+    assert_int_equal(count_of(TEAK_EVENT_STALL_BEGUN), 1);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -370,6 +372,7 @@ static void who_waits_in_poll_is_told_meanwhile(void **state)
     const struct rig rig = rig_make("event");
     struct faulty *faulty;
     struct teak_store *store = open_slow(&rig, 300 * MS, TEAK_DSYNC, &faulty);
+    faulty->stands_ns = 0;
     ear.also = release_when_told;
     ear.word = faulty;
     faulty->holds_writes = true;

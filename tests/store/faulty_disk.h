@@ -33,7 +33,8 @@ struct faulty {
     atomic_bool rung;   /* disk_wake                                             */
     struct disk_op *held[FAULTY_HELD_MAX], *failed[FAULTY_HELD_MAX];
     uint32_t held_count, failed_count;
-    uint64_t ahead_ns;   /* its clock, of the real one                           */
+    uint64_t stands_ns;  /* its clock: stands there; 0: goes as the real one     */
+    uint64_t ahead_ns;   /* and is that much ahead                               */
     uint64_t free_bytes; /* what it says of its space; 0: the truth              */
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
     struct faulty_trace *trace;      /* what was submitted, in order; NULL: not kept */
@@ -202,7 +203,8 @@ static inline void faulty_wake(struct disk *disk)
 }
 static inline uint64_t faulty_now(struct disk *disk)
 {
-    return disk_now(faulty_of(disk)->real) + faulty_of(disk)->ahead_ns;
+    const struct faulty *faulty = faulty_of(disk);
+    return (faulty->stands_ns ? faulty->stands_ns : disk_now(faulty->real)) + faulty->ahead_ns;
 }
 static inline void faulty_pause(struct disk *disk, uint64_t ns) { disk_pause(faulty_of(disk)->real, ns); }
 static inline int faulty_entropy(struct disk *disk, void *out, size_t bytes)
