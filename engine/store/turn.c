@@ -190,7 +190,7 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
     uint64_t position;
     if (flight_advance(&store->flight, store->now_ns, &position)) store->arena.durable = position;
     if (store->flight.poisoned && !was_poisoned) durable_fall_back(&store->logs, &store->segments, &store->flight);
-    if (at_disk(store) == 0)
+    if (turn_at_disk(store) == 0)
         store->stall.due_ns = UINT64_MAX;
     else if (store->now_ns >= store->stall.due_ns)
         stall_find(store);
@@ -224,7 +224,7 @@ static void start(struct teak_store *store, bool final)
     mark_idle(store);
     launch(store, final);
     chores(store);
-    if (at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
+    if (turn_at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
 }
 
 /* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became

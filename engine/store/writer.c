@@ -795,7 +795,8 @@ enum teak_status writer_roll(struct teak_store *store, bool grows)
     if (!segments->ready) {
         store->writer.stalls += !store->starved;
         const bool is_coming = pool_supply(&store->pool, segments) > 0;
-        return is_coming ? TEAK_FULL : store->pool.no_space ? TEAK_NO_SPACE : no_segment(&store->pool);
+        if (store->pool.no_space) return is_coming ? TEAK_FULL : TEAK_NO_SPACE;
+        return no_segment(&store->pool);
     }
     if (grows) {
         const enum teak_status status = keep_next(store);

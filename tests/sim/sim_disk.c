@@ -786,6 +786,14 @@ static int sim_probe(struct disk *disk, int32_t dir, struct disk_device *out)
     return 0;
 }
 
+static int sim_room(struct disk *disk, int32_t dir, uint64_t *free_out)
+{
+    (void)disk;
+    (void)dir;
+    *free_out = UINT64_C(1) << 40;
+    return 0;
+}
+
 static int sim_lock(struct disk *disk, int32_t file, enum disk_lock how)
 {
     struct inode *inode = inode_of(sim_of(disk), file);
@@ -884,7 +892,8 @@ struct disk *sim_open(struct sim_medium *medium)
 {
     static const struct disk_ops ops = {
         .name = "sim", .run = sim_run, .submit = sim_submit, .collect = sim_collect, .attach = sim_attach,
-        .list = sim_list, .stat = sim_stat, .probe = sim_probe, .lock = sim_lock, .guard = sim_guard,
+        .list = sim_list, .stat = sim_stat, .probe = sim_probe, .room = sim_room,
+        .lock = sim_lock, .guard = sim_guard,
         .is_named = sim_is_named, .map = sim_map, .unmap = sim_unmap, .register_memory = sim_register,
         .drop_cache = sim_drop_cache, .event_fd = sim_event_fd, .now = sim_now, .pause = sim_pause,
         .entropy = sim_entropy, .is_process_alive = sim_is_alive, .process_id = sim_process_id, .close = sim_close,
