@@ -76,6 +76,94 @@ static enum teak_status live(const char *directory)
     return status == TEAK_OK ? closed : status;
 }
 
+/* As rig_submit, without a failure: the answer. */
+static enum teak_status try_op(struct teak_store *store, struct teak_op op)
+{
+    enum teak_status status;
+    for (int i = 0; i < 10000; i++) {
+        status = teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1}, NULL);
+        if (status != TEAK_FULL) return status;
+        uint32_t count;
+        status = teak_poll(store, 1000000, NULL, 0, &count, NULL);
+        if (status == TEAK_OK) status = teak_drain(store, NULL);
+        if (status != TEAK_OK) return status;
+    }
+    fail_msg("full for ever");
+    return TEAK_FULL;
+}
+
+enum { LATER_LOGS = 5, LATER_ENTRIES = 60 };
+
+/* A store of several logs over many segments, its last frame torn; made without the host. */
+static void make_torn(const struct rig *rig)
+{
+    struct teak_options options = rig_options();
+    options.backend = TEAK_BACKEND_POSIX;
+    struct teak_store *store = rig_open_with(rig, &options, NULL);
+    for (uint64_t log = 1; log <= LATER_LOGS; log++) {
+        rig_create(store, log);
+        rig_append(store, log, 1, LATER_ENTRIES, 1, 700);
+    }
+    rig_drain(store);
+    rig_append_synced(store, 1, LATER_ENTRIES + 1, LATER_ENTRIES + 1, 1, 700);
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    teak_abandon(store);
+    char name[64];
+    rig_segment_name(stats.newest_segment, name);
+    size_t bytes;
+    uint8_t *file = rig_read(rig, name, &bytes), wanted[700];
+    rig_fill(wanted, sizeof wanted, 1, LATER_ENTRIES + 1, 1);
+    const uint8_t *at = memmem(file, bytes, wanted, sizeof wanted);
+    assert_non_null(at);
+    rig_flip(rig, name, (uint64_t)(at - file) + 9, 1);
+    free(file);
+}
+
+static enum teak_status read_all(struct teak_store *store, uint64_t log)
+{
+    struct teak_cursor *cursor = NULL;
+    enum teak_status status = teak_cursor_open(store, log, 1, &cursor, NULL);
+    uint64_t next = 1;
+    while (status == TEAK_OK) {
+        struct teak_entry entries[16];
+        uint32_t count = 0;
+        status = teak_cursor_read(cursor, 1 << 16, entries, 16, &count, NULL);
+        if (count == 0) break;
+        for (uint32_t i = 0; i < count; i++) assert_int_equal(entries[i].index, next++);
+    }
+    teak_cursor_close(cursor);
+    if (status == TEAK_OK) assert_true(next > LATER_ENTRIES);
+    return status;
+}
+
+/* A later life: recovery of the cut, sealed segments read, META, compaction, a drop, new logs. */
+static enum teak_status live_on(const char *directory)
+{
+    struct teak_options options = teak_options_default();
+    options.backend = TEAK_BACKEND_POSIX;
+    struct teak_store *store;
+    enum teak_status status = teak_open(directory, &options, &store, NULL, NULL);
+    if (status != TEAK_OK) return status;
+    for (uint64_t log = 1; status == TEAK_OK && log <= LATER_LOGS; log++) status = read_all(store, log);
+    for (uint64_t log = 1; status == TEAK_OK && log <= LATER_LOGS; log++) {
+        status = try_op(store, (struct teak_op){.op = TEAK_OP_META, .log = log, .data = "word", .bytes = 4});
+        if (status == TEAK_OK)
+            status = try_op(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = log, .index = LATER_ENTRIES / 2});
+    }
+    if (status == TEAK_OK) status = try_op(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 2});
+    for (uint64_t log = 10; status == TEAK_OK && log < 40; log++)
+        status = try_op(store, (struct teak_op){.op = TEAK_OP_CREATE, .log = log});
+    static uint8_t data[3000];
+    const struct teak_bytes entry = {.data = data, .bytes = sizeof data};
+    for (uint64_t index = 1; status == TEAK_OK && index <= 60; index++)
+        status = try_op(store, (struct teak_op){.op = TEAK_OP_ENTRIES, .log = 10 + index % 30,
+                                                .index = 1 + (index - 1) / 30, .term = index, .entries = &entry,
+                                                .count = 1});
+    const enum teak_status closed = teak_close(store, NULL);
+    return status == TEAK_OK ? closed : status;
+}
+
 static void all_of_a_store_comes_from_the_host_and_goes_back(void **state)
 {
     (void)state;
@@ -131,12 +219,47 @@ static void memory_that_is_refused_at_any_point_is_a_status_and_no_leak(void **s
     assert_true(refused > 10);
 }
 
+/* Whatever was refused, the store is whole: the next opening, with memory, finds every entry that was durable. */
+static void a_later_life_without_memory_loses_nothing(void **state)
+{
+    (void)state;
+    const struct rig torn = rig_make("memorytorn"), rig = rig_make("memory");
+    make_torn(&torn);
+    uint64_t refused = 0;
+    for (int64_t allowed = 0;; allowed += 1 + allowed / 60) {
+        rig_copy(&torn, &rig);
+        struct host host = {.left = allowed};
+        const struct teak_allocator hooks = hooks_of(&host);
+        assert_int_equal(teak_set_allocator(&hooks), TEAK_OK);
+        const enum teak_status status = live_on(rig.dir);
+        assert_int_equal(host.out, 0);
+        assert_int_equal(teak_set_allocator(NULL), TEAK_OK);
+        if (status != TEAK_OK && status != TEAK_NO_MEMORY)
+            print_error("after %" PRIi64 " allocations: %s\n", allowed, teak_status_name(status));
+        if (status != TEAK_OK) assert_int_equal(status, TEAK_NO_MEMORY);
+        struct teak_options options = rig_options();
+        options.backend = TEAK_BACKEND_POSIX;
+        struct teak_store *store = rig_open_with(&rig, &options, NULL);
+        const struct teak_log log = rig_log(store, 3);
+        assert_true(log.first == 1 || log.first == LATER_ENTRIES / 2 + 1);
+        rig_expect_entries(store, 3, log.first, LATER_ENTRIES);
+        rig_close(store);
+        if (status == TEAK_OK) break;
+        refused++;
+        assert_true(allowed < 100000);
+    }
+    assert_true(refused > 30);
+    rig_remove(torn.dir);
+    rig_remove(rig.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_a_store_comes_from_the_host_and_goes_back),
         cmocka_unit_test(an_allocator_is_not_changed_under_memory_that_is_out),
         cmocka_unit_test(memory_that_is_refused_at_any_point_is_a_status_and_no_leak),
+        cmocka_unit_test(a_later_life_without_memory_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
