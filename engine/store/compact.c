@@ -32,12 +32,18 @@ static void set_keep(struct teak_store *store)
     store->rolled_high = max_u64(rolled, store->rolled_high - (store->rolled_high > 0));
     store->pool.keep = store->pool.spares + (uint32_t)min_u64(store->rolled_high, live + 1);
     store->forgot_at = store->segments.newest;
+    /* 2 x live + 4 segments: what the row leaves of it, the ready one aside */
+    const uint64_t segment_bytes = store->limits.segment_bytes;
+    const uint64_t most = 2 * store->segments.live_bytes / segment_bytes + 4;
+    store->pool.keep = (uint32_t)max_u64(store->pool.spares,
+                                         min_u64(store->pool.keep, most > live + 1 ? most - live - 1 : 0));
 }
 
 static void hand_over(struct teak_store *store)
 {
     struct segments *segments = &store->segments;
     if (store->seal.segment && store->seal.segment->number < store->forget_upto) return; /* it is just being sealed */
+    if (relocate_holds_below(store, store->forget_upto)) return;
     set_keep(store);
     for (; segments->oldest < store->forget_upto; segments->oldest++) {
         struct segment *segment = segment_at(segments, segments->oldest);

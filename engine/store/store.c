@@ -200,6 +200,7 @@ static void close_disk(struct teak_store *store)
     cursors_part(store);
     streams_fini(store);
     reader_fini(store);
+    relocate_let_go(&store->relocate, disk);
     segments_fini(&store->segments, disk);
     pool_fini(&store->pool, disk);
     snapshots_fini(&store->snapshots, disk);
@@ -219,6 +220,7 @@ static void store_destroy(struct teak_store *store)
     logs_fini(&store->logs);
     replay_forget_losses(store);
     seal_fini(&store->seal);
+    relocate_fini(&store->relocate);
     writer_fini(&store->writer);
     tickets_fini(&store->tickets);
     arena_fini(&store->arena);
@@ -234,6 +236,7 @@ static enum teak_status make_parts(struct teak_store *store, const struct teak_o
     store->open_flags = direct ? DISK_DIRECT : 0;
     report->direct_io = store->device.direct_io;
     flight_init(&store->flight, limits->strategy, limits->in_flight);
+    relocate_init(&store->relocate, options->move_bytes_per_second);
     if (store->phase == STORE_READING) return TEAK_OK;
     struct segment_id shape = {.block_bytes = limits->block_bytes, .segment_bytes = limits->segment_bytes};
     memcpy(shape.family, store->superblock.family, sizeof shape.family);
@@ -362,6 +365,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     memset(store, 0, sizeof *store);
     store->disk = disk;
     store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
+    store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->quarantine = options->on_damage == TEAK_QUARANTINE;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
@@ -730,6 +734,24 @@ enum teak_status teak_term_runs(struct teak_store *store, uint64_t id, struct te
     return TEAK_OK;
 }
 
+uint32_t teak_lagging(struct teak_store *store, struct teak_lagging *out, uint32_t max)
+{
+    uint32_t count = 0;
+    const uint32_t oldest = (uint32_t)store->segments.oldest;
+    for (uint32_t i = 0; i < store->logs.count && count < max; i++) {
+        const struct log *log = store->logs.sorted[i];
+        struct teak_lagging lagging = {.log = log->id, .segment = store->segments.oldest};
+        for (uint32_t p = 0; p < log->piece_count; p++) {
+            const struct piece *piece = &log->pieces[p];
+            if (piece_is_hole(piece) || piece->segment != oldest) continue;
+            lagging.entries += (p + 1 < log->piece_count ? piece[1].first : log->head.last.index + 1) - piece->first;
+            lagging.bytes += piece->bytes;
+        }
+        if (lagging.entries > 0) out[count++] = lagging;
+    }
+    return count;
+}
+
 /* ------------------------------------------------------------------------------------------------------ statistics */
 
 static uint64_t table_bytes(const struct teak_store *store)
@@ -786,6 +808,12 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
                                .snapshots_removed = store->snapshots.removed,
                                .logs = store->logs.count,
                                .memory_bytes = table_bytes(store),
+                               .live_bytes = store->segments.live_bytes,
+                               .disk_bytes = relocate_disk_bytes(store),
+                               .moved_entries = store->relocate.moved_entries,
+                               .moved_bytes = store->relocate.moved_bytes,
+                               .moves_refused = store->relocate.refused,
+                               .moves_rotten = store->relocate.rotten,
                                .frame_latency = {.count = latency->total,
                                                  .p50 = hist_quantile(latency, 0.5),
                                                  .p90 = hist_quantile(latency, 0.9),

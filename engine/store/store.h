@@ -11,6 +11,7 @@
 #include "store/log.h"
 #include "store/notice.h"
 #include "store/pool.h"
+#include "store/relocate.h"
 #include "store/seal.h"
 #include "store/segment.h"
 #include "store/snapshots.h"
@@ -73,6 +74,7 @@ struct teak_store {
     struct pool pool;
     struct seal seal;
     struct snapshots snapshots;
+    struct relocate relocate;
     struct writer writer;
     struct events events;
     struct notice notice;
@@ -95,6 +97,7 @@ struct teak_store {
     uint64_t until_ns;                /* the turn at hand, or the last, waits so long             */
     uint64_t idle_since_ns;           /* everything durable since; 0: not idle                    */
     bool chores_turn;                 /* whose turn it is: pool or seal                           */
+    bool moves_turn;                  /* every second time the mover comes before both            */
     bool starved;                     /* a batch was answered TEAK_FULL since the last success    */
     bool chore_ended;                 /* in this turn, or tables have grown                        */
     bool unstarted;                   /* since the last start something came that may let more start */

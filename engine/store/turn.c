@@ -56,8 +56,8 @@ static void step_snapshots(struct teak_store *store)
 }
 
 /* One chore's operation at the disk at a time: never two syncs, never all the workers, never two journal commits in the
- * way of a frame. Snapshots go first every other time; pool and seal take turns. */
-static void chores(struct teak_store *store)
+ * way of a frame. Snapshots go first every other time; so does the mover; pool and seal take turns. */
+static void chores(struct teak_store *store, bool final)
 {
     struct snapshots *snapshots = &store->snapshots;
     grow_tables(store);
@@ -70,9 +70,13 @@ static void chores(struct teak_store *store)
     const bool admits = snapshots->step == SNAPSHOT_ADMIT;
     const bool is_due = snapshots_are_due(store);
     if (is_due) snapshots->goes_first = !snapshots->goes_first;
-    if (admits || (is_due && snapshots->goes_first && !store->pool.waiting && !store->seal.waiting))
+    if (admits || (is_due && snapshots->goes_first && !store->pool.waiting && !store->seal.waiting &&
+                   !store->relocate.waiting))
         step_snapshots(store);
-    if (store->pool.waiting || store->seal.waiting || snapshots->waiting) return;
+    if (store->pool.waiting || store->seal.waiting || snapshots->waiting || store->relocate.waiting) return;
+    store->moves_turn = !store->moves_turn && store->segments.ready; /* a segment that is waited for comes first */
+    if (!final && store->moves_turn) relocate_step(store);
+    if (store->relocate.waiting) return;
     const bool seal_due =
         seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);
     const bool pool_due = pool_is_busy(&store->pool) || pool_has_work(&store->pool, &store->segments);
@@ -82,6 +86,9 @@ static void chores(struct teak_store *store)
         seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
         store->no_memory = true;
     if (is_due && !snapshots->goes_first && !store->pool.waiting && !store->seal.waiting) step_snapshots(store);
+    if (!final && !store->moves_turn && !store->pool.waiting && !store->seal.waiting &&
+        !snapshots->waiting)
+        relocate_step(store);
 }
 
 /* ------------------------------------------------------------------------------------------------- close and launch */
@@ -135,7 +142,8 @@ static void mark_idle(struct teak_store *store)
 uint32_t turn_at_disk(const struct teak_store *store)
 {
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
-           store->snapshots.waiting + store->streams.out;
+           store->snapshots.waiting + store->streams.out +
+           store->relocate.waiting;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- settle */
@@ -161,6 +169,10 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
         if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, 0);
         pool_ended(&store->pool, store->disk, &store->segments, store->now_ns);
         notice_pool(store);
+        store->chore_ended = true;
+        return;
+    case ERRAND_RELOCATE:
+        relocate_ended(store);
         store->chore_ended = true;
         return;
     case ERRAND_SEAL: {
@@ -223,7 +235,7 @@ static void start(struct teak_store *store, bool final)
     if (store->closing) return;
     mark_idle(store);
     launch(store, final);
-    chores(store);
+    chores(store, final);
     if (turn_at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
 }
 

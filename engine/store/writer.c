@@ -342,12 +342,11 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
 }
 
 /* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in
- * locals. */
-static void encode_entries(struct teak_store *store, const struct teak_op *op)
+ * locals. Returns the bytes of the payloads. */
+static inline uint64_t encode_payloads(struct teak_store *store, const struct teak_op *op)
 {
     struct writer *writer = &store->writer;
     struct segment *active = segment_active(&store->segments);
-    begin_entries(writer, op);
     struct entry_identity who = {.log = op->log, .index = op->index, .term = op->term, .kind = op->kind};
     uint8_t *payload = writer->frame + writer->payload_end;
     uint8_t *table = writer->table + writer->table_bytes;
@@ -368,9 +367,15 @@ static void encode_entries(struct teak_store *store, const struct teak_op *op)
     active->slot_count += op->count;
     writer->payload_end = (uint32_t)(payload - writer->frame);
     writer->table_bytes = (uint32_t)(table - writer->table);
-    writer->payload_bytes += bytes;
     writer->entry_count += op->count;
-    writer->entries += op->count;
+    return bytes;
+}
+
+static void encode_entries(struct teak_store *store, const struct teak_op *op)
+{
+    begin_entries(&store->writer, op);
+    store->writer.payload_bytes += encode_payloads(store, op);
+    store->writer.entries += op->count;
 }
 
 static uint64_t term_in_map(const void *context, uint64_t index) { return log_term_at(context, index); }
@@ -732,6 +737,48 @@ bool writer_put_forget(struct teak_store *store, uint64_t oldest)
     writer->data_lsn = writer->next_lsn;
     writer->oldest = oldest;
     return true;
+}
+
+/* Room in the tables for a REPLACE; what lacks is asked for. */
+static bool has_room_to_replace(struct teak_store *store, struct log *log)
+{
+    const struct segment *active = segment_active(&store->segments);
+    if (active->effect_count == active->effect_capacity) {
+        store->writer.want_effects = (uint32_t)max_u64(store->writer.want_effects, 1);
+        return false;
+    }
+    const bool has_effect = log->effect_segment == active->number;
+    const struct effect *effect = has_effect ? &active->effects[log->effect] : NULL;
+    if (log->piece_count + LOG_PIECES_AHEAD <= log->piece_capacity && (!effect || effect->count < effect->capacity))
+        return true;
+    log->wants_more = (uint32_t)max_u64(log->wants_more, 1);
+    logs_want(&store->logs, log);
+    return false;
+}
+
+uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries *moved)
+{
+    struct writer *writer = &store->writer;
+    struct need need = {.table = op_bytes(OP_REPLACE, moved->count), .slots = moved->count, .effects = 1,
+                        .has_entries = true};
+    for (uint32_t i = 0; i < moved->count; i++) need.payload += align_up(moved->entries[i].bytes, PAYLOAD_ALIGN);
+    if (writer->reserved || make_room(store, &need) != TEAK_OK) return 0;
+    struct log *log = logs_find(&store->logs, moved->log);
+    if (!has_room_to_replace(store, log)) return 0;
+    if (writer->op_count == 0) writer->opened_ns = store->now_ns;
+    const struct apply_at at = {.logs = &store->logs, .segments = &store->segments,
+                                .active = segment_active(&store->segments), .lsn = writer->next_lsn};
+    const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = moved->log, .index = moved->first, .term = moved->term,
+                               .kind = moved->kind, .count = moved->count, .entries = moved->entries};
+    const uint32_t slot = at.active->slot_count;
+    put_op(writer, &(struct op){.code = OP_REPLACE, .kind = moved->kind, .count = moved->count, .log = moved->log,
+                                .entries = {.first = moved->first, .term = moved->term}});
+    encode_payloads(store, &op);
+    const struct map_entries entries = entries_at(&at, &op, slot);
+    apply_replace(&at, log, &entries);
+    if (log_is_short(log) || map_is_short(log, at.active)) logs_want(&store->logs, log);
+    writer->data_lsn = writer->next_lsn;
+    return entries.bytes;
 }
 
 static uint32_t put_records(const struct teak_store *store, uint8_t *out)

@@ -80,6 +80,15 @@ void writer_close_frame(struct teak_store *store);
 /* A mark, or FORGET, as an operation of the engine's own. false: no room now. */
 bool writer_put_mark(struct teak_store *store, enum mark mark);
 bool writer_put_forget(struct teak_store *store, uint64_t oldest);
+/* Entries of the log, durable and verified, once more. Returns what they cost; 0: no room yet, what lacks was asked
+ * for. */
+struct moved_entries {
+    uint64_t log, first, term;
+    const struct teak_bytes *entries;
+    uint32_t count;
+    uint8_t kind;
+};
+uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries *moved);
 /* The active segment is closed, `ready` takes over and gets its checkpoint. */
 enum teak_status writer_roll(struct teak_store *store, bool grows);
 /* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not

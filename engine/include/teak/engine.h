@@ -111,6 +111,7 @@ struct teak_options {
     uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
     uint64_t lock_wait_ns;   /* how long to wait for a dead owner's last writes; default 10 s           */
     enum teak_on_damage on_damage;
+    uint64_t move_bytes_per_second; /* at most so much is moved out of old segments; 0: twice what is written */
     uint64_t stall_ns;       /* a write or sync that takes longer is an event; 0: 1 s; TEAK_FOREVER: none */
     uint64_t space_low_bytes; /* less free space than this is an event; 0: four segments                 */
     teak_event_fn on_event;  /* told what happens: teak/event.h; NULL: nobody                           */
@@ -530,6 +531,10 @@ struct teak_stats {
     uint64_t snapshots_installed, snapshots_removed;
     uint64_t logs;
     uint64_t memory_bytes;                          /* of the store's own tables, without arena                 */
+    uint64_t live_bytes;                            /* what live entries take: payloads and their slots          */
+    uint64_t disk_bytes;                            /* of the segments' files, spares too                       */
+    uint64_t moved_entries, moved_bytes;            /* out of old segments, so that these could go              */
+    uint64_t moves_refused, moves_rotten;           /* gone before they were written; not whole, so left there  */
     struct teak_latency frame_latency;              /* from launch to durable                                   */
     /* How the disk behaves. A stall is what a turn saw hanging for longer than stall_ns. */
     uint64_t slow_writes, slow_syncs, slow_others;  /* stalls, by what hung                                     */
@@ -549,6 +554,22 @@ struct teak_stats {
     char filesystem[16];
     bool direct_io, device_known, write_cache, fua;
 };
+
+/* A log that holds the oldest segment: how much of it lies there. */
+struct teak_lagging {
+    uint64_t log;
+    uint64_t segment; /* the oldest */
+    uint64_t entries, bytes;
+};
+
+/* teak_lagging: the logs that hold the oldest segment, by id; up to `max`.
+ * Does      Walks all logs. Their entries are moved forward when the store takes more than 2 x live bytes + 4 segments;
+ *           one that stays named here while stats.moves_rotten grows is damaged there.
+ * Owner     Copied out.
+ * Threads   The driving thread.
+ * Durable   Says nothing of it.
+ * Fails     Never. Returns how many were written. */
+TEAK_API uint32_t teak_lagging(struct teak_store *store, struct teak_lagging *out, uint32_t max);
 
 /* teak_stats: counters since opening. Threads: driving. Fails: never. */
 TEAK_API void teak_stats(struct teak_store *store, struct teak_stats *out);
