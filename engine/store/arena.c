@@ -46,12 +46,15 @@ bool arena_is_pinned(const struct arena *arena, uint32_t chunk)
     return atomic_load_explicit(&arena->memory->pins[chunk], memory_order_acquire) > 0;
 }
 
+/* Of the chunk that holds this offset: a chunk is no power of two. */
+static uint64_t chunk_begin(const struct arena *arena, uint64_t at) { return at - at % arena->chunk_bytes; }
+
 uint32_t arena_chunks_of(const struct arena *arena, const void *data, uint64_t bytes)
 {
     const uint64_t begin = (uint64_t)((const uint8_t *)data - arena->base);
     uint32_t chunks = 0;
     if (arena->chunk_bytes == 0) return UINT32_MAX;
-    for (uint64_t at = align_down(begin, arena->chunk_bytes); at < begin + bytes; at += arena->chunk_bytes)
+    for (uint64_t at = chunk_begin(arena, begin); at < begin + bytes; at += arena->chunk_bytes)
         chunks |= 1u << (at / arena->chunk_bytes);
     return chunks;
 }
@@ -72,7 +75,7 @@ bool arena_may_pin(const struct arena *arena, uint32_t chunks)
 void arena_pin(struct arena *arena, const void *data, uint64_t bytes, uint32_t *chunks)
 {
     const uint64_t begin = (uint64_t)((const uint8_t *)data - arena->base), end = begin + bytes;
-    for (uint64_t at = align_down(begin, arena->chunk_bytes); at < end; at += arena->chunk_bytes) {
+    for (uint64_t at = chunk_begin(arena, begin); at < end; at += arena->chunk_bytes) {
         const uint32_t chunk = (uint32_t)(at / arena->chunk_bytes);
         const uint64_t top = min_u64(end, at + arena->chunk_bytes);
         arena->pin_top[chunk] = arena_is_pinned(arena, chunk) ? max_u64(top, arena->pin_top[chunk]) : top;
@@ -121,7 +124,7 @@ static uint64_t stretch(const struct arena *arena, uint64_t start)
 {
     const uint64_t at = start % arena->bytes;
     if (arena->chunk_bytes == 0) return arena->bytes - at;
-    uint64_t end = align_up(at + 1, arena->chunk_bytes);
+    uint64_t end = chunk_begin(arena, at) + arena->chunk_bytes;
     while (end < arena->bytes && !arena_is_pinned(arena, (uint32_t)(end / arena->chunk_bytes)))
         end += arena->chunk_bytes;
     return end - at;

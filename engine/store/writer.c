@@ -760,7 +760,7 @@ uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries
 {
     struct writer *writer = &store->writer;
     struct need need = {.table = op_bytes(OP_REPLACE, moved->count), .slots = moved->count, .effects = 1,
-                        .has_entries = true};
+                        .grows = true};
     for (uint32_t i = 0; i < moved->count; i++) need.payload += align_up(moved->entries[i].bytes, PAYLOAD_ALIGN);
     if (writer->reserved || make_room(store, &need) != TEAK_OK) return 0;
     struct log *log = logs_find(&store->logs, moved->log);

@@ -87,11 +87,53 @@ static void what_is_found_is_what_was_written(void **state)
     arena_fini(&arena);
 }
 
+/* A chunk of 13 blocks, say: its size is no power of two. */
+static void room_ends_with_the_memory_whatever_the_chunks(void **state)
+{
+    (void)state;
+    struct seeded seeded = seeded_begin("room_ends_with_the_memory_whatever_the_chunks");
+    for (uint32_t blocks = 3; blocks < 40; blocks++) {
+        struct arena arena;
+        const uint64_t bytes = (uint64_t)blocks * ARENA_CHUNKS * BLOCK;
+        assert_true(arena_init(&arena, bytes, BLOCK));
+        assert_int_equal(arena.chunk_bytes, blocks * BLOCK);
+        uint32_t pinned = 0, offset = BLOCK;
+        for (uint32_t i = 0; i < 400; i++) {
+            uint64_t position;
+            const uint64_t wanted = (1 + seeded_below(&seeded, blocks)) * (uint64_t)BLOCK;
+            const uint64_t room = arena_room(&arena, wanted, &position);
+            assert_true(room == 0 || room >= wanted);
+            assert_true(position % bytes + room <= bytes);
+            if (room == 0) {
+                arena.durable = arena.head;
+                continue;
+            }
+            arena_begin(&arena, 1, offset, position, room);
+            arena_end(&arena, position, offset, wanted);
+            offset += (uint32_t)wanted;
+            if (seeded_below(&seeded, 4) == 0) arena.durable = arena.head;
+            const uint8_t *data = arena_at(&arena, position);
+            const uint32_t chunks = arena_chunks_of(&arena, data, wanted);
+            for (uint32_t chunk = 0; chunk < ARENA_CHUNKS; chunk++) {
+                const uint64_t begin = chunk * arena.chunk_bytes, at = position % bytes;
+                const bool touches = begin < at + wanted && at < begin + arena.chunk_bytes;
+                assert_int_equal((chunks >> chunk) & 1, touches);
+            }
+            if (pinned) arena_unpin(arena.memory, pinned);
+            pinned = 0;
+            if (arena_may_pin(&arena, chunks)) arena_pin(&arena, data, wanted, &pinned);
+        }
+        if (pinned) arena_unpin(arena.memory, pinned);
+        arena_fini(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(room_is_what_nothing_still_needs),
         cmocka_unit_test(what_is_found_is_what_was_written),
+        cmocka_unit_test(room_ends_with_the_memory_whatever_the_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
