@@ -41,6 +41,8 @@ enum disk_kind {
     DISK_RENAME,   /* dir, name -> to (same directory). Fails with EEXIST rather than replace, unless DISK_REPLACE */
     DISK_UNLINK,   /* dir, name                                                                            */
     DISK_MKDIR,    /* dir, name                                                                            */
+    DISK_LINK,     /* dir, name -> to, in the directory `file`: a second name. EEXIST rather than replace; EXDEV, EPERM,
+                    * EMLINK, EOPNOTSUPP where there can be none                                           */
     DISK_POPULATE, /* data, bytes of a mapping: bring its pages in (MADV_POPULATE_READ): an error, never a signal */
     DISK_KIND_COUNT,
 };
@@ -82,6 +84,7 @@ struct disk_file_info {
     uint64_t bytes;     /* size                          */
     uint64_t allocated; /* bytes of blocks               */
     uint32_t links;     /* 0: unlinked                   */
+    uint64_t modified_ns; /* since 1970, by the machine's clock */
     bool is_directory;
 };
 

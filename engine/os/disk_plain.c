@@ -69,6 +69,7 @@ int plain_refusal(const struct disk_op *op, uint64_t size_limit)
     case DISK_RENAME:
     case DISK_UNLINK:
     case DISK_MKDIR:
+    case DISK_LINK:
     case DISK_POPULATE:
     case DISK_KIND_COUNT:
         break;
@@ -237,6 +238,7 @@ static int run_once(struct disk_op *op, struct plain_tally *tally)
     case DISK_RENAME: return run_rename(op);
     case DISK_UNLINK: return unlinkat(op->dir, op->name, 0) == 0 ? 0 : errno;
     case DISK_MKDIR: return mkdirat(op->dir, op->name, (mode_t)PLAIN_DIRECTORY_MODE) == 0 ? 0 : errno;
+    case DISK_LINK: return linkat(op->dir, op->name, op->file, op->to, 0) == 0 ? 0 : errno;
     case DISK_POPULATE: return run_populate(op);
     case DISK_KIND_COUNT: break;
     }
@@ -276,6 +278,7 @@ void plain_count(struct disk_counters *counters, const struct disk_op *op)
     case DISK_RENAME:
     case DISK_UNLINK:
     case DISK_MKDIR:
+    case DISK_LINK:
     case DISK_POPULATE:
     case DISK_KIND_COUNT: break;
     }
@@ -314,6 +317,7 @@ int plain_stat(struct disk *disk, int32_t file, struct disk_file_info *out)
         .bytes = (uint64_t)info.st_size,
         .allocated = (uint64_t)info.st_blocks * 512, /* stat(2): st_blocks counts 512 B, whatever the block size */
         .links = (uint32_t)info.st_nlink,
+        .modified_ns = (uint64_t)info.st_mtim.tv_sec * UINT64_C(1000000000) + (uint64_t)info.st_mtim.tv_nsec,
         .is_directory = S_ISDIR(info.st_mode),
     };
     return 0;

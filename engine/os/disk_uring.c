@@ -90,7 +90,8 @@ static const uint8_t opcodes[DISK_KIND_COUNT] = {
     [DISK_OPEN] = IORING_OP_OPENAT,         [DISK_CLOSE] = IORING_OP_CLOSE,
     [DISK_ALLOCATE] = IORING_OP_FALLOCATE,  [DISK_TRUNCATE] = OPCODE_FTRUNCATE,
     [DISK_RENAME] = IORING_OP_RENAMEAT,     [DISK_UNLINK] = IORING_OP_UNLINKAT,
-    [DISK_MKDIR] = IORING_OP_MKDIRAT,       [DISK_POPULATE] = IORING_OP_MADVISE,
+    [DISK_MKDIR] = IORING_OP_MKDIRAT,       [DISK_LINK] = IORING_OP_LINKAT,
+    [DISK_POPULATE] = IORING_OP_MADVISE,
 };
 
 /* Those that the kernel never starts on the thread that submits: REQ_F_FORCE_ASYNC in the prep functions of Linux 6.x
@@ -165,6 +166,7 @@ static void prepare(const struct uring *uring, const struct disk_op *op, struct 
         break;
     case DISK_UNLINK: io_uring_prep_unlinkat(sqe, op->dir, op->name, 0); break;
     case DISK_MKDIR: io_uring_prep_mkdirat(sqe, op->dir, op->name, (mode_t)PLAIN_DIRECTORY_MODE); break;
+    case DISK_LINK: io_uring_prep_linkat(sqe, op->dir, op->name, op->file, op->to, 0); break;
     case DISK_POPULATE: prepare_populate(op, sqe); break;
     case DISK_KIND_COUNT: break;
     }

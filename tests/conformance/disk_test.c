@@ -163,9 +163,24 @@ static void each_kind(door through)
     assert_int_equal(through(&close_op), 0);
     assert_int_equal(fcntl(file, F_GETFD), -1);
     assert_int_equal(through(&close_op), EBADF);
+    struct disk_op link_op = {.kind = DISK_LINK, .dir = now.dir, .name = "a", .file = now.dir, .to = "b"};
+    assert_int_equal(through(&link_op), 0);
+    assert_int_equal(through(&link_op), EEXIST); /* never replaces */
+    link_op.name = "missing";
+    link_op.to = "c";
+    assert_int_equal(through(&link_op), ENOENT);
+    const int32_t linked = open_file("b", 0);
+    struct disk_file_info info;
+    assert_int_equal(disk_stat(now.disk, linked, &info), 0);
+    assert_int_equal(info.links, 2);
+    assert_int_equal(info.bytes, 100);
+    assert_true(info.modified_ns > UINT64_C(1600000000) * SECOND);
+    close_file(linked);
     struct disk_op unlink_op = {.kind = DISK_UNLINK, .dir = now.dir, .name = "a"};
     assert_int_equal(through(&unlink_op), 0);
     assert_int_equal(through(&unlink_op), ENOENT);
+    unlink_op.name = "b";
+    assert_int_equal(through(&unlink_op), 0);
     struct disk_op mkdir_op = {.kind = DISK_MKDIR, .dir = now.dir, .name = "d"};
     assert_int_equal(through(&mkdir_op), 0);
     assert_int_equal(through(&mkdir_op), EEXIST);
