@@ -11,8 +11,7 @@ static uint32_t bucket_of(uint64_t value)
     return (shift + 1) * HIST_SUB + (uint32_t)((value >> shift) - HIST_SUB);
 }
 
-/* The largest value that falls into the bucket. */
-static uint64_t bucket_top(uint32_t bucket)
+uint64_t hist_bucket_top(uint32_t bucket)
 {
     if (bucket < HIST_SUB) return bucket;
     const uint32_t shift = bucket / HIST_SUB - 1;
@@ -38,7 +37,7 @@ uint64_t hist_quantile(const struct hist *hist, double share)
     for (uint32_t bucket = 0; bucket < HIST_BUCKETS; bucket++) {
         seen += hist->counts[bucket];
         if (hist->counts[bucket] > 0 && (double)seen >= wanted) {
-            const uint64_t top = bucket_top(bucket);
+            const uint64_t top = hist_bucket_top(bucket);
             return top < hist->max ? top : hist->max;
         }
     }

@@ -14,6 +14,9 @@ struct hist {
     uint64_t max;   /* exact                    */
 };
 
+/* The largest value that falls into a bucket. */
+uint64_t hist_bucket_top(uint32_t bucket);
+
 void hist_reset(struct hist *hist);
 void hist_add_many(struct hist *hist, uint64_t value, uint64_t times);
 static inline void hist_add(struct hist *hist, uint64_t value) { hist_add_many(hist, value, 1); }

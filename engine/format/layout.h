@@ -46,6 +46,7 @@ static inline bool layout_sizes_are_sound(uint32_t block_bytes, uint64_t segment
 #define MAGIC_FRAME UINT64_C(0x454d52464b414554)    /* "TEAKFRME" */
 #define MAGIC_SNAPSHOT UINT64_C(0x50414e534b414554) /* "TEAKSNAP" */
 #define MAGIC_SNAPSHOT_FOOT UINT64_C(0x544f46534b414554) /* "TEAKSFOT" */
+#define MAGIC_STATS UINT64_C(0x544154534b414554)    /* "TEAKSTAT" */
 
 /* STORE: 4096 bytes, a head of 256 (more defaults will come), then zeros. Checksum: unkeyed XXH3, the root of trust. */
 struct layout_store {
@@ -321,5 +322,34 @@ struct layout_snapshot_foot {
     le64 checksum;    /* 120 = file_sum in the log's record                            */
 };
 static_assert(sizeof(struct layout_snapshot_foot) == HEAD_BYTES, "docs/format.md: snapshot foot");
+
+/* STATS: a head, then counters, labels and histograms. Unkeyed sums; worth nothing but to be shown. */
+struct layout_stats {
+    le64 magic;           /* 0   */
+    le32 version;         /* 8   */
+    le32 flags;           /* 12  bit 0: written by teak_close                    */
+    uint8_t instance[16]; /* 16  of the store                                    */
+    le64 pid;             /* 32  */
+    le64 sequence;        /* 40  of this writing, from 1 at each opening         */
+    le64 uptime_ns;       /* 48  since opening                                   */
+    le32 bytes;           /* 56  of head and all behind it                       */
+    le32 counters;        /* 60  */
+    le32 labels;          /* 64  */
+    le32 histograms;      /* 68  */
+    le64 body_sum;        /* 72  of the bytes behind the head                    */
+    uint8_t zero[40];     /* 80  */
+    le64 checksum;        /* 120 of bytes 0 to 119                               */
+};
+static_assert(sizeof(struct layout_stats) == HEAD_BYTES, "docs/format.md: STATS");
+
+enum { STATS_NAME_BYTES = 32, STATS_TEXT_BYTES = 16 };
+struct layout_stats_counter { char name[STATS_NAME_BYTES]; le64 value; le32 kind; le32 zero; };
+struct layout_stats_label { char name[STATS_NAME_BYTES]; char text[STATS_TEXT_BYTES]; };
+struct layout_stats_histogram { char name[STATS_NAME_BYTES]; le64 count, sum, max; le32 buckets, zero; };
+struct layout_stats_bucket { le32 bucket, zero; le64 count; };
+static_assert(sizeof(struct layout_stats_counter) == 48, "docs/format.md: STATS");
+static_assert(sizeof(struct layout_stats_label) == 48, "docs/format.md: STATS");
+static_assert(sizeof(struct layout_stats_histogram) == 64, "docs/format.md: STATS");
+static_assert(sizeof(struct layout_stats_bucket) == 16, "docs/format.md: STATS");
 
 #endif

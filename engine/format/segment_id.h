@@ -27,6 +27,7 @@ enum { NAME_BYTES = 32 };
 enum name_kind {
     NAME_STORE,
     NAME_LOCK,
+    NAME_STATS,
     NAME_SEGMENT,
     NAME_SPARE,
     NAME_TEMPORARY,

@@ -72,6 +72,7 @@ static void launch_sync(struct flight *flight, struct disk *disk, struct segment
     sync->is_slow = false;
     sync->launched_ns = now_ns;
     sync->segment = segment;
+    sync->launched_ns = now_ns;
     sync->op = (struct disk_op){.kind = DISK_SYNC, .file = segment->file, .owner = sync};
     flight->syncs_busy++;
     for (uint64_t i = flight->begin; i < flight->next; i++) {

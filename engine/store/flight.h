@@ -27,7 +27,9 @@
 #include "teak/engine.h"
 
 /* Who an operation that comes back from the disk belongs to: the first member of each owner. */
-enum errand { ERRAND_FRAME, ERRAND_SYNC, ERRAND_POOL, ERRAND_SEAL, ERRAND_SNAPSHOT, ERRAND_READ, ERRAND_RELOCATE };
+enum errand {
+    ERRAND_FRAME, ERRAND_SYNC, ERRAND_POOL, ERRAND_SEAL, ERRAND_SNAPSHOT, ERRAND_READ, ERRAND_RELOCATE, ERRAND_PUBLISH,
+};
 
 enum { FLIGHT_FRAMES = 256, FLIGHT_SYNCS = 4, FLIGHT_IN_FLIGHT_MAX = 64 };
 

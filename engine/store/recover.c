@@ -56,6 +56,7 @@ static void take_name(void *context, const char *name)
     case NAME_TEMPORARY: numbers_add(listing, &listing->temporaries, number); return;
     case NAME_STORE:
     case NAME_LOCK:
+    case NAME_STATS:
     case NAME_SNAPSHOTS:
     case NAME_REPLACED: return;
     case NAME_OTHER: break;

@@ -13,6 +13,7 @@
 #include "store/failure.h"
 #include "store/fetch.h"
 #include "store/locate.h"
+#include "store/publish.h"
 #include "store/reader.h"
 #include "store/recover.h"
 #include "store/replay.h"
@@ -196,6 +197,7 @@ static void close_disk(struct teak_store *store)
     struct disk *disk = store->disk;
     struct disk_op *done[DISK_SUBMITTED_MAX];
     while (disk->submitted != disk->collected) disk_collect(disk, done, DISK_SUBMITTED_MAX, UINT64_MAX);
+    publish_close(store);
     readers_part(store);
     cursors_part(store);
     streams_fini(store);
@@ -221,6 +223,7 @@ static void store_destroy(struct teak_store *store)
     replay_forget_losses(store);
     seal_fini(&store->seal);
     relocate_fini(&store->relocate);
+    publish_fini(&store->publish);
     writer_fini(&store->writer);
     tickets_fini(&store->tickets);
     arena_fini(&store->arena);
@@ -272,6 +275,7 @@ static enum teak_status create_store(struct teak_store *store, const char *path,
     if (status == TEAK_OK) status = recover_virgin(store, error);
     if (status == TEAK_OK) status = recover_create(store, error);
     if (status != TEAK_OK) return status;
+    publish_open(store);
     report->verdict = TEAK_VERDICT_CREATED;
     report->segments = 1;
     report->last_lsn = store->flight.durable_lsn;
@@ -373,6 +377,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
                                     .context = options->event_context, .now_ns = &store->now_ns};
     store->stall.limit_ns = options->stall_ns ? options->stall_ns : STALL_DEFAULT_NS;
     store->stall.due_ns = UINT64_MAX;
+    publish_init(&store->publish, options->stats_interval_ns);
     status = open_store(store, directory, options, report, error);
     store->notice.space_low_bytes = options->space_low_bytes ? options->space_low_bytes
                                                              : SPACE_LOW_SEGMENTS * store->limits.segment_bytes;
@@ -431,6 +436,7 @@ static enum teak_status begin_writing(struct teak_store *store, struct teak_erro
 {
     enum teak_status status = ask_size_limit(store, error);
     if (status == TEAK_OK) status = recover_apply(store, error);
+    if (status == TEAK_OK) publish_open(store);
     struct segments *segments = &store->segments;
     while (status == TEAK_OK && !store->no_memory && !store->flight.poisoned &&
            (segments_closed(segments) > SEGMENTS_CLOSED_MAX || seal_has_deep(segments)))
@@ -616,6 +622,7 @@ enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
     enum teak_status status = store_guard(store, error);
     if (status != TEAK_OK) return status;
     if (store->phase == STORE_WRITING && !store->flight.poisoned) finish_writing(store);
+    store->publish.is_last = !store->flight.poisoned;
     if (store->flight.poisoned) {
         status = TEAK_POISONED;
         if (error) *error = store->flight.cause;
@@ -814,6 +821,8 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
                                .moved_bytes = store->relocate.moved_bytes,
                                .moves_refused = store->relocate.refused,
                                .moves_rotten = store->relocate.rotten,
+                               .published = store->publish.written,
+                               .publish_failed = store->publish.failed,
                                .frame_latency = {.count = latency->total,
                                                  .p50 = hist_quantile(latency, 0.5),
                                                  .p90 = hist_quantile(latency, 0.9),

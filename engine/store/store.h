@@ -12,6 +12,7 @@
 #include "store/notice.h"
 #include "store/pool.h"
 #include "store/relocate.h"
+#include "store/publish.h"
 #include "store/seal.h"
 #include "store/segment.h"
 #include "store/snapshots.h"
@@ -79,6 +80,7 @@ struct teak_store {
     struct events events;
     struct notice notice;
     struct stall stall;
+    struct publish publish;
     /* what opening leaves to be done (recover.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */

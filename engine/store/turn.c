@@ -6,6 +6,7 @@
 #include "store/compact.h"
 #include "store/durable.h"
 #include "store/fetch.h"
+#include "store/publish.h"
 #include "store/store.h"
 
 enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16, SECOND_LANE_BYTES = 512 * 1024 };
@@ -142,8 +143,7 @@ static void mark_idle(struct teak_store *store)
 uint32_t turn_at_disk(const struct teak_store *store)
 {
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
-           store->snapshots.waiting + store->streams.out +
-           store->relocate.waiting;
+           store->snapshots.waiting + store->streams.out + store->relocate.waiting + store->publish.waiting;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- settle */
@@ -155,15 +155,18 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
     case ERRAND_FRAME: {
         struct frame *frame = op->owner;
         if (frame->is_slow) stall_end(store, op, frame->launched_ns, frame->segment->number);
+        if (frame->dsync && !op->error) publish_sync(&store->publish, store->now_ns - frame->launched_ns);
         flight_frame_ended(&store->flight, frame);
         return;
     }
     case ERRAND_SYNC: {
         struct flight_sync *sync = op->owner;
         if (sync->is_slow) stall_end(store, op, sync->launched_ns, sync->segment->number);
+        if (!op->error) publish_sync(&store->publish, store->now_ns - sync->launched_ns);
         flight_sync_ended(&store->flight, sync);
         return;
     }
+    case ERRAND_PUBLISH: publish_ended(&store->publish); return;
     case ERRAND_READ: fetch_ended(op->owner); return;
     case ERRAND_POOL:
         if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, 0);
@@ -221,6 +224,7 @@ uint64_t turn_deadline(const struct teak_store *store)
     if (store->idle_since_ns && !store->writer.ends_in_mark)
         deadline = min_u64(deadline, store->idle_since_ns + IDLE_NS);
     if (store->pool.retry_ns > store->now_ns) deadline = min_u64(deadline, store->pool.retry_ns);
+    deadline = min_u64(deadline, publish_due_ns(store));
     return min_u64(deadline, store->stall.due_ns);
 }
 
@@ -236,6 +240,7 @@ static void start(struct teak_store *store, bool final)
     mark_idle(store);
     launch(store, final);
     chores(store, final);
+    publish_step(store);
     if (turn_at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
 }
 

@@ -702,9 +702,11 @@ void writer_close_frame(struct teak_store *store)
 {
     struct writer *writer = &store->writer;
     CHECK(writer_has_work(writer) && !writer->reserved);
+    const uint64_t frame_bytes = writer->frame_bytes, entries = writer->entry_count;
     memcpy(writer->frame + writer->payload_end, writer->table, writer->table_bytes);
     writer->ends_in_mark = false;
     finish_frame(store, writer->table_bytes, false);
+    publish_group(&store->publish, writer->batches, entries, writer->frame_bytes - frame_bytes);
 }
 
 bool writer_put_mark(struct teak_store *store, enum mark mark)

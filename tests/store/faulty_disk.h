@@ -26,6 +26,7 @@ struct faulty {
     bool for_good;      /* and every one of that kind after it                   */
     bool chores_too;    /* else the background's operations are left in peace    */
     bool lands_anyway;  /* the operation is done and reported as failed          */
+    int fails_chores;   /* an errno: every write of the background fails with it; 0: none */
     uint64_t struck;    /* how often it came to that                             */
     /* a slow device */
     bool holds_writes, holds_syncs, holds_chores;
@@ -55,6 +56,10 @@ static inline struct faulty *faulty_of(struct disk *disk) { return (struct fault
 static inline bool faulty_strikes(struct faulty *faulty, const struct disk_op *op)
 {
     faulty->tried[op->kind]++;
+    if (faulty->fails_chores && op->kind == DISK_WRITE && (op->flags & DISK_CHORE)) {
+        faulty->fault = faulty->fails_chores;
+        return true;
+    }
     if (faulty->nth == 0 || op->kind != faulty->kind || (!faulty->chores_too && (op->flags & DISK_CHORE))) return false;
     faulty->seen++;
     if (faulty->seen < faulty->nth || (faulty->seen > faulty->nth && !faulty->for_good)) return false;

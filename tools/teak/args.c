@@ -72,7 +72,10 @@ static void print_help(const struct arg_command *command)
     size_t column = 0;
     for (uint32_t i = 0; i < command->count; i++) {
         const struct arg *arg = &command->args[i];
-        if (arg->required) printf(" --%s %s", arg->name, arg->word);
+        if (arg->required && arg->bare)
+            printf(" %s", arg->word);
+        else if (arg->required)
+            printf(" --%s %s", arg->name, arg->word);
         const size_t wide = strlen(arg->name) + (arg->word != NULL ? strlen(arg->word) + 1 : 0);
         if (wide > column) column = wide;
     }
@@ -239,6 +242,15 @@ enum args_answer args_parse(const struct arg_command *command, int argc, char **
         print_help(command);
         return ARGS_HELPED;
     }
+    for (uint32_t i = 0; i < command->count && optind < argc; i++) {
+        struct arg *arg = &command->args[i];
+        if (arg->bare && !arg->given && !take(command, arg, argv[optind++])) return ARGS_WRONG;
+    }
+    if (optind < argc && command->args[0].bare) {
+        complain(command->name, "\"%s\" is a word too many: write what teak %s --help shows", argv[optind],
+                 command->name);
+        return ARGS_WRONG;
+    }
     if (optind < argc) {
         complain(command->name, "\"%s\" belongs to no option: write --%s %s", argv[optind], command->args[0].name,
                  command->args[0].word);
@@ -247,7 +259,11 @@ enum args_answer args_parse(const struct arg_command *command, int argc, char **
     for (uint32_t i = 0; i < command->count; i++) {
         const struct arg *arg = &command->args[i];
         if (!arg->required || arg->given) continue;
-        complain(command->name, "--%s is missing: write --%s %s", arg->name, arg->name, arg->word);
+        if (arg->bare)
+            complain(command->name, "%s is missing: write teak %s %s, or --%s %s", arg->word, command->name,
+                     arg->word, arg->name, arg->word);
+        else
+            complain(command->name, "--%s is missing: write --%s %s", arg->name, arg->name, arg->word);
         return ARGS_WRONG;
     }
     return ARGS_GO;

@@ -18,6 +18,7 @@ struct arg {
     const char *name; /* without its dashes */
     enum arg_type type;
     bool required;
+    bool bare;  /* TEXT: may also be given as a word without its name; such rows take words in order */
     bool given; /* written by args_parse */
     union {
         bool *flag;

@@ -19,6 +19,7 @@ static const struct {
     {"inspect", cmd_inspect, "what a store is made of"},
     {"verify", cmd_verify, "read everything and check every sum"},
     {"repair", cmd_repair, "what damage cost, and a store that opens again"},
+    {"stats", cmd_stats, "counters and latencies of a store, also while it is written"},
     {"bench", cmd_bench, "bench append: a load of appends on a directory"},
 };
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };

@@ -24,6 +24,12 @@ extern const char *const store_backend_names[];  /* by enum teak_backend; ends w
         .name = "dir", .type = ARG_TEXT, .required = true, .to.text = &(at).directory, .word = "DIRECTORY",            \
         .help = "the store"                                                                                            \
     }
+/* The same as a word of its own: teak stats DIRECTORY. */
+#define STORE_ARG_BARE_DIR(at)                                                                                         \
+    {                                                                                                                  \
+        .name = "dir", .type = ARG_TEXT, .required = true, .bare = true, .to.text = &(at).directory,                   \
+        .word = "DIRECTORY", .help = "the store; the name of the option may be left out"                               \
+    }
 #define STORE_ARG_STRATEGY(at)                                                                                         \
     {                                                                                                                  \
         .name = "strategy", .type = ARG_CHOICE, .to.choice = &(at).strategy, .choices = store_strategy_names,          \

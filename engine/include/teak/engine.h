@@ -117,6 +117,8 @@ struct teak_options {
     teak_event_fn on_event;  /* told what happens: teak/event.h; NULL: nobody                           */
     teak_log_fn on_log;      /* told the same as a line of text                                         */
     void *event_context;     /* of both                                                                 */
+    uint64_t stats_interval_ns; /* between two writes of the numbers into the file STATS, for `teak stats`,
+                              * 0: a second, TEAK_FOREVER: never                                       */
 };
 
 /* The engine's defaults. Threads: any. */
@@ -535,6 +537,7 @@ struct teak_stats {
     uint64_t disk_bytes;                            /* of the segments' files, spares too                       */
     uint64_t moved_entries, moved_bytes;            /* out of old segments, so that these could go              */
     uint64_t moves_refused, moves_rotten;           /* gone before they were written; not whole, so left there  */
+    uint64_t published, publish_failed;             /* writes of these numbers into the file STATS              */
     struct teak_latency frame_latency;              /* from launch to durable                                   */
     /* How the disk behaves. A stall is what a turn saw hanging for longer than stall_ns. */
     uint64_t slow_writes, slow_syncs, slow_others;  /* stalls, by what hung                                     */
@@ -571,7 +574,7 @@ struct teak_lagging {
  * Fails     Never. Returns how many were written. */
 TEAK_API uint32_t teak_lagging(struct teak_store *store, struct teak_lagging *out, uint32_t max);
 
-/* teak_stats: counters since opening. Threads: driving. Fails: never. */
+/* teak_stats: counters since opening; teak/counters.h has them as a table. Threads: driving. Fails: never. */
 TEAK_API void teak_stats(struct teak_store *store, struct teak_stats *out);
 
 #ifdef __cplusplus

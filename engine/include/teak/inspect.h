@@ -9,6 +9,7 @@
 #error "teak/inspect.h is unstable: define TEAK_UNSTABLE to use it"
 #endif
 
+#include "teak/counters.h"
 #include "teak/engine.h"
 
 #ifdef __cplusplus
@@ -79,6 +80,42 @@ struct teak_repair_file {
  * Threads   The driving thread. Fails: never. */
 TEAK_API uint32_t teak_repair_files(struct teak_store *store, uint64_t from, struct teak_repair_file *out,
                                     uint32_t max);
+/* ------------------------------------------------------------------------------------- numbers of a living store */
+
+enum { TEAK_NAME_MAX = 32, TEAK_PUBLISHED_COUNTERS = 128, TEAK_PUBLISHED_LABELS = 16, TEAK_PUBLISHED_HISTOGRAMS = 6 };
+
+/* What a store wrote into its file STATS: as of then, and by names, so that another version's can be shown too. */
+struct teak_published {
+    bool living;              /* a process has the store open now                               */
+    bool closed;              /* the last numbers of a store that was closed                    */
+    uint8_t instance[16];
+    uint64_t pid;             /* of the process that wrote them                                 */
+    uint64_t sequence;        /* of this writing, from 1 at each opening                        */
+    uint64_t uptime_ns;       /* since that opening                                             */
+    uint64_t written_unix_ns; /* when, by the machine's clock                                   */
+    uint32_t counter_count, label_count, histogram_count;
+    struct {
+        char name[TEAK_NAME_MAX];
+        enum teak_counter_kind kind;
+        uint64_t value;
+    } counters[TEAK_PUBLISHED_COUNTERS];
+    struct {
+        char name[TEAK_NAME_MAX];
+        char text[16];
+    } labels[TEAK_PUBLISHED_LABELS];
+    struct {
+        char name[TEAK_NAME_MAX];
+        struct teak_histogram histogram;
+    } histograms[TEAK_PUBLISHED_HISTOGRAMS];
+};
+
+/* teak_read_stats: what a store published last, without opening it.
+ * Does      Reads STATS until it is whole, and asks LOCK whether anybody has the store open.
+ * Threads   Any.
+ * Fails     INVALID · NO_DIRECTORY · NOT_A_STORE · BAD_MAGIC · HASH_MISMATCH · VERSION · FEATURE · DECODE (the file
+ *           in the error: STORE or STATS) · NOT_FOUND (nothing was published, or by another store) · DENIED ·
+ *           NO_MEMORY · IO. */
+TEAK_API enum teak_status teak_read_stats(const char *directory, struct teak_published *out, struct teak_error *error);
 
 #ifdef __cplusplus
 }
