@@ -193,12 +193,13 @@ static void back_into_stock(struct pool *pool)
     pool->step = POOL_IDLE;
 }
 
-/* May the opened file be written over? One link, the right size, nobody reads it: else it is unlinked instead. */
+/* May the opened file be written over? Nobody reads it, one link, the right size: else it is unlinked instead. The lock
+ * comes first: who links the file after that asks for a lock itself, and is told that it is too late. */
 static bool is_ours_alone(struct pool *pool, struct disk *disk)
 {
     struct disk_file_info info;
-    return disk_stat(disk, pool->file, &info) == 0 && info.links == 1 && info.bytes == pool->segment_bytes &&
-           disk_lock(disk, pool->file, DISK_LOCK_EXCLUSIVE) == 0;
+    return disk_lock(disk, pool->file, DISK_LOCK_EXCLUSIVE) == 0 && disk_stat(disk, pool->file, &info) == 0 &&
+           info.links == 1 && info.bytes == pool->segment_bytes;
 }
 
 static struct segment *prepared_segment(struct pool *pool, struct disk *disk, uint64_t number)

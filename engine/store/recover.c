@@ -1056,7 +1056,7 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
 
 /* ---------------------------------------------------------------------------------------------------------- create */
 
-static enum teak_status write_superblock(struct teak_store *store, struct teak_error *error)
+enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error)
 {
     uint8_t bytes[SUPERBLOCK_BYTES];
     superblock_encode(&store->superblock, bytes);
@@ -1165,5 +1165,5 @@ enum teak_status recover_create(struct teak_store *store, struct teak_error *err
     uint64_t position;
     if (flight_advance(&store->flight, disk_now(store->disk), &position)) store->arena.durable = position;
     store->phase = STORE_WRITING;
-    return write_superblock(store, error);
+    return recover_write_superblock(store, error);
 }

@@ -34,6 +34,9 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
 /* STORE: TEAK_NOT_A_STORE where there is none. */
 enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error);
 
+/* STORE as store->superblock says, durable, in place of none. */
+enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error);
+
 /* A new store in an open directory: first segment, then STORE. */
 enum teak_status recover_create(struct teak_store *store, struct teak_error *error);
 

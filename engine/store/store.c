@@ -397,6 +397,42 @@ void teak_abandon(struct teak_store *store)
     if (store->thread != &callback_mark) store_destroy(store);
 }
 
+static enum teak_status begin_bare(struct teak_store *store, const char *path, struct teak_report *report,
+                                   struct teak_error *error)
+{
+    struct teak_options options = teak_options_default();
+    options.backend = TEAK_BACKEND_POSIX; /* plain calls are all that is made */
+    options.create = true;
+    enum teak_status status = open_backend(store, &options, report, error);
+    if (status == TEAK_OK) status = open_directory(store, path, &options, error);
+    if (status == TEAK_OK) status = sync_parent(store, path, error);
+    if (status != TEAK_OK) return status;
+    if (store->device.read_only) return fail(error, TEAK_READ_ONLY_FS, "open");
+    if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
+    options.create = false;
+    status = settle_limits(store, &options, error);
+    return status == TEAK_OK ? make_parts(store, &options, report, error) : status;
+}
+
+enum teak_status store_begin_bare(const char *directory, const struct superblock *superblock, struct teak_store **out,
+                                  struct teak_error *error)
+{
+    struct teak_report report = {0};
+    struct teak_store *store = heap_take_aligned(64, align_up(sizeof *store, 64));
+    if (!store) return fail(error, TEAK_NO_MEMORY, "open");
+    memset(store, 0, sizeof *store);
+    store->directory = store->lock_file = store->pool.file = DISK_NONE;
+    store->phase = STORE_READING;
+    store->superblock = *superblock;
+    publish_init(&store->publish, TEAK_FOREVER);
+    const enum teak_status status = begin_bare(store, directory, &report, error);
+    if (status == TEAK_OK)
+        *out = store;
+    else
+        store_destroy(store);
+    return status;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- guards */
 
 static _Thread_local char thread_mark;

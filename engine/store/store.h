@@ -132,4 +132,9 @@ enum teak_status committer_open_on(struct disk *disk, const char *directory, con
                                    const struct teak_committer_options *own, struct teak_committer **out,
                                    struct teak_report *report, struct teak_error *error);
 
+/* A store to be made of files that come from elsewhere, for copy.c: its directory, made where it is missing, what will
+ * stand in its STORE, and LOCK. Reads only, until teak_abandon; recover_read may be asked what the files are. */
+enum teak_status store_begin_bare(const char *directory, const struct superblock *superblock, struct teak_store **out,
+                                  struct teak_error *error);
+
 #endif

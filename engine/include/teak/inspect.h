@@ -80,6 +80,33 @@ struct teak_repair_file {
  * Threads   The driving thread. Fails: never. */
 TEAK_API uint32_t teak_repair_files(struct teak_store *store, uint64_t from, struct teak_repair_file *out,
                                     uint32_t max);
+
+/* -------------------------------------------------------------------------------------------------------- copying */
+
+struct teak_copy_result {
+    uint64_t segments, linked, copied; /* files of segments: in all, second names, bytes moved                   */
+    uint64_t copied_bytes;             /* of segments and snapshots                                              */
+    uint64_t snapshots;                /* snapshot files                                                         */
+    uint64_t restarts;                 /* times that the writer forgot faster than this could follow             */
+    uint64_t last_lsn, logs;           /* of the copy                                                            */
+    uint8_t instance[16];
+};
+
+/* teak_copy: a store of its own out of another one, also while that is written.
+ * Does      Sealed segments get a second name where the file system allows it, else their bytes are copied; of the
+ *           newest ones the frames are, judged, up to the last whole one without a hole: what an opening would find
+ *           were the power cut now. So every batch whose completion came before this call is there. The copy is judged
+ *           as opening judges, then its STORE is written, with an instance of its own and the family of its origin.
+ *           Neither store changes what the other holds: a file with a second name is never written over.
+ * Owner     `to` must be missing, or an empty directory. `progress` may be NULL.
+ * Threads   Any.
+ * Durable   With TEAK_OK: the whole copy, and its name.
+ * Fails     As teak_open with read_only of `from`, DAMAGED too; INVALID (`to` is not empty: the error names a file) ·
+ *           SEGMENT_MISSING (the writer forgot segments faster than they could be copied, again and again) · NO_SPACE
+ *           · READ_ONLY_FS · LOCKED · DENIED · NO_MEMORY · IO. `to` then has no STORE and is no store: remove it. */
+TEAK_API enum teak_status teak_copy(const char *from, const char *to, struct teak_copy_result *out,
+                                    teak_progress progress, void *context, struct teak_error *error);
+
 /* ------------------------------------------------------------------------------------- numbers of a living store */
 
 enum { TEAK_NAME_MAX = 32, TEAK_PUBLISHED_COUNTERS = 128, TEAK_PUBLISHED_LABELS = 16, TEAK_PUBLISHED_HISTOGRAMS = 6 };
