@@ -34,6 +34,7 @@ struct copying {
     char **names;                     /* of a directory                                          */
     uint64_t name_count, name_capacity;
     struct tail *tail;
+    uint32_t snapshots_missing;       /* in the origin, already                                  */
     struct teak_error seen;           /* damage: only what is met twice in one place is it       */
     struct teak_copy_result *result;
     teak_progress progress;
@@ -391,6 +392,8 @@ static enum teak_status judge(struct copying *copying, struct teak_error *error)
     enum teak_status status = recover_read(copying->to, report, error);
     if (status == TEAK_OK && report->last_lsn != copying->result->last_lsn)
         status = fail(error, TEAK_DAMAGED, "copy"); /* another end than the one that was copied */
+    if (status == TEAK_OK && report->snapshots_missing > copying->snapshots_missing)
+        status = fail_file(error, TEAK_NOT_FOUND, "copy", "snapshots", 0); /* superseded and removed meanwhile */
     copying->result->logs = report->logs;
     heap_give(report);
     return status;
@@ -469,7 +472,11 @@ enum teak_status teak_copy(const char *from, const char *to, struct teak_copy_re
     struct teak_options options = teak_options_default();
     options.read_only = true;
     options.backend = TEAK_BACKEND_POSIX;
-    enum teak_status status = teak_open(from, &options, &copying.from, NULL, error);
+    struct teak_report *report = heap_take_zeroed(1, sizeof *report);
+    if (!report) return fail(error, TEAK_NO_MEMORY, "copy");
+    enum teak_status status = teak_open(from, &options, &copying.from, report, error);
+    copying.snapshots_missing = report->snapshots_missing;
+    heap_give(report);
     if (status != TEAK_OK) return status;
     copying.tail = heap_take_zeroed(1, sizeof *copying.tail);
     copying.piece = heap_take_aligned(65536, PIECE);

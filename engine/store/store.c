@@ -421,7 +421,8 @@ enum teak_status store_begin_bare(const char *directory, const struct superblock
     struct teak_store *store = heap_take_aligned(64, align_up(sizeof *store, 64));
     if (!store) return fail(error, TEAK_NO_MEMORY, "open");
     memset(store, 0, sizeof *store);
-    store->directory = store->lock_file = store->pool.file = DISK_NONE;
+    store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
+    store->snapshots.errand = ERRAND_SNAPSHOT;
     store->phase = STORE_READING;
     store->superblock = *superblock;
     publish_init(&store->publish, TEAK_FOREVER);

@@ -46,6 +46,9 @@ extern "C" {
     X(COUNTER, arena_reads, "entries", "Entries read from memory")                                                     \
     X(COUNTER, disk_reads, "entries", "Entries read from the medium")                                                  \
     X(COUNTER, disk_read_bytes, "bytes", "Bytes of entries read from the medium")                                      \
+    X(GAUGE, snapshot_files, "files", "Snapshot files, parts too")                                                     \
+    X(COUNTER, snapshots_installed, "snapshots", "Snapshots that were streamed in and installed")                      \
+    X(COUNTER, snapshots_removed, "files", "Snapshot files that were removed")                                         \
     X(GAUGE, logs, "logs", "Logs in the store")                                                                        \
     X(GAUGE, memory_bytes, "bytes", "Memory of the store's tables, without the arena")                                 \
     X(COUNTER, published, "writes", "Times that these numbers were written to the file STATS")                         \

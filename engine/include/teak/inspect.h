@@ -102,7 +102,8 @@ struct teak_copy_result {
  * Threads   Any.
  * Durable   With TEAK_OK: the whole copy, and its name.
  * Fails     As teak_open with read_only of `from`, DAMAGED too; INVALID (`to` is not empty: the error names a file) ·
- *           SEGMENT_MISSING (the writer forgot segments faster than they could be copied, again and again) · NO_SPACE
+ *           SEGMENT_MISSING (the writer forgot segments faster than they could be copied, again and again) · NOT_FOUND
+ *           (a snapshot was superseded while it was copied: once more) · NO_SPACE
  *           · READ_ONLY_FS · LOCKED · DENIED · NO_MEMORY · IO. `to` then has no STORE and is no store: remove it. */
 TEAK_API enum teak_status teak_copy(const char *from, const char *to, struct teak_copy_result *out,
                                     teak_progress progress, void *context, struct teak_error *error);
