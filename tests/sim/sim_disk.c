@@ -622,6 +622,19 @@ static int run_mkdir(struct sim *sim, const struct disk_op *op)
     return 0;
 }
 
+static int run_link(struct sim *sim, const struct disk_op *op)
+{
+    struct inode *directory = inode_of(sim, op->file);
+    const struct name *from = name_find(&inode_of(sim, op->dir)->names_now, op->name);
+    if (!from) return ENOENT;
+    if (name_find(&directory->names_now, op->to)) return EEXIST;
+    sim->medium->inodes[from->inode].links++;
+    struct change change = {.kind = CHANGE_LINK, .inode = from->inode};
+    strcpy(change.to, op->to);
+    change_names(directory, change);
+    return 0;
+}
+
 static void run_read(struct inode *inode, struct disk_op *op)
 {
     const uint64_t end = min_u64(inode->size_now, op->offset + op->bytes);
@@ -665,6 +678,7 @@ static int effect(struct sim *sim, struct disk_op *op, uint64_t covers)
     case DISK_RENAME: return run_rename(sim, op);
     case DISK_UNLINK: return run_unlink(sim, op);
     case DISK_MKDIR: return run_mkdir(sim, op);
+    case DISK_LINK: return run_link(sim, op);
     case DISK_POPULATE: return 0;
     case DISK_KIND_COUNT: break;
     }
