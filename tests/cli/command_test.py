@@ -6,7 +6,7 @@ import re
 
 import harness
 
-SUBCOMMANDS = ["append", "cat", "inspect", "verify", "stats", "copy", "bench"]
+SUBCOMMANDS = ["append", "cat", "inspect", "verify", "stats", "copy", "import", "bench"]
 BENCH_FIELDS = {"entries", "seconds", "entries_per_second", "payload_bytes_per_second", "frames", "syncs",
                 "bytes_written", "write_amplification", "cpu_seconds", "max_rss_bytes", "stalls", "latency_us",
                 "strategy", "backend", "in_flight", "device"}

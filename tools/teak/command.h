@@ -16,6 +16,7 @@ int cmd_verify(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_copy(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 #endif

@@ -21,6 +21,7 @@ static const struct {
     {"repair", cmd_repair, "what damage cost, and a store that opens again"},
     {"stats", cmd_stats, "counters and latencies of a store, also while it is written"},
     {"copy", cmd_copy, "a store of its own out of another one, also while that is written"},
+    {"import", cmd_import, "a log of raft-io or engenho into a log of its own"},
     {"bench", cmd_bench, "bench append: a load of appends on a directory"},
 };
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
