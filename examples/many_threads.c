@@ -21,7 +21,7 @@ static void *append_lines(void *failed)
     for (uint64_t i = 0; i < lines; i++) {
         struct teak_error error;
         uint64_t index;
-        if (teak_committer_append(committer, LOG, TEAK_INDEX_NEXT, 1, "line\n", 5, &index, &error) == TEAK_OK) continue;
+        if (teak_committer_append(committer, LOG, TEAK_INDEX_NEXT, 1, "line", 4, &index, &error) == TEAK_OK) continue;
         char text[256];
         teak_error_text(&error, text, sizeof text);
         fprintf(stderr, "%s\n", text);
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         if (pthread_create(&threads[i], NULL, append_lines, &went_wrong[i]) != 0) return 1;
 
     /* Without waiting: request, operation and payload stay where they are until the callback. */
-    const struct teak_bytes entry = {"posted\n", 7};
+    const struct teak_bytes entry = {"posted", 6};
     const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = LOG, .index = TEAK_INDEX_NEXT, .term = 1,
                                .entries = &entry, .count = 1};
     struct teak_request requests[POSTED];

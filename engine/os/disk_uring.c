@@ -111,6 +111,7 @@ static bool runs_on_worker(const struct disk_op *op)
     case DISK_RENAME:
     case DISK_UNLINK:
     case DISK_MKDIR:
+    case DISK_LINK:
     case DISK_POPULATE:
     case DISK_KIND_COUNT: return true;
     }

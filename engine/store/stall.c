@@ -20,6 +20,7 @@ static const char *name_of(enum disk_kind kind)
     case DISK_RENAME: return "rename";
     case DISK_UNLINK: return "unlink";
     case DISK_MKDIR: return "mkdir";
+    case DISK_LINK: return "link";
     case DISK_POPULATE: return "populate";
     case DISK_KIND_COUNT: break;
     }

@@ -362,9 +362,9 @@ static void history_07_a_head_inside_a_payload_is_no_head(void **state)
         memcpy(payload + FIRST, heads, COPIED * RIG_BLOCK);
         store = rig_open(&other, &report);
         struct teak_error error = {0};
-        enum teak_status status;
-        while ((status = teak_append(store, 7, 3, 1, payload, BYTES, 0, &error)) == TEAK_FULL) rig_drain(store);
-        rig_ok(status, &error);
+        enum teak_status taken;
+        while ((taken = teak_append(store, 7, 3, 1, payload, BYTES, 0, &error)) == TEAK_FULL) rig_drain(store);
+        rig_ok(taken, &error);
         rig_drain(store);
         teak_abandon(store);
         uint8_t *now = rig_read(&other, name, &bytes);

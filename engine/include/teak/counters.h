@@ -8,6 +8,10 @@
 
 #include "teak/engine.h"
 
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* a struct and a function of one name; see teak/engine.h */
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -52,7 +56,27 @@ extern "C" {
     X(GAUGE, logs, "logs", "Logs in the store")                                                                        \
     X(GAUGE, memory_bytes, "bytes", "Memory of the store's tables, without the arena")                                 \
     X(COUNTER, published, "writes", "Times that these numbers were written to the file STATS")                         \
-    X(COUNTER, publish_failed, "writes", "Times that they could not be written there, which is harmless")
+    X(COUNTER, publish_failed, "writes", "Times that they could not be written there, which is harmless")              \
+    X(GAUGE, live_bytes, "bytes", "What live entries take, payloads and their slots")                                  \
+    X(GAUGE, disk_bytes, "bytes", "Bytes of the files of segments and spares")                                         \
+    X(COUNTER, moved_entries, "entries", "Entries moved out of old segments, so that these can go")                    \
+    X(COUNTER, moved_bytes, "bytes", "Bytes of these entries")                                                         \
+    X(COUNTER, moves_refused, "entries", "Entries that were gone before they were moved")                              \
+    X(COUNTER, moves_rotten, "entries", "Entries that were not moved because they are damaged")                        \
+    X(COUNTER, slow_writes, "stalls", "Writes that took longer than stall_ns")                                         \
+    X(COUNTER, slow_syncs, "stalls", "Syncs that took longer than stall_ns")                                           \
+    X(COUNTER, slow_others, "stalls", "Other operations that took longer than stall_ns")                               \
+    X(GAUGE, longest_stall_ns, "ns", "The longest of the stalls that ended")                                           \
+    X(GAUGE, stalled_now, "operations", "Operations that hang at this moment")                                         \
+    X(COUNTER, worker_ops, "operations", "Operations that surely ran on another thread than the driving one")          \
+    X(COUNTER, no_space, "answers", "Batches that were answered TEAK_NO_SPACE")                                        \
+    X(COUNTER, supply_failures, "tries", "Tries to make or prepare a segment that failed")                             \
+    X(GAUGE, free_bytes, "bytes", "Free bytes of the file system, when it was asked last")                             \
+    X(COUNTER, cut_bytes, "bytes", "Bytes that this opening discarded")                                                \
+    X(COUNTER, cut_frames, "frames", "Frames that this opening discarded")                                             \
+    X(COUNTER, damaged_reads, "reads", "Reads that met a wrong checksum")                                              \
+    X(COUNTER, events, "events", "Events that were handed to a callback")                                              \
+    X(COUNTER, events_lost, "events", "Events that were not kept")
 
 /* X(ENUMERATOR, name, unit, help) */
 #define TEAK_HISTOGRAM_LIST(X)                                                                                         \
@@ -102,5 +126,8 @@ TEAK_API uint64_t teak_histogram_quantile(const struct teak_histogram *histogram
 
 #ifdef __cplusplus
 }
+#endif
+#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
 #endif
 #endif

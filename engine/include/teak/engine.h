@@ -538,7 +538,6 @@ struct teak_stats {
     uint64_t moved_entries, moved_bytes;            /* out of old segments, so that these could go              */
     uint64_t moves_refused, moves_rotten;           /* gone before they were written; not whole, so left there  */
     uint64_t published, publish_failed;             /* writes of these numbers into the file STATS              */
-    struct teak_latency frame_latency;              /* from launch to durable                                   */
     /* How the disk behaves. A stall is what a turn saw hanging for longer than stall_ns. */
     uint64_t slow_writes, slow_syncs, slow_others;  /* stalls, by what hung                                     */
     uint64_t longest_stall_ns;                      /* of those that ended                                      */
@@ -551,6 +550,7 @@ struct teak_stats {
     uint64_t cut_bytes, cut_frames;                 /* discarded by this opening                                */
     uint64_t damaged_reads;                         /* reads that met a wrong checksum                          */
     uint64_t events, events_lost;                   /* handed to a callback; not kept                           */
+    struct teak_latency frame_latency;              /* from launch to durable                                   */
     bool lacks_space, poisoned;                     /* no other segment can be had; out of service              */
     enum teak_strategy strategy;
     char backend[8];
