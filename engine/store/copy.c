@@ -342,7 +342,7 @@ static enum teak_status settle_tail(struct copying *copying, struct teak_error *
 /* Snapshot files of the origin: whatever is a file there and is no longer being made. */
 static enum teak_status take_snapshots(struct copying *copying, struct teak_error *error)
 {
-    int32_t from, to;
+    int32_t from = DISK_NONE, to = DISK_NONE;
     int os_errno = open_in(copying, copying->from->directory, "snapshots", DISK_DIRECTORY, &from);
     if (os_errno == ENOENT) return TEAK_OK;
     if (os_errno) return fail_errno(error, os_errno, "open", "snapshots");
