@@ -7,8 +7,9 @@
 
 #include "store/model.h"
 #include "store/store.h"
+#include "teak/snapshot.h"
 
-enum { EXHAUSTIVE_MAX = 16, SAMPLES = 6, NESTED_ONE_IN = 16, SEEN_ROOM = 1 << 21, EXTRA_LOG = 77 };
+enum { EXHAUSTIVE_MAX = 16, SAMPLES = 6, NESTED_ONE_IN = 16, SEEN_ROOM = 1 << 21, EXTRA_LOG = 77, BODY_MAX = 3000 };
 
 static struct {
     struct sim_medium *medium;
@@ -47,6 +48,35 @@ static struct teak_store *open_image(struct sim_medium *image)
     return store;
 }
 
+/* The log's snapshot is there, whole and its own. */
+static void check_file(struct teak_store *store, uint64_t id, const struct model_log *log)
+{
+    struct teak_snapshot_reader *reader;
+    struct teak_error error = {0};
+    const enum teak_status status = teak_snapshot_open(store, id, &reader, &error);
+    if (log->file_bytes == 0) {
+        assert_int_equal(status, TEAK_NOT_FOUND);
+        return;
+    }
+    rig_ok(status, &error);
+    uint8_t want[BODY_MAX + 1], got[BODY_MAX + 1];
+    uint64_t bytes;
+    rig_fill(want, log->file_bytes - 1, id, log->snapshot.index, log->snapshot.term);
+    rig_ok(teak_snapshot_read(reader, 0, got, sizeof got, &bytes, &error), &error);
+    assert_int_equal(bytes, log->file_bytes - 1);
+    assert_memory_equal(got, want, bytes);
+    teak_snapshot_close(reader);
+}
+
+static bool is_whole(struct teak_store *store, uint64_t batch)
+{
+    const struct model *model = state_of(batch);
+    if (!same_state(store, model)) return false;
+    for (uint32_t i = 0; i < LOGS; i++)
+        if (model->logs[i].alive) check_file(store, i * 1000 + 1, &model->logs[i]);
+    return true;
+}
+
 struct recovering {
     struct sim_medium *image;
     uint64_t batch;
@@ -59,7 +89,7 @@ static void cut_recovery(void *context)
     if (seeded_below(&crash.seeded, 3) != 0) return;
     struct sim_medium *image = sim_cut(recovering->image, SIM_POWER, &crash.seeded);
     struct teak_store *store = open_image(image);
-    assert_true(same_state(store, state_of(recovering->batch)));
+    assert_true(is_whole(store, recovering->batch));
     teak_abandon(store);
     sim_free(image);
     crash.nested++;
@@ -71,16 +101,17 @@ static void examine(struct sim_medium *image)
     crash.states++;
     struct teak_store *store = open_image(image);
     struct recovering recovering = {.image = image, .batch = find_state(store)};
+    assert_true(is_whole(store, recovering.batch));
     if (seeded_below(&crash.seeded, NESTED_ONE_IN) == 0) {
         sim_set_hook(image, cut_recovery, &recovering);
         struct teak_error error = {0};
         rig_do(store, (struct teak_op){.op = TEAK_OP_CREATE, .log = EXTRA_LOG});
         rig_ok(teak_drain(store, &error), &error);
         sim_set_hook(image, NULL, NULL);
-        assert_true(same_state(store, state_of(recovering.batch)));
+        assert_true(is_whole(store, recovering.batch));
         teak_abandon(store);
         store = open_image(image);
-        assert_true(same_state(store, state_of(recovering.batch)));
+        assert_true(is_whole(store, recovering.batch));
         (void)rig_log(store, EXTRA_LOG);
     }
     teak_abandon(store);
@@ -134,6 +165,40 @@ static void submit_random(void)
     rig_ok(status, &error);
 }
 
+/* A snapshot with a file of its own: streamed in, and in force when its completion comes. */
+static void install_snapshot(void)
+{
+    struct teak_error error = {0};
+    rig_ok(teak_drain(run.store, &error), &error);
+    run.acknowledged = run.submitted;
+    const uint32_t which = below(LOGS);
+    struct model *next = state_of(run.submitted + 1);
+    *next = *state_of(run.submitted);
+    struct model_log *log = &next->logs[which];
+    if (!log->alive || log->fresh) return;
+    const uint64_t lowest = log->base.index > log->snapshot.index ? log->base.index : log->snapshot.index + 1;
+    if (lowest == 0) return;
+    const uint64_t index = lowest + below(log->last.index + 4 > lowest ? (uint32_t)(log->last.index + 4 - lowest) : 1);
+    const bool is_inside = index <= log->last.index;
+    struct teak_snapshot_offer offer = {.log = which * 1000 + 1, .stream = run.submitted, .body_bytes = below(BODY_MAX)};
+    offer.pos = (struct teak_pos){.index = index, .term = is_inside ? model_term(log, index) : log->last.term};
+    if (offer.pos.index <= log->snapshot.index) return;
+    model_snapshot(log, offer.pos);
+    model_compact(log, index);
+    log->file_bytes = (uint32_t)offer.body_bytes + 1;
+    uint8_t body[BODY_MAX];
+    rig_fill(body, (uint32_t)offer.body_bytes, offer.log, offer.pos.index, offer.pos.term);
+    struct teak_snapshot_writer *writer;
+    enum teak_status status;
+    while ((status = teak_snapshot_begin(run.store, &offer, &writer, &error)) == TEAK_FULL)
+        rig_ok(teak_drain(run.store, &error), &error);
+    rig_ok(status, &error);
+    rig_ok(teak_snapshot_write(writer, 0, body, offer.body_bytes, &error), &error);
+    run.submitted++;
+    rig_ok(teak_snapshot_install(writer, (struct teak_trailing){0}, run.submitted, &error), &error);
+    while (run.acknowledged < run.submitted) take_completions(100000000);
+}
+
 static void random_options(void)
 {
     run.options = rig_options();
@@ -155,7 +220,10 @@ static void live(uint32_t batches)
     sim_set_hook(crash.medium, cut, NULL);
     run.store = open_image(crash.medium);
     for (uint32_t i = 0; i < batches; i++) {
-        submit_random();
+        if (below(12) == 0)
+            install_snapshot();
+        else
+            submit_random();
         if (below(3) == 0 || run.submitted - run.acknowledged > STATES - 8) take_completions(below(2) * 20000000);
         while (run.submitted - run.acknowledged > STATES - 8) {
             struct teak_error error = {0};

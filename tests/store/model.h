@@ -22,6 +22,7 @@ struct model_log {
     struct teak_hard_state hard;
     uint32_t meta_bytes;
     uint8_t meta; /* every byte of it */
+    uint32_t file_bytes; /* body of its snapshot's file, and one; 0: the caller keeps it, or none */
     struct model_entry entries[ENTRIES_MAX]; /* entries[0] is base.index + 1 */
 };
 
@@ -68,6 +69,7 @@ static inline void model_snapshot(struct model_log *log, struct teak_pos at)
     if (at.index <= log->snapshot.index || at.index < log->base.index) return;
     const bool keeps = !log->fresh && at.index <= log->last.index && model_term(log, at.index) == at.term;
     log->snapshot = at;
+    log->file_bytes = 0;
     if (keeps) return;
     log->base = log->last = at;
     log->fresh = false;
