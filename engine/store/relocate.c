@@ -34,6 +34,9 @@ void relocate_fini(struct relocate *relocate) { give_memory(relocate); }
 
 void relocate_let_go(struct relocate *relocate, struct disk *disk)
 {
+    /* the store was abandoned: what was out has landed, and nobody was told */
+    if (relocate->waiting && relocate->op.kind == DISK_OPEN) relocate->file = relocate->op.file;
+    if (relocate->waiting && relocate->op.kind == DISK_CLOSE) relocate->file = DISK_NONE;
     if (relocate->file == DISK_NONE) return;
     struct disk_op op = {.kind = DISK_CLOSE, .file = relocate->file};
     disk_run(disk, &op);
@@ -63,6 +66,7 @@ static bool holds_too_much(const struct teak_store *store)
 static bool is_due(const struct teak_store *store)
 {
     const struct segments *segments = &store->segments;
+    if (store->relocate.rate == TEAK_FOREVER) return false;
     if (segments->oldest + 1 >= segments->newest || !holds_too_much(store)) return false;
     const struct segment *oldest = segment_at(segments, segments->oldest);
     return oldest->state == SEGMENT_SEALED && oldest->live > 0 && store->now_ns >= store->relocate.retry_ns;

@@ -180,7 +180,8 @@ static void install_snapshot(void)
     if (lowest == 0) return;
     const uint64_t index = lowest + below(log->last.index + 4 > lowest ? (uint32_t)(log->last.index + 4 - lowest) : 1);
     const bool is_inside = index <= log->last.index;
-    struct teak_snapshot_offer offer = {.log = which * 1000 + 1, .stream = run.submitted, .body_bytes = below(BODY_MAX)};
+    struct teak_snapshot_offer offer = {.log = which * 1000 + 1, .stream = run.submitted};
+    offer.body_bytes = below(BODY_MAX);
     offer.pos = (struct teak_pos){.index = index, .term = is_inside ? model_term(log, index) : log->last.term};
     if (offer.pos.index <= log->snapshot.index) return;
     model_snapshot(log, offer.pos);
@@ -208,6 +209,7 @@ static void random_options(void)
     run.options.strategy = strategies[below(4)];
     run.options.group_bytes = below(2) ? 0 : 4096;
     run.options.spares = 1 + below(3);
+    if (below(2)) run.options.move_bytes_per_second = 0;
 }
 
 /* One store's life, with some ends of sessions in it; looked at from its first change on. */
@@ -255,7 +257,7 @@ static void what_a_cut_leaves_is_a_legal_state(void **state)
 {
     (void)state;
     const char *runs_given = getenv("TEAK_RUNS");
-    const uint32_t runs = runs_given ? (uint32_t)atoi(runs_given) : 40;
+    const uint32_t runs = runs_given ? (uint32_t)atoi(runs_given) : 24;
     run.seeded = seeded_begin("crash");
     crash.seeded.state = run.seeded.state ^ UINT64_C(0xc4a54);
     for (uint32_t i = 0; i < runs; i++) {

@@ -892,11 +892,23 @@ static uint64_t sim_process_id(struct disk *disk)
     return 4711;
 }
 
+/* A descriptor was left open: whose? */
+static void complain_of_open(const struct sim_medium *medium, uint32_t inode)
+{
+    const char *text = "a file without a name";
+    for (uint32_t i = 0; i < medium->inode_count; i++)
+        for (uint32_t n = 0; n < medium->inodes[i].names_now.count; n++)
+            if (medium->inodes[i].names_now.list[n].inode == inode) text = medium->inodes[i].names_now.list[n].text;
+    fprintf(stderr, "left open: %s\n", text);
+    CHECK(inode == UINT32_MAX);
+}
+
 static void sim_close(struct disk *disk)
 {
     struct sim *sim = sim_of(disk);
     CHECK_EQ(disk->submitted, disk->collected);
-    for (uint32_t i = 0; i < FILES_MAX; i++) CHECK(sim->files[i] < 0); /* a descriptor was left open */
+    for (uint32_t i = 0; i < FILES_MAX; i++)
+        if (sim->files[i] >= 0) complain_of_open(sim->medium, (uint32_t)sim->files[i]);
     for (uint32_t i = 0; i < sim->medium->inode_count; i++)
         if (sim->medium->inodes[i].exclusive == disk) sim->medium->inodes[i].exclusive = NULL;
     free(sim);

@@ -261,6 +261,10 @@ static inline uint64_t rig_fingerprint(const struct rig *rig)
 
 /* ---- stores ---- */
 
+#ifndef RIG_MOVES
+#define RIG_MOVES TEAK_FOREVER /* entries stay where a test put them; who wants them moved says 0 before this header */
+#endif
+
 static inline struct teak_options rig_options(void)
 {
     struct teak_options options = teak_options_default();
@@ -270,6 +274,7 @@ static inline struct teak_options rig_options(void)
     options.arena_bytes = 0;
     options.spares = 1;
     options.stats_interval_ns = TEAK_FOREVER; /* no operation but those the test causes; publish_test asks for them */
+    options.move_bytes_per_second = RIG_MOVES;
     return options;
 }
 

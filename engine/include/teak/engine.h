@@ -111,7 +111,8 @@ struct teak_options {
     uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
     uint64_t lock_wait_ns;   /* how long to wait for a dead owner's last writes; default 10 s           */
     enum teak_on_damage on_damage;
-    uint64_t move_bytes_per_second; /* at most so much is moved out of old segments; 0: twice what is written */
+    uint64_t move_bytes_per_second; /* at most so much is moved out of old segments; 0: twice what is written,
+                              * TEAK_FOREVER: nothing is                                               */
     uint64_t stall_ns;       /* a write or sync that takes longer is an event; 0: 1 s; TEAK_FOREVER: none */
     uint64_t space_low_bytes; /* less free space than this is an event; 0: four segments                 */
     teak_event_fn on_event;  /* told what happens: teak/event.h; NULL: nobody                           */
