@@ -587,9 +587,10 @@ enum teak_status replay_finish(struct teak_store *store, struct teak_report *rep
         struct log *log = store->logs.sorted[i];
         const struct log_head *head = &log->head;
         map_compact(log, &store->segments, head->base.index, head->last.index, 0);
-        /* a truncation may have met entries that only a REPLACE further on brought: their terms are known now */
-        if (head->last.index > head->base.index && locate_piece(log, head->last.index))
-            log->head.last.term = terms_at(&log->terms, head->last.index);
+        /* A truncation may have met entries whose segments are gone: what told their terms came after it, a REPLACE
+         * that brought them again or the compaction that took them. */
+        if (head->last.index == head->base.index || locate_piece(log, head->last.index))
+            log->head.last.term = log_term_at(log, head->last.index);
         const uint64_t gap = first_gap(store, log);
         report_holes(log, report);
         store->salvaging |= store->quarantine && gap <= head->last.index;

@@ -289,6 +289,51 @@ static void poison_loses_nothing_that_was_being_moved(void **state)
     rig_remove(rig.dir);
 }
 
+/* What the opening meets then: a truncation down to an entry whose segment is gone. Its term is told further on, by the
+ * REPLACE that brings it again, or by the compaction that took it. */
+static void a_truncation_may_meet_what_was_moved_after_it(void **state)
+{
+    (void)state;
+    for (int compacts = 0; compacts < 2; compacts++) {
+        const struct rig rig = rig_make("metlater");
+        const struct teak_options options = options_of_a_job_that_waits();
+        struct teak_store *store = rig_open_with(&rig, &options, NULL);
+        begin(store);
+        uint64_t index = 1;
+        store->relocate.budget = INT32_MIN;
+        while (stats_of(store).newest_segment < 4) go_on(store, index++);
+        rig_drain(store);
+        const uint64_t active = stats_of(store).newest_segment;
+        rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = BUSY, .index = index - 1});
+        rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = LAGGING, .index = ENTRIES - 1});
+        if (compacts) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = LAGGING, .index = ENTRIES - 2});
+        rig_drain(store);
+        store->relocate.budget = INT32_MAX;
+        uint64_t moved = 0; /* FORGET and REPLACE ride with what must be durable */
+        for (int turns = 0; turns < 10000 && stats_of(store).oldest_segment == 1; turns++) {
+            turn_once(store, 1000000);
+            if (store->forget_lsn == 0 && stats_of(store).moved_entries == moved) continue;
+            moved = stats_of(store).moved_entries;
+            rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = BUSY, .term = 1});
+            rig_drain(store);
+        }
+        assert_true(stats_of(store).oldest_segment > 1);
+        assert_int_equal(stats_of(store).newest_segment, active);
+        const struct teak_log before = rig_log(store, LAGGING);
+        teak_abandon(store);
+        for (int reopened = 0; reopened < 2; reopened++) {
+            store = rig_open(&rig, NULL);
+            const struct teak_log log = rig_log(store, LAGGING);
+            assert_int_equal(log.last.index, ENTRIES - 2);
+            assert_int_equal(log.last.term, 2);
+            assert_memory_equal(&log, &before, sizeof log);
+            if (!compacts) rig_expect_entries(store, LAGGING, 1, ENTRIES - 2);
+            rig_close(store);
+        }
+        rig_remove(rig.dir);
+    }
+}
+
 /* A rate that was asked for is kept. */
 static void moving_is_bounded_per_second(void **state)
 {
@@ -321,6 +366,7 @@ int main(void)
         cmocka_unit_test(what_went_meanwhile_does_not_come_back),
         cmocka_unit_test(rot_is_not_moved_and_its_log_is_named),
         cmocka_unit_test(poison_loses_nothing_that_was_being_moved),
+        cmocka_unit_test(a_truncation_may_meet_what_was_moved_after_it),
         cmocka_unit_test(moving_is_bounded_per_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
