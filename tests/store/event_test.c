@@ -222,9 +222,13 @@ static void nobody_need_listen(void **state)
     const struct rig rig = rig_make("event");
     struct teak_store *store = backend_open(&rig);
     rig_create(store, 7);
-    steady(store, 1, 100);
+    uint64_t last = 0;
+    do {
+        assert_true(last < 10000);
+        steady(store, last + 1, last + 100);
+        last += 100;
+    } while (stats_of(store).forgotten == 0);
     const struct teak_stats stats = stats_of(store);
-    assert_true(stats.forgotten > 0);
     assert_int_equal(stats.events + stats.events_lost, 0);
     rig_close(store);
     rig_remove(rig.dir);

@@ -457,16 +457,16 @@ static void history_15_the_segment_before_the_active_one_is_kept(void **state)
     struct teak_store *store = rig_open(&rig, NULL);
     rig_create(store, 7);
     struct teak_stats stats;
-    for (uint64_t index = 1; index <= 150; index++) {
+    uint64_t index = 0;
+    do {
+        assert_true(++index < 5000);
         rig_append_synced(store, 7, index, index, 1, 4000);
         rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index}); /* nothing is live */
         rig_drain(store);
         teak_stats(store, &stats);
-        if (stats.newest_segment == 1) continue;
-        assert_true(stats.oldest_segment < stats.newest_segment);
-        assert_true(rig_has_segment(&rig, stats.newest_segment - 1));
-    }
-    assert_true(stats.forgotten >= 10);
+        assert_true(stats.newest_segment == 1 || stats.oldest_segment < stats.newest_segment);
+        assert_true(stats.newest_segment == 1 || rig_has_segment(&rig, stats.newest_segment - 1));
+    } while (stats.forgotten < 10);
     rig_close(store);
     rig_remove(rig.dir);
 }

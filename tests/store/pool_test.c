@@ -30,21 +30,23 @@ static bool has_spare(struct teak_store *store, void *context)
     return STAT(store, spares) >= 1;
 }
 
+static bool has_few_segments(struct teak_store *store, void *context)
+{
+    (void)context;
+    return STAT(store, segments) <= 6;
+}
+
+/* How many are made meanwhile depends on who is faster: that is told by sim/recycle_test. */
 static void steady_state_recycles(void **state)
 {
     (void)state;
     const struct rig rig = rig_make("steady");
     struct teak_store *store = rig_open(&rig, NULL);
     rig_create(store, 7);
-    uint64_t next = steady(store, 1, 200);
-    const uint64_t filled = STAT(store, filled);
-    next = steady(store, next, 200);
+    const uint64_t next = steady(store, 1, 400);
     assert_true(STAT(store, recycled) >= 10);
     assert_true(STAT(store, forgotten) >= 10);
-    const uint64_t filled_since = STAT(store, filled) - filled;
-    print_message("filled %d, recycled %d\n", (int)filled_since, (int)STAT(store, recycled));
-    assert_true(filled_since * 4 <= STAT(store, recycled));
-    assert_true(STAT(store, segments) <= 6);
+    rig_drive_until(store, has_few_segments, NULL);
     rig_close(store);
     store = rig_open(&rig, &report);
     rig_expect_entries(store, 7, rig_log(store, 7).first, next - 1);
