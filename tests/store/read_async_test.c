@@ -3,13 +3,9 @@
  */
 #include <poll.h>
 
-#include "format/layout.h"
-#include "store/backends.h"
+#include "store/cold.h"
 #include "store/fetch.h"
-#include "store/locate.h"
 #include "unit/seeded.h"
-
-enum { LAST = 300, BYTES = 500 }; /* about four segments */
 
 static struct teak_cursor *open_at(struct teak_store *store, uint64_t log, uint64_t index)
 {
@@ -17,15 +13,6 @@ static struct teak_cursor *open_at(struct teak_store *store, uint64_t log, uint6
     struct teak_error error = {0};
     rig_ok(teak_cursor_open(store, log, index, &cursor, &error), &error);
     return cursor;
-}
-
-static void expect_entry(uint64_t log, const struct teak_entry *entry, uint64_t index)
-{
-    static _Thread_local uint8_t want[1 << 16];
-    assert_int_equal(entry->index, index);
-    assert_true(entry->bytes <= sizeof want);
-    rig_fill(want, entry->bytes, log, index, entry->term);
-    assert_memory_equal(entry->data, want, entry->bytes);
 }
 
 static enum teak_status try_some(struct teak_cursor *cursor, struct teak_entry *out, uint32_t max, uint32_t *count,
@@ -76,38 +63,18 @@ static uint32_t read_all(struct teak_store *store, uint64_t log, uint64_t first,
         }
         rig_ok(status, &error);
         assert_true(count > 0);
-        for (uint32_t i = 0; i < count; i++) expect_entry(log, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(log, &entries[i], next++);
     }
     teak_cursor_close(cursor);
     return pending;
 }
 
-/* A closed store whose log 1 fills several sealed segments. */
-static struct rig make_cold(void)
-{
-    const struct rig rig = rig_make("read_async");
-    struct teak_store *store = backend_open(&rig);
-    rig_create(store, 1);
-    rig_append(store, 1, 1, LAST, 1, BYTES);
-    rig_create(store, 2);
-    rig_append(store, 2, 1, 20, 3, 100);
-    rig_close(store);
-    return rig;
-}
-
-static struct teak_store *open_cold(const struct rig *rig, struct faulty **faulty)
-{
-    struct teak_options options = backend_options();
-    options.create = false;
-    return backend_open_faulty(rig, &options, faulty);
-}
-
 static void what_lies_on_the_medium_comes_while_the_store_is_driven(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     const uint64_t reads = faulty->tried[DISK_READ];
     assert_true(read_all(store, 1, 1, LAST) > 0); /* before the first batch */
     assert_int_equal(store->phase, STORE_OPENED);
@@ -126,9 +93,9 @@ static void what_lies_on_the_medium_comes_while_the_store_is_driven(void **state
 static void the_driving_thread_waits_for_no_disk(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     struct teak_cursor *cursor = open_at(store, 1, 1);
     struct teak_entry entries[32];
     struct teak_error error = {0};
@@ -145,7 +112,7 @@ static void the_driving_thread_waits_for_no_disk(void **state)
     rig_append_synced(store, 1, LAST + 1, LAST + 3, 2, 100); /* commits go on beside it */
     faulty_release_all(faulty);
     rig_ok(read_on(store, cursor, entries, 32, &count, &error), &error);
-    for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], 1 + i);
+    for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], 1 + i);
     teak_cursor_close(cursor);
     rig_close(store);
     rig_remove(rig.dir);
@@ -155,7 +122,7 @@ static void the_driving_thread_waits_for_no_disk(void **state)
 static void a_loop_is_woken_for_what_came(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct teak_store *store = backend_open(&rig);
     struct teak_cursor *cursor = open_at(store, 1, 1);
     struct teak_error error = {0};
@@ -166,7 +133,7 @@ static void a_loop_is_woken_for_what_came(void **state)
         struct teak_entry entries[64];
         uint32_t count;
         const enum teak_status status = try_some(cursor, entries, 64, &count, &error);
-        for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
         if (status != TEAK_PENDING) continue;
         assert_true(spins++ < 2000);
         if (teak_deadline(store) == TEAK_NO_DEADLINE) {
@@ -187,12 +154,12 @@ static void an_error_of_any_step_is_told_once_and_the_next_try_asks_again(void *
 {
     (void)state;
     static const enum disk_kind kinds[] = {DISK_OPEN, DISK_POPULATE, DISK_READ};
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     uint32_t told = 0;
     for (size_t k = 0; k < 3; k++)
         for (uint64_t nth = 1; nth <= 8; nth++) {
             struct faulty *faulty;
-            struct teak_store *store = open_cold(&rig, &faulty);
+            struct teak_store *store = cold_open_faulty(&rig, &faulty);
             struct teak_cursor *cursor = open_at(store, 1, 1);
             struct teak_error error = {0};
             faulty->chores_too = true;
@@ -202,7 +169,7 @@ static void an_error_of_any_step_is_told_once_and_the_next_try_asks_again(void *
                 struct teak_entry entries[32];
                 uint32_t count;
                 const enum teak_status status = read_on(store, cursor, entries, 32, &count, &error);
-                for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+                for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
                 if (status == TEAK_OK) continue;
                 assert_int_equal(status, TEAK_IO);
                 assert_int_equal(error.os_errno, EIO);
@@ -242,19 +209,19 @@ static struct place place_of(const struct rig *rig, uint64_t index, char name[64
 static void rot_is_told_with_the_entry_and_hurts_nobody_else(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     char name[64];
     const struct place place = place_of(&rig, 7, name);
     rig_flip(&rig, name, place.offset + 5, 0x10);
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     struct teak_cursor *cursor = open_at(store, 1, 1);
     struct teak_entry entries[32];
     struct teak_error error = {0};
     uint32_t count;
     for (uint64_t next = 1; next < 7;) {
         rig_ok(read_on(store, cursor, entries, 32, &count, &error), &error);
-        for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
     }
     for (int again = 0; again < 3; again++) {
         assert_int_equal(read_on(store, cursor, entries, 32, &count, &error), TEAK_HASH_MISMATCH);
@@ -268,7 +235,7 @@ static void rot_is_told_with_the_entry_and_hurts_nobody_else(void **state)
     rig_drain(store);
     rig_ok(teak_cursor_seek(cursor, 8, &error), &error);
     rig_ok(read_on(store, cursor, entries, 32, &count, &error), &error);
-    expect_entry(1, &entries[0], 8);
+    rig_expect_entry(1, &entries[0], 8);
     teak_cursor_close(cursor);
     rig_close(store);
     rig_flip(&rig, name, place.offset + 5, 0x10); /* it was only the medium */
@@ -278,35 +245,21 @@ static void rot_is_told_with_the_entry_and_hurts_nobody_else(void **state)
     rig_remove(rig.dir);
 }
 
-/* History 15, asked without waiting. */
+static void read_cold(struct teak_store *store, uint64_t log, uint64_t first, uint64_t last)
+{
+    (void)read_all(store, log, first, last);
+}
+
 static void a_rotten_slot_is_asked_of_its_frame(void **state)
 {
     (void)state;
-    static const struct {
-        uint32_t byte;
-        uint8_t mask;
-    } flips[] = {{0, 8}, {1, 0x10}, {3, 0x7f}, {4, 1}, {6, 1}, {7, 0x7f}, {8, 1}, {15, 0x80}};
-    const struct rig rig = make_cold();
-    struct teak_store *store = backend_open(&rig);
-    const struct segment *first = segment_at(&store->segments, store->segments.oldest);
-    const uint64_t third = first->footer.slots_offset + 2 * sizeof(struct layout_slot);
-    char name[64];
-    rig_segment_name(first->number, name);
-    rig_close(store);
-    for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
-        rig_flip(&rig, name, third + flips[i].byte, flips[i].mask);
-        store = backend_open(&rig);
-        read_all(store, 1, 1, LAST);
-        rig_close(store);
-        rig_flip(&rig, name, third + flips[i].byte, flips[i].mask);
-    }
-    rig_remove(rig.dir);
+    cold_rot_a_slot(read_cold);
 }
 
 static void a_rotten_summary_is_told(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct teak_store *store = backend_open(&rig);
     const struct segment *first = segment_at(&store->segments, store->segments.oldest);
     char name[64];
@@ -321,7 +274,7 @@ static void a_rotten_summary_is_told(void **state)
     assert_int_equal(error.segment, first->number);
     rig_flip(&rig, name, summary + 9, 1);
     rig_ok(read_on(store, cursor, &entry, 1, &count, &error), &error);
-    expect_entry(1, &entry, 1);
+    rig_expect_entry(1, &entry, 1);
     teak_cursor_close(cursor);
     rig_close(store);
     rig_remove(rig.dir);
@@ -348,11 +301,11 @@ static bool hold_step(struct teak_store *store, struct faulty *faulty, struct te
 static void cursor_and_store_can_be_closed_at_any_step(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     for (uint32_t steps = 0; steps < 6; steps++)
         for (int how = 0; how < 4; how++) {
             struct faulty *faulty;
-            struct teak_store *store = open_cold(&rig, &faulty);
+            struct teak_store *store = cold_open_faulty(&rig, &faulty);
             struct teak_cursor *cursor = open_at(store, 1, 1);
             struct teak_cursor *other = open_at(store, 1, 100);
             hold_step(store, faulty, cursor, steps);
@@ -384,9 +337,9 @@ static void what_is_forgotten_on_the_way_is_no_rot(void **state)
     (void)state;
     for (uint32_t steps = 0; steps < 5; steps++)
         for (int how = 0; how < 3; how++) {
-            const struct rig rig = make_cold();
+            const struct rig rig = cold_make("read_async");
             struct faulty *faulty;
-            struct teak_store *store = open_cold(&rig, &faulty);
+            struct teak_store *store = cold_open_faulty(&rig, &faulty);
             struct teak_cursor *cursor = open_at(store, 1, 1);
             const bool is_out = hold_step(store, faulty, cursor, steps);
             faulty->holds_chores = false; /* what is held stays held */
@@ -407,7 +360,7 @@ static void what_is_forgotten_on_the_way_is_no_rot(void **state)
             if (how == 0) assert_int_equal(status, TEAK_COMPACTED);
             if (how == 1) assert_int_equal(status, TEAK_LOG_GONE);
             if (how == 2) rig_ok(status, &error);
-            for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], from + i);
+            for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], from + i);
             for (int i = 0; i < 10000 && store->streams.out > 0; i++) { /* nobody waits for it: polls do not either */
                 poll_for(store, 0);
                 usleep(200);
@@ -425,9 +378,9 @@ static void what_is_forgotten_on_the_way_is_no_rot(void **state)
 static void a_poisoned_store_still_brings_what_is_durable(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     struct teak_cursor *cursor = open_at(store, 1, 1);
     struct teak_error error = {0};
     uint32_t count;
@@ -442,7 +395,7 @@ static void a_poisoned_store_still_brings_what_is_durable(void **state)
         assert_true(count > 0);
         for (uint32_t i = 0; i < count; i++) {
             assert_true(entries[i].durable);
-            expect_entry(1, &entries[i], next++);
+            rig_expect_entry(1, &entries[i], next++);
         }
     }
     teak_cursor_close(cursor);
@@ -454,9 +407,9 @@ static void a_poisoned_store_still_brings_what_is_durable(void **state)
 static void a_cursor_follows_the_tail_and_knows_what_is_durable(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     struct teak_cursor *cursor = open_at(store, 1, 1);
     struct teak_error error = {0};
     struct teak_entry entries[64];
@@ -465,7 +418,7 @@ static void a_cursor_follows_the_tail_and_knows_what_is_durable(void **state)
         rig_ok(read_on(store, cursor, entries, 64, &count, &error), &error);
         for (uint32_t i = 0; i < count; i++) {
             assert_true(entries[i].durable);
-            expect_entry(1, &entries[i], next++);
+            rig_expect_entry(1, &entries[i], next++);
         }
     }
     rig_ok(try_some(cursor, entries, 64, &count, &error), &error);
@@ -481,7 +434,7 @@ static void a_cursor_follows_the_tail_and_knows_what_is_durable(void **state)
     rig_ok(try_some(cursor, entries, 64, &count, &error), &error);
     assert_int_equal(count, 2);
     assert_true(entries[1].durable);
-    expect_entry(1, &entries[1], LAST + 5);
+    rig_expect_entry(1, &entries[1], LAST + 5);
     teak_cursor_close(cursor);
     rig_close(store);
     rig_remove(rig.dir);
@@ -491,7 +444,7 @@ static void many_cursors_are_served_side_by_side(void **state)
 {
     (void)state;
     enum { CURSORS = 64 };
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("read_async");
     struct teak_store *store = backend_open(&rig);
     struct teak_cursor *cursors[CURSORS];
     uint64_t next[CURSORS];
@@ -506,7 +459,7 @@ static void many_cursors_are_served_side_by_side(void **state)
             const enum teak_status status = try_some(cursors[i], entries, 1 + i % 32, &count, &error);
             is_waiting |= status == TEAK_PENDING;
             if (status != TEAK_PENDING) rig_ok(status, &error);
-            for (uint32_t e = 0; e < count; e++) expect_entry(1, &entries[e], next[i]++);
+            for (uint32_t e = 0; e < count; e++) rig_expect_entry(1, &entries[e], next[i]++);
             more |= count > 0 || status == TEAK_PENDING;
         }
         if (is_waiting) poll_for(store, TEAK_FOREVER);
@@ -589,7 +542,7 @@ static void everything_agrees_with_a_model(void **state)
             assert_int_equal(entries[i].index, at[c]);
             assert_int_equal(entries[i].term, terms[log][at[c]]);
             assert_int_equal(entries[i].durable, at[c] <= told.durable.index);
-            expect_entry(log + 1, &entries[i], at[c]++);
+            rig_expect_entry(log + 1, &entries[i], at[c]++);
         }
         if (status == TEAK_OK && at[c] == last[log] + 1) rig_ok(teak_cursor_seek(cursors[c], at[c], &error), &error);
     }

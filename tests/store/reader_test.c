@@ -4,13 +4,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "format/layout.h"
-#include "store/backends.h"
+#include "store/cold.h"
 #include "store/fetch.h"
-#include "store/locate.h"
 #include "unit/seeded.h"
 
-enum { LAST = 300, BYTES = 500, READ_MAX = 32 };
+enum { READ_MAX = 32 };
 
 static struct teak_reader *open_at(struct teak_store *store, uint64_t log, uint64_t index)
 {
@@ -18,15 +16,6 @@ static struct teak_reader *open_at(struct teak_store *store, uint64_t log, uint6
     struct teak_error error = {0};
     rig_ok(teak_reader_open(store, log, index, NULL, &reader, &error), &error);
     return reader;
-}
-
-static void expect_entry(uint64_t log, const struct teak_entry *entry, uint64_t index)
-{
-    static _Thread_local uint8_t want[1 << 16];
-    assert_int_equal(entry->index, index);
-    assert_true(entry->bytes <= sizeof want);
-    rig_fill(want, entry->bytes, log, index, entry->term);
-    assert_memory_equal(entry->data, want, entry->bytes);
 }
 
 static void poll_once(struct teak_store *store)
@@ -60,33 +49,14 @@ static void read_all(struct teak_store *store, struct teak_reader *reader, uint6
         uint32_t count;
         rig_ok(read_driven(store, reader, entries, READ_MAX, &count, &error), &error);
         assert_true(count > 0);
-        for (uint32_t i = 0; i < count; i++) expect_entry(log, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(log, &entries[i], next++);
     }
-}
-
-static struct rig make_cold(void)
-{
-    const struct rig rig = rig_make("reader");
-    struct teak_store *store = backend_open(&rig);
-    rig_create(store, 1);
-    rig_append(store, 1, 1, LAST, 1, BYTES);
-    rig_create(store, 2);
-    rig_append(store, 2, 1, 20, 3, 100);
-    rig_close(store);
-    return rig;
-}
-
-static struct teak_store *open_cold(const struct rig *rig, struct faulty **faulty)
-{
-    struct teak_options options = backend_options();
-    options.create = false;
-    return backend_open_faulty(rig, &options, faulty);
 }
 
 static void cold_entries_then_the_tail(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     struct teak_store *store = backend_open(&rig);
     struct teak_reader *reader = open_at(store, 1, 1);
     read_all(store, reader, 1, 1, LAST);
@@ -96,17 +66,17 @@ static void cold_entries_then_the_tail(void **state)
     uint32_t count;
     rig_ok(read_driven(store, reader, entries, 4, &count, &error), &error);
     assert_int_equal(count, 4);
-    expect_entry(1, &entries[3], LAST + 4);
+    rig_expect_entry(1, &entries[3], LAST + 4);
     rig_drain(store);
     read_all(store, reader, 1, LAST + 5, LAST + 200);
     rig_ok(read_driven(store, reader, entries, READ_MAX, &count, &error), &error);
     assert_int_equal(count, 0); /* the end, for now */
     rig_append_synced(store, 1, LAST + 201, LAST + 202, 2, 10);
     rig_ok(read_driven(store, reader, entries, 1, &count, &error), &error);
-    expect_entry(1, &entries[0], LAST + 201); /* answered as soon as it was there */
+    rig_expect_entry(1, &entries[0], LAST + 201); /* answered as soon as it was there */
     assert_false(entries[0].durable);
     rig_ok(read_driven(store, reader, entries, 1, &count, &error), &error);
-    expect_entry(1, &entries[0], LAST + 202);
+    rig_expect_entry(1, &entries[0], LAST + 202);
     assert_true(entries[0].durable);
     rig_ok(read_driven(store, reader, entries, 0, &count, &error), &error);
     assert_int_equal(count, 0);
@@ -119,7 +89,7 @@ static void cold_entries_then_the_tail(void **state)
 static void a_store_that_nobody_drives_answers_nobody(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     struct teak_store *store = backend_open(&rig);
     struct teak_reader *reader = open_at(store, 1, 1);
     struct teak_entry entry;
@@ -165,7 +135,7 @@ static struct place place_of(const struct rig *rig, uint64_t index, char name[64
 static void rot_is_told_with_the_entry(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     char name[64];
     const struct place place = place_of(&rig, 7, name);
     rig_flip(&rig, name, place.offset + 5, 0x10);
@@ -192,41 +162,28 @@ static void rot_is_told_with_the_entry(void **state)
     rig_remove(rig.dir);
 }
 
+static void read_cold(struct teak_store *store, uint64_t log, uint64_t first, uint64_t last)
+{
+    struct teak_reader *reader = open_at(store, log, first);
+    read_all(store, reader, log, first, last);
+    teak_reader_close(reader);
+}
+
 static void a_rotten_slot_is_asked_of_its_frame(void **state)
 {
     (void)state;
-    static const struct {
-        uint32_t byte;
-        uint8_t mask;
-    } flips[] = {{0, 8}, {3, 0x7f}, {4, 1}, {7, 0x7f}, {8, 1}, {15, 0x80}};
-    const struct rig rig = make_cold();
-    struct teak_store *store = backend_open(&rig);
-    const struct segment *first = segment_at(&store->segments, store->segments.oldest);
-    const uint64_t third = first->footer.slots_offset + 2 * sizeof(struct layout_slot);
-    char name[64];
-    rig_segment_name(first->number, name);
-    rig_close(store);
-    for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
-        rig_flip(&rig, name, third + flips[i].byte, flips[i].mask);
-        store = backend_open(&rig);
-        struct teak_reader *reader = open_at(store, 1, 1);
-        read_all(store, reader, 1, 1, LAST);
-        teak_reader_close(reader);
-        rig_close(store);
-        rig_flip(&rig, name, third + flips[i].byte, flips[i].mask);
-    }
-    rig_remove(rig.dir);
+    cold_rot_a_slot(read_cold);
 }
 
 static void an_error_is_the_answer_of_that_read(void **state)
 {
     (void)state;
     static const enum disk_kind kinds[] = {DISK_OPEN, DISK_POPULATE, DISK_READ};
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     for (size_t k = 0; k < 3; k++)
         for (uint64_t nth = 1; nth <= 4; nth++) {
             struct faulty *faulty;
-            struct teak_store *store = open_cold(&rig, &faulty);
+            struct teak_store *store = cold_open_faulty(&rig, &faulty);
             struct teak_reader *reader = open_at(store, 1, 1);
             faulty->chores_too = true;
             faulty_arm(faulty, kinds[k], nth, EIO);
@@ -236,7 +193,7 @@ static void an_error_is_the_answer_of_that_read(void **state)
                 struct teak_error error = {0};
                 uint32_t count;
                 const enum teak_status status = read_driven(store, reader, entries, READ_MAX, &count, &error);
-                for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+                for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
                 if (status == TEAK_OK) continue;
                 assert_int_equal(status, TEAK_IO);
                 assert_int_equal(error.os_errno, EIO);
@@ -255,7 +212,7 @@ static void what_is_forgotten_under_a_reader_is_never_written_over(void **state)
 {
     (void)state;
     for (int how = 0; how < 3; how++) {
-        const struct rig rig = make_cold();
+        const struct rig rig = cold_make("reader");
         struct teak_store *store = backend_open(&rig);
         struct teak_reader *reader = open_at(store, 1, 1);
         struct teak_entry entries[READ_MAX];
@@ -277,10 +234,10 @@ static void what_is_forgotten_under_a_reader_is_never_written_over(void **state)
         uint64_t next = 1;
         rig_ok(teak_reader_read(reader, 0, 1 << 20, entries, 5, &count, &error), &error);
         assert_int_equal(count, 5);
-        for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
         enum teak_status status;
         while ((status = read_driven(store, reader, entries, READ_MAX, &count, &error)) == TEAK_OK && count > 0)
-            for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], next++);
+            for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
         static const enum teak_status wanted[] = {TEAK_COMPACTED, TEAK_LOG_GONE, TEAK_OK};
         assert_int_equal(status, wanted[how]);
         assert_true(next < LAST);
@@ -293,9 +250,9 @@ static void what_is_forgotten_under_a_reader_is_never_written_over(void **state)
 static void a_poisoned_store_still_answers(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     struct faulty *faulty;
-    struct teak_store *store = open_cold(&rig, &faulty);
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
     struct teak_reader *reader = open_at(store, 1, 1);
     struct teak_error error = {0};
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
@@ -310,7 +267,7 @@ static void a_poisoned_store_still_answers(void **state)
 static void the_store_may_go_first_in_every_state(void **state)
 {
     (void)state;
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     for (int polls = 0; polls < 12; polls++)
         for (int abandons = 0; abandons < 2; abandons++) {
             struct teak_store *store = backend_open(&rig);
@@ -328,7 +285,7 @@ static void the_store_may_go_first_in_every_state(void **state)
                 teak_abandon(store);
             else
                 rig_close(store);
-            for (uint32_t i = 0; i < count; i++) expect_entry(1, &entries[i], i + 1); /* until its next call */
+            for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], i + 1); /* until its next call */
             assert_int_equal(teak_reader_read(reader, 0, 1, entries, 1, &count, &error), TEAK_LOG_GONE);
             assert_int_equal(teak_reader_read(reader, TEAK_FOREVER, 1, entries, 1, &count, &error), TEAK_LOG_GONE);
             teak_reader_close(reader);
@@ -361,7 +318,7 @@ static void *read_to_the_end(void *context)
         if (status == TEAK_PENDING) continue;
         job->ended = status;
         if (status != TEAK_OK) break;
-        for (uint32_t i = 0; i < count; i++) expect_entry(job->log, &entries[i], next++);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(job->log, &entries[i], next++);
         job->read += count;
     }
     atomic_store(&job->is_over, true);
@@ -374,7 +331,7 @@ static void many_threads_replay_and_follow(void **state)
 {
     (void)state;
     enum { THREADS = 8, MORE = 1500 };
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     struct teak_options options = backend_options();
     options.arena_bytes = 65536;
     struct teak_store *store = rig_open_with(&rig, &options, NULL);
@@ -421,7 +378,7 @@ static void the_store_goes_away_under_threads(void **state)
 {
     (void)state;
     enum { THREADS = 6 };
-    const struct rig rig = make_cold();
+    const struct rig rig = cold_make("reader");
     for (int round = 0; round < 12; round++) {
         struct teak_store *store = backend_open(&rig);
         static struct job jobs[THREADS];

@@ -409,6 +409,17 @@ static inline struct teak_log rig_log(struct teak_store *store, uint64_t log)
     return out;
 }
 
+/* It is that entry, and what rig_append wrote. */
+static inline void rig_expect_entry(uint64_t log, const struct teak_entry *entry, uint64_t index)
+{
+    assert_int_equal(entry->index, index);
+    uint8_t *want = malloc(entry->bytes + 1);
+    assert_non_null(want);
+    rig_fill(want, entry->bytes, log, index, entry->term);
+    assert_memory_equal(entry->data, want, entry->bytes);
+    free(want);
+}
+
 /* Every entry of the log is read and is what rig_append wrote, whatever its length; terms agree. Returns how many. */
 static inline uint64_t rig_expect_entries(struct teak_store *store, uint64_t log, uint64_t first, uint64_t last)
 {
@@ -426,14 +437,9 @@ static inline uint64_t rig_expect_entries(struct teak_store *store, uint64_t log
         if (count == 0) break;
         for (uint32_t i = 0; i < count; i++, next++) {
             uint64_t term;
-            assert_int_equal(entries[i].index, next);
+            rig_expect_entry(log, &entries[i], next);
             rig_ok(teak_term_at(store, log, next, &term, &error), &error);
             assert_int_equal(entries[i].term, term);
-            uint8_t *want = malloc(entries[i].bytes + 1);
-            assert_non_null(want);
-            rig_fill(want, entries[i].bytes, log, next, term);
-            assert_memory_equal(want, entries[i].data, entries[i].bytes);
-            free(want);
         }
     }
     teak_cursor_close(cursor);
