@@ -326,7 +326,9 @@ static void a_truncation_may_meet_what_was_moved_after_it(void **state)
             const struct teak_log log = rig_log(store, LAGGING);
             assert_int_equal(log.last.index, ENTRIES - 2);
             assert_int_equal(log.last.term, 2);
-            assert_memory_equal(&log, &before, sizeof log);
+            assert_memory_equal(&log.last, &before.last, sizeof log.last);
+            assert_memory_equal(&log.base, &before.base, sizeof log.base);
+            assert_memory_equal(&log.durable, &before.durable, sizeof log.durable);
             if (!compacts) rig_expect_entries(store, LAGGING, 1, ENTRIES - 2);
             rig_close(store);
         }
