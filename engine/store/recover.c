@@ -1019,6 +1019,62 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
     return TEAK_OK;
 }
 
+/* Could a later opening take this for a frame of the segment? Of what lies there from an earlier use no head holds this
+ * salt. */
+static bool looks_like_frame(const struct segment *segment, const uint8_t *block)
+{
+    struct layout_frame layout;
+    memcpy(&layout, block, sizeof layout);
+    return le64_get(layout.magic) == MAGIC_FRAME && le64_get(layout.salt) == segment->key.salt;
+}
+
+/* Heads of the active segment in one piece of its file, and what they begin, become zeros. An errno. */
+static int clear_piece(struct teak_store *store, uint8_t *piece, uint64_t offset, uint64_t bytes)
+{
+    const struct segment *active = segment_active(&store->segments);
+    const uint32_t block = store->limits.block_bytes;
+    struct disk_op read = {.kind = DISK_READ, .file = active->file, .data = piece, .bytes = bytes, .offset = offset};
+    int os_errno = disk_run(store->disk, &read);
+    if (!os_errno && read.done != bytes) os_errno = EIO;
+    for (uint64_t at = 0; at < bytes && !os_errno; at += block) {
+        if (!looks_like_frame(active, piece + at)) continue;
+        struct disk_op write = {.kind = DISK_WRITE, .file = active->file, .data = store->pool.zeros, .bytes = block,
+                                .offset = offset + at};
+        os_errno = disk_run(store->disk, &write);
+        if (os_errno) flight_poison(&store->flight, os_errno, "clear", active, offset + at);
+    }
+    return os_errno;
+}
+
+/* There is no space for a fresh segment, and none is needed: the active one is written on. What flew behind the cut was
+ * promised to nobody; it goes first, so that no frame of an earlier life ever stands behind one of this life
+ * (history 8). Whatever of it is left by a crash, the next opening judges alike: the cut is where it was, and only a
+ * later head could vouch for more. */
+static enum teak_status go_on_behind_cut(struct teak_store *store, struct teak_error *error)
+{
+    static_assert(POOL_PIECE_BYTES % BLOCK_BYTES_MAX == 0, "pieces are whole blocks");
+    struct segment *active = segment_active(&store->segments);
+    uint8_t *piece = heap_take_aligned(65536, POOL_PIECE_BYTES);
+    if (!piece) return fail(error, TEAK_NO_MEMORY, "recover");
+    int os_errno = 0;
+    for (uint64_t offset = active->frames_end; offset < active->file_bytes && !os_errno; offset += POOL_PIECE_BYTES)
+        os_errno = clear_piece(store, piece, offset, min_u64(POOL_PIECE_BYTES, active->file_bytes - offset));
+    heap_give(piece);
+    struct disk_op sync = {.kind = DISK_SYNC, .file = active->file};
+    if (!os_errno) {
+        os_errno = disk_run(store->disk, &sync);
+        if (os_errno) flight_poison(&store->flight, os_errno, "sync", active, active->frames_end);
+    }
+    if (store->flight.poisoned) {
+        if (error) *error = store->flight.cause;
+        return TEAK_POISONED;
+    }
+    if (os_errno) return fail_errno(error, os_errno, "clear", "");
+    store->writer.alone = true;
+    store->phase = STORE_WRITING;
+    return TEAK_OK;
+}
+
 enum teak_status recover_apply(struct teak_store *store, struct teak_error *error)
 {
     struct segments *segments = &store->segments;
@@ -1037,6 +1093,7 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
     if (!segments_make_room(segments)) return fail(error, TEAK_NO_MEMORY, "recover");
     struct segment *fresh;
     const int os_errno = pool_prepare_now(&store->pool, store->disk, segments->newest + 1, &fresh);
+    if (os_errno && !store->salvaging && store->pool.no_space) return go_on_behind_cut(store, error);
     if (os_errno) return fail_errno(error, os_errno, "prepare", "");
     segment_move(segment_active(segments), SEGMENT_CLOSED);
     segment_move(fresh, SEGMENT_ACTIVE);

@@ -4,7 +4,8 @@
  *        scanned -> scan (plan) -> sealed summaries, then scanned frames (replay) -> every index found?
  *        Nothing is written. What has to change is changed by recover_apply, before the first batch:
  *        segments behind the cut become spares, newest first, a directory sync each; a fresh segment takes the number
- *        behind the cut; its checkpoint, which attests the cut, is the one write that makes it final.
+ *        behind the cut; its checkpoint, which attests the cut, is the one write that makes it final. Without space for
+ *        one: what looks like a frame behind the cut becomes zeros, synced, and the segment is written on.
  * HOLDS  until that checkpoint is durable, the next open judges again, and alike.
  */
 #ifndef TEAK_STORE_RECOVER_H

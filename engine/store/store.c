@@ -422,6 +422,7 @@ enum teak_status store_begin_bare(const char *directory, const struct superblock
     if (!store) return fail(error, TEAK_NO_MEMORY, "open");
     memset(store, 0, sizeof *store);
     store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
+    store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->phase = STORE_READING;
     store->superblock = *superblock;

@@ -130,7 +130,9 @@ static void a_copy_answers_what_is_wrong(void **state)
     rig_write(&to, "mine", 0, "x", 1);
     assert_int_equal(teak_copy(rig.dir, to.dir, NULL, NULL, NULL, &error), TEAK_INVALID);
     assert_string_equal(error.file, "mine");
+    const int input = fcntl(0, F_GETFD);
     assert_int_equal(teak_copy(rig.dir, "no/such/place", NULL, NULL, NULL, &error), TEAK_NO_DIRECTORY);
+    assert_int_equal(fcntl(0, F_GETFD), input); /* it closes what it opened */
     rig_unlink(&to, "mine");
     copy_ok(&rig, &to, NULL);
     assert_int_equal(teak_copy(rig.dir, to.dir, NULL, NULL, NULL, &error), TEAK_INVALID);

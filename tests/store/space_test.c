@@ -1,5 +1,6 @@
-/* space_test.c: file systems that are really full: a small ext4 on a loop device, and a small tmpfs, mounted in a mount
- * namespace of this process's own, so that nothing is left mounted however the program ends. Needs root; else skipped.
+/* space_test.c: file systems that are really full: a small ext4 on a loop device, a small tmpfs, and a btrfs where a
+ * quota is used up, mounted in a mount namespace of this process's own, so that nothing is left mounted however the
+ * program ends. Needs root; else skipped.
  */
 #include <sched.h>
 #include <sys/mount.h>
@@ -34,14 +35,19 @@ static int run(const char *const *words)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static bool mount_ext4(const struct small *small, uint32_t mib)
+static bool make_image(const struct small *small, uint32_t mib)
 {
     const int file = open(small->image, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
     const bool made = file >= 0 && ftruncate(file, (off_t)mib * MIB) == 0;
     if (file >= 0) close(file);
+    return made;
+}
+
+static bool mount_ext4(const struct small *small, uint32_t mib)
+{
     const char *const mkfs[] = {"mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", small->image, NULL};
     const char *const mount[] = {"mount", "-o", "loop", small->image, small->mount, NULL};
-    return made && run(mkfs) == 0 && run(mount) == 0;
+    return make_image(small, mib) && run(mkfs) == 0 && run(mount) == 0;
 }
 
 static bool mount_small(enum kind kind, uint32_t mib, struct small *small)
@@ -356,6 +362,28 @@ static void the_reserve_is_refilled_first(void **state)
     on_each(DISK_MIB, refill_the_reserve_first);
 }
 
+/* What the store's files take of the file system; one that is being tried to make aside. */
+static uint64_t disk_use(const struct small *small)
+{
+    uint32_t tries = 0;
+    DIR *list = opendir(small->rig.dir);
+    assert_non_null(list);
+    uint64_t bytes = 0;
+    struct dirent *entry;
+    while ((entry = readdir(list)) != NULL) {
+        char path[2 * RIG_PATH];
+        struct stat stat;
+        rig_path(&small->rig, entry->d_name, path);
+        if (entry->d_name[0] == '.' || lstat(path, &stat) != 0) continue;
+        const bool is_try = strstr(entry->d_name, ".tmp") != NULL;
+        tries += is_try;
+        if (!is_try) bytes += (uint64_t)stat.st_blocks * 512;
+    }
+    closedir(list);
+    assert_true(tries <= 1);
+    return bytes;
+}
+
 static void reopen_full(const struct small *small)
 {
     put_ballast(small, 6 * SEGMENT);
@@ -372,9 +400,9 @@ static void reopen_full(const struct small *small)
     assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
     rig_expect_entries(store, 1, 1, last);
     teak_abandon(store);
-    store = open_small(small); /* after another there is none: opening needs a segment, and says so; it can be read */
-    assert_int_equal(try_hard_state(store, commit + 1), TEAK_NO_SPACE);
-    assert_int_equal(try_hard_state(store, commit + 1), TEAK_NO_SPACE);
+    store = open_small(small); /* after another there is none: that segment is written on */
+    assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
+    assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
     rig_expect_entries(store, 1, 1, last);
     drop_ballast(small);
     assert_int_equal(try_hard_state(store, ++commit), TEAK_OK); /* without reopening */
@@ -384,6 +412,47 @@ static void reopen_full(const struct small *small)
     rig_expect_entries(store, 1, last - 100, last);
     rig_close(store);
     expect_all_after_reopening(small, last - 100, last, commit);
+}
+
+/* A service that dies at once, again and again, on a disk that is full: each life reads everything, takes a hard state
+ * and compacts, and none of them takes space. `rolls`: the reserve was begun before the first crash. */
+static void die_young_on_full(const struct small *small, bool rolls)
+{
+    enum { LIVES = 50 };
+    put_ballast(small, 6 * SEGMENT);
+    struct teak_store *store = open_small(small);
+    rig_create(store, 1);
+    const uint64_t last = fill_up(store, 1);
+    put_ballast(small, 0);
+    uint64_t commit = 0, first = 1;
+    const uint64_t newest = stats_of(store).newest_segment;
+    while (rolls && stats_of(store).newest_segment == newest)
+        assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
+    const uint64_t used = disk_use(small);
+    for (uint32_t life = 0; life < LIVES; life++) {
+        teak_abandon(store);
+        store = open_small(small);
+        rig_expect_entries(store, 1, first, last);
+        assert_int_equal(rig_log(store, 1).hard.commit, commit);
+        assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
+        compact(store, first++);
+        if (disk_use(small) > used) fail_msg("%d bytes, and %d before", (int)disk_use(small), (int)used);
+    }
+    assert_true(stats_of(store).newest_segment <= newest + 2);
+    drop_ballast(small);
+    resume(store, last + 1);
+    rig_close(store);
+    expect_all_after_reopening(small, first, last + 1, commit);
+}
+
+static void die_young(const struct small *small) { die_young_on_full(small, false); }
+static void die_young_in_the_reserve(const struct small *small) { die_young_on_full(small, true); }
+
+static void fifty_crashes_on_a_full_disk_take_no_space(void **state)
+{
+    (void)state;
+    on_each(12, die_young);
+    on_each(12, die_young_in_the_reserve);
 }
 
 static void a_full_store_can_be_opened_and_compacted(void **state)
@@ -442,6 +511,64 @@ static void three_segments_go_round(void **state)
 {
     (void)state;
     on_each(12, go_round);
+}
+
+/* ---- a quota ---- */
+
+static bool limit_quota(const struct small *small, const char *bytes)
+{
+    const char *const limit[] = {"btrfs", "qgroup", "limit", bytes, small->rig.dir, NULL};
+    return run(limit) == 0;
+}
+
+/* A btrfs with much room, and in it a subvolume that may have little. */
+static bool mount_quota(struct small *small, const char *bytes)
+{
+    enum { BTRFS_MIB = 512 };
+    snprintf(small->mount, sizeof small->mount, "%.400s/quota", base);
+    snprintf(small->image, sizeof small->image, "%.400s/quota.image", base);
+    snprintf(small->rig.dir, sizeof small->rig.dir, "%.480s/store", small->mount);
+    const char *const mkfs[] = {"mkfs.btrfs", "-q", "-f", small->image, NULL};
+    const char *const mount[] = {"mount", "-o", "loop", small->image, small->mount, NULL};
+    const char *const enable[] = {"btrfs", "-q", "quota", "enable", small->mount, NULL};
+    const char *const make[] = {"btrfs", "-q", "subvolume", "create", small->rig.dir, NULL};
+    if (mkdir(small->mount, 0700) != 0 || !make_image(small, BTRFS_MIB) || run(mkfs) != 0 || run(mount) != 0)
+        return false;
+    if (run(enable) == 0 && run(make) == 0 && limit_quota(small, bytes)) return true;
+    unmount_small(small);
+    return false;
+}
+
+static void a_quota_is_no_space(void **state)
+{
+    (void)state;
+    struct small small;
+    if (!mount_quota(&small, "24M")) {
+        print_message("skipped: no btrfs with quotas here\n");
+        return;
+    }
+    struct teak_store *store = open_small(&small);
+    rig_create(store, 1);
+    const uint64_t last = fill_up(store, 1);
+    struct teak_error error = {0};
+    assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
+    assert_int_equal(error.os_errno, EDQUOT);
+    assert_true(free_bytes(&small) > 64 * MIB);
+    assert_true(heard[TEAK_EVENT_NO_SPACE] >= 1 && !stats_of(store).poisoned);
+    uint64_t commit = 0;
+    for (uint32_t life = 0; life < 5; life++) {
+        assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
+        compact(store, commit);
+        teak_abandon(store);
+        store = open_small(&small);
+        rig_expect_entries(store, 1, commit + 1, last);
+    }
+    assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
+    assert_true(limit_quota(&small, "none"));
+    resume(store, last + 1); /* without reopening */
+    rig_close(store);
+    expect_all_after_reopening(&small, commit, last + 1, commit);
+    unmount_small(&small);
 }
 
 /* ---- RLIMIT_FSIZE ---- */
@@ -521,8 +648,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_reserve_takes_a_segment_of_lone_frames),
         cmocka_unit_test(the_reserve_is_refilled_first),
         cmocka_unit_test(a_full_store_can_be_opened_and_compacted),
+        cmocka_unit_test(fifty_crashes_on_a_full_disk_take_no_space),
         cmocka_unit_test(creation_on_a_full_disk_says_so_and_can_be_repeated),
         cmocka_unit_test(three_segments_go_round),
+        cmocka_unit_test(a_quota_is_no_space),
         cmocka_unit_test(a_file_size_limit_is_no_space_and_no_signal),
     };
     const int result = backends_run(argc, argv, "space", tests, sizeof tests / sizeof tests[0]);
