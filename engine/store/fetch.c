@@ -352,17 +352,25 @@ static bool slots_are_ready(const struct stream *stream, const struct segment *s
 
 static void submit_slots(struct fetch *fetch, uint64_t begin, uint64_t end_of)
 {
-    struct stream *stream = fetch->stream;
     const struct segment *segment = fetch->segment;
-    stream->ready_segment = 0; /* until they are */
     const uint64_t slots_end = min_u64(end_of, begin + SLOTS_AHEAD);
     const uint64_t from = align_down(begin * sizeof(struct layout_slot), 4096);
     const uint64_t to = min_u64(align_up(slots_end * sizeof(struct layout_slot), 4096), segment->map_bytes);
-    stream->ready_tick = segment->mapped_at;
-    stream->ready_begin = from / sizeof(struct layout_slot);
-    stream->ready_end = slots_end;
+    fetch->slots_tick = segment->mapped_at;
+    fetch->slots_begin = from / sizeof(struct layout_slot);
+    fetch->slots_end = slots_end;
     uint8_t *map = (uint8_t *)(uintptr_t)segment->map;
     submit(fetch, FETCH_SLOTS, (struct disk_op){.kind = DISK_POPULATE, .data = map + from, .bytes = to - from});
+}
+
+/* Known from here on; and used at once, for the other fetch may say the same of others in a moment. */
+static void slots_came(const struct fetch *fetch)
+{
+    struct stream *stream = fetch->stream;
+    stream->ready_segment = fetch->segment->number;
+    stream->ready_tick = fetch->slots_tick;
+    stream->ready_begin = fetch->slots_begin;
+    stream->ready_end = fetch->slots_end;
 }
 
 static struct spot spot_of(const struct layout_slot *slot, uint64_t term, uint8_t kind)
@@ -683,7 +691,7 @@ void fetch_ended(struct fetch *fetch)
         return;
     }
     if (fetch->step == FETCH_SLOTS) {
-        fetch->stream->ready_segment = fetch->segment->number;
+        slots_came(fetch);
         proceed(fetch);
     } else if (fetch->step == FETCH_TABLE) {
         asked(fetch, log);

@@ -89,6 +89,7 @@ struct fetch {
     uint64_t noted, salt;    /* segment that the spots are of                                 */
     bool was_sealed;         /* so they hold as long as the log's map names it                */
     struct window window;
+    uint64_t slots_tick, slots_begin, slots_end; /* SLOTS: which are on their way             */
     uint8_t *table;          /* the whole segment, while its tables are asked                 */
     int32_t own;             /* a descriptor of the segment, locked as a reader's; or DISK_NONE */
     enum teak_status status;
