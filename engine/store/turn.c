@@ -214,7 +214,8 @@ static void settle(struct teak_store *store, struct disk_op **done, uint32_t cou
 uint64_t turn_deadline(const struct teak_store *store)
 {
     const bool only_reads = store->phase != STORE_WRITING || store->flight.poisoned;
-    if (store->unstarted && (!only_reads || streams_are_busy(&store->streams))) return 0;
+    const bool reads = streams_are_busy(&store->streams) || store->readers.asking > 0; /* also of what just ended */
+    if (store->unstarted && (!only_reads || reads)) return 0;
     if (only_reads) return UINT64_MAX;
     /* while pool or seal are at the disk the turn is theirs: their end wakes whoever waits */
     if (snapshots_are_due(store) && !store->pool.waiting && !store->seal.waiting && !store->closing) return 0;
