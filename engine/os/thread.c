@@ -84,9 +84,10 @@ uint64_t thread_now(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void thread_wake(_Atomic uint32_t *word, uint32_t count)
+uint32_t thread_wake(_Atomic uint32_t *word, uint32_t count)
 {
     const int most = count > INT_MAX ? INT_MAX : (int)count;
     const long result = syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0);
     CHECK(result >= 0);
+    return (uint32_t)result;
 }

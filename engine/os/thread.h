@@ -22,7 +22,7 @@ void thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t until_ns);
 void thread_yield(void);
 uint64_t thread_now(void);
 
-/* Wakes up to `count` of those that sleep on `word`, the longest asleep first. Any thread. */
-void thread_wake(_Atomic uint32_t *word, uint32_t count);
+/* Wakes up to `count` of those that sleep on `word`, the longest asleep first. Returns how many. Any thread. */
+uint32_t thread_wake(_Atomic uint32_t *word, uint32_t count);
 
 #endif

@@ -18,13 +18,16 @@
  *        (2) asleep is written before arrived is read, there; arrived before asleep is read, here: one of the two sees
  *            the other
  *        (3) a request that is answered is not touched again: its memory may be gone
- *        (4) whoever has a foot in the door is counted in `inside`; close frees nothing before the last has left
+ *        (4) while the committer's own code does not run, in a call or a callback, the store is lent: who uses it there
+ *            can look and read, but neither submit nor drive
+ *        (5) whoever has a foot in the door is counted in `inside`; close frees nothing before the last has left
  */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/coarse.h"
 #include "os/heap.h"
 #include "os/thread.h"
 #include "store/failure.h"
@@ -66,6 +69,7 @@ struct teak_committer {
     _Alignas(LINE) _Atomic uint64_t wanted;               /* arrived that is worth waking the committer for  */
     _Atomic uint32_t asleep;                              /* enum asleep                                     */
     _Atomic uint32_t word;                                /* who comes now sleeps on this one                */
+    _Atomic uint32_t bells;                               /* readers that asked to be served                 */
     _Alignas(LINE) _Atomic uint32_t inside;               /* calls in progress, and CLOSING                  */
     _Atomic uint32_t owed;                                /* requests with a callback, not yet answered      */
     _Atomic bool ending;                                  /* the last call has left: finish                  */
@@ -75,6 +79,8 @@ struct teak_committer {
     uint64_t taken;             /* weight of all that take() has seen                              */
     uint64_t signs;             /* of it: closing and ending                                       */
     struct list waiting, sent;
+    struct list installing;     /* snapshots: told by their tag, when it comes                     */
+    uint32_t bells_heard;
     uint64_t told;              /* words on which somebody has been answered                       */
     bool can_ring;              /* the disk can be woken                                           */
     bool is_full;               /* the head waits for room                                         */
@@ -87,6 +93,7 @@ struct teak_committer {
     uint32_t share;             /* of those told, how many come back in time: of SHARE_ALL         */
     uint32_t skip, back_off;    /* gathers to leave out, and how many after the next one in vain   */
     uint64_t launched_ns, latency_ns; /* of the last frame; launch to landing, on average          */
+    uint64_t now_ns;                  /* when something was taken or landed last                   */
     /* who opens and closes */
     struct thread *thread;
     uint32_t owed_max;
@@ -129,7 +136,7 @@ static void ring(struct teak_committer *committer)
 /* What is not to wait for a frame in flight is as heavy as what opens a lane: it wakes the committer anywhere. */
 static uint64_t weight_of(const struct teak_request *request)
 {
-    if (request->call || (request->batch.flags & TEAK_URGENT)) return WEIGHT_LANE;
+    if (request->call || request->install || (request->batch.flags & TEAK_URGENT)) return WEIGHT_LANE;
     return request->batch.ops ? 1 + teak_batch_bytes(&request->batch) / WEIGHT_BYTES : 1;
 }
 
@@ -146,6 +153,14 @@ static void push(struct teak_committer *committer, struct teak_request *request)
     const uint64_t arrived = atomic_fetch_add_explicit(&committer->arrived, weight, memory_order_seq_cst) + weight;
     if (driving == committer || arrived < atomic_load_explicit(&committer->wanted, memory_order_seq_cst)) return;
     if (atomic_load_explicit(&committer->asleep, memory_order_seq_cst) != AWAKE) ring(committer);
+}
+
+/* A reader on another thread wants to be served: HOLDS (2) is said of `bells`, too. */
+static void hear_bell(void *context)
+{
+    struct teak_committer *committer = context;
+    atomic_fetch_add_explicit(&committer->bells, 1, memory_order_seq_cst);
+    ring(committer);
 }
 
 static bool is_answered(const struct teak_request *request)
@@ -188,12 +203,28 @@ static struct teak_request *list_take(struct list *list)
     return request;
 }
 
+/* The one that this is the tag of, out of the middle. NULL: none. */
+static struct teak_request *list_pick(struct list *list, uint64_t tag)
+{
+    struct teak_request *before = NULL, *request = list->first;
+    for (; request && (uintptr_t)request != tag; request = request->next) before = request;
+    if (!request) return NULL;
+    *(before ? &before->next : &list->first) = request->next;
+    if (list->last == request) list->last = before;
+    return request;
+}
+
 static void answer(struct teak_committer *committer, struct teak_request *request, enum teak_status status)
 {
+    struct crowd *crowd = &committer->store->crowd;
     request->status = status;
+    crowd->requests++;
+    coarse_add(&crowd->request_wait, committer->now_ns - request->taken_ns);
     if (request->done) {
         atomic_fetch_sub_explicit(&committer->owed, 1, memory_order_relaxed);
+        store_lend(committer->store);
         request->done(request, request->context);
+        store_take_back(committer->store);
         return;
     }
     committer->told |= UINT64_C(1) << request->word;
@@ -206,7 +237,8 @@ static void tell(struct teak_committer *committer)
     for (uint64_t told = committer->told; told != 0; told &= told - 1) {
         struct word *word = &committer->words[__builtin_ctzll(told)];
         atomic_fetch_add_explicit(&word->value, 1, memory_order_seq_cst);
-        if (atomic_load_explicit(&word->sleepers, memory_order_seq_cst) > 0) thread_wake(&word->value, UINT32_MAX);
+        if (atomic_load_explicit(&word->sleepers, memory_order_seq_cst) > 0)
+            committer->store->crowd.woken += thread_wake(&word->value, UINT32_MAX);
     }
     committer->told = 0;
 }
@@ -229,11 +261,14 @@ static void take(struct teak_committer *committer)
     const uint64_t signs = (uint64_t)is_closing(committer) + is_ending(committer);
     committer->taken += signs - committer->signs;
     committer->signs = signs;
+    committer->bells_heard = atomic_load_explicit(&committer->bells, memory_order_seq_cst);
     if (!atomic_load_explicit(&committer->pushed, memory_order_relaxed)) return;
     struct teak_request *newest = atomic_exchange_explicit(&committer->pushed, NULL, memory_order_seq_cst);
     struct list came = {.last = newest};
+    committer->now_ns = disk_now(committer->store->disk);
     while (newest) {
         struct teak_request *older = newest->next;
+        newest->taken_ns = committer->now_ns;
         newest->next = came.first;
         came.first = newest;
         committer->taken += weight_of(newest);
@@ -290,20 +325,54 @@ static enum teak_status submit(struct teak_committer *committer, struct teak_req
     return status;
 }
 
+/* Begun; its end comes with its tag. What is refused here and can never be put in force is forgotten, what can be gone
+ * on with stays in its file; only where the stream is not complete it stays the caller's. */
+static void install(struct teak_committer *committer, struct teak_request *request)
+{
+    struct teak_snapshot_writer *writer = request->install;
+    const enum teak_status status =
+        writer->store == committer->store
+            ? teak_snapshot_install(writer, request->keep, (uintptr_t)request, &request->error)
+            : fail(&request->error, TEAK_INVALID, "install");
+    if (status == TEAK_OK) {
+        list_put(&committer->installing, request);
+        return;
+    }
+    if (status == TEAK_LOG_GONE || status == TEAK_BELOW_SNAPSHOT || status == TEAK_IO)
+        teak_snapshot_abort(writer);
+    else if (status != TEAK_GAP && status != TEAK_INVALID)
+        teak_snapshot_suspend(writer);
+    answer(committer, request, status);
+}
+
+/* What is no batch. */
+static void serve_other(struct teak_committer *committer, struct teak_request *request)
+{
+    if (request->install) {
+        install(committer, request);
+        return;
+    }
+    store_lend(committer->store);
+    request->call(committer->store, request->context);
+    store_take_back(committer->store);
+    answer(committer, request, TEAK_OK);
+}
+
 /* As many as the store takes. */
 static void serve(struct teak_committer *committer)
 {
+    const bool was_full = committer->is_full;
     committer->is_full = false;
     while (committer->waiting.first) {
         struct teak_request *request = committer->waiting.first;
-        if (request->call) {
+        if (request->call || request->install) {
             list_take(&committer->waiting);
-            request->call(committer->store, request->context);
-            answer(committer, request, TEAK_OK);
+            serve_other(committer, request);
             continue;
         }
         const enum teak_status status = submit(committer, request);
         committer->is_full = status == TEAK_FULL;
+        if (committer->is_full && !was_full) committer->store->crowd.waits_for_room++;
         if (committer->is_full) break;
         list_take(&committer->waiting);
         if (status == TEAK_OK) {
@@ -330,6 +399,7 @@ static void gather_begin(struct teak_committer *committer, uint64_t told, uint64
     committer->gather_from = atomic_load_explicit(&committer->arrived, memory_order_relaxed);
     committer->gather_to = committer->gather_from + max_u64(1, told * committer->share / SHARE_ALL);
     committer->gather_until = now_ns + min_u64(committer->gather_ns, committer->latency_ns / 2);
+    committer->store->crowd.gathers++;
 }
 
 /* Whether they came is learnt: most of them, and next time that many are waited for; few, and some gathers are left
@@ -345,6 +415,7 @@ static void gather_end(struct teak_committer *committer)
     } else if (came >= wanted / 2 && wanted > 1) {
         committer->share = (uint32_t)max_u64(1, committer->share * came / wanted);
     } else {
+        committer->store->crowd.gathers_vain++;
         committer->back_off = (uint32_t)min_u64(BACK_OFF_MAX, 2 * committer->back_off + 1);
         committer->skip = committer->back_off;
     }
@@ -367,7 +438,9 @@ static bool lie_down(struct teak_committer *committer, enum asleep how, uint64_t
 {
     atomic_store_explicit(&committer->wanted, wanted, memory_order_seq_cst);
     atomic_store_explicit(&committer->asleep, how, memory_order_seq_cst);
-    if (atomic_load_explicit(&committer->arrived, memory_order_seq_cst) < wanted) return true;
+    if (atomic_load_explicit(&committer->arrived, memory_order_seq_cst) < wanted &&
+        atomic_load_explicit(&committer->bells, memory_order_seq_cst) == committer->bells_heard)
+        return true;
     atomic_store_explicit(&committer->asleep, AWAKE, memory_order_seq_cst);
     return false;
 }
@@ -379,18 +452,23 @@ static void sleep_in_bed(struct teak_committer *committer, uint64_t wanted, uint
     atomic_store_explicit(&committer->asleep, AWAKE, memory_order_seq_cst);
 }
 
-/* In the order of submission; the weight of the threads among them. What fn() of a call may have submitted, against its
- * contract, is nobody's here. */
+/* Batches in the order of submission, installations whenever they end; the weight of the threads among the former. */
 static uint64_t complete(struct teak_committer *committer, const struct teak_completion *done, uint32_t count)
 {
     uint64_t told = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct teak_request *request = committer->sent.first;
-        if (!request || done[i].tag != (uintptr_t)request) continue;
-        list_take(&committer->sent);
+        if (request && done[i].tag == (uintptr_t)request)
+            list_take(&committer->sent);
+        else
+            request = list_pick(&committer->installing, done[i].tag);
+        CHECK(request != NULL); /* nobody else submits */
         request->lsn = done[i].lsn;
-        if (done[i].status != TEAK_OK) request->error = committer->store->flight.cause;
-        if (!request->done) told += weight_of(request);
+        if (done[i].status == TEAK_POISONED)
+            request->error = committer->store->flight.cause;
+        else if (done[i].status != TEAK_OK)
+            fail(&request->error, done[i].status, "install");
+        if (!request->done && !request->install) told += weight_of(request);
         answer(committer, request, done[i].status);
     }
     return told;
@@ -400,8 +478,9 @@ static uint64_t complete(struct teak_committer *committer, const struct teak_com
 static void land(struct teak_committer *committer, struct teak_completion *done, uint32_t count)
 {
     struct teak_store *store = committer->store;
-    const uint64_t now_ns = disk_now(store->disk);
+    const uint64_t now_ns = committer->now_ns = disk_now(store->disk);
     const uint64_t latency_ns = now_ns - committer->launched_ns;
+    store->crowd.groups++;
     uint64_t told = complete(committer, done, count);
     while (turn_has_completion(store) && teak_poll(store, 0, done, DONE_MAX, &count, NULL) == TEAK_OK)
         told += complete(committer, done, count);
@@ -441,7 +520,7 @@ static void poll_store(struct teak_committer *committer)
 
 static bool is_over(struct teak_committer *committer)
 {
-    return is_ending(committer) && !committer->waiting.first &&
+    return is_ending(committer) && !committer->waiting.first && !committer->installing.first &&
            !committer->sent.first && !atomic_load_explicit(&committer->pushed, memory_order_seq_cst);
 }
 
@@ -569,7 +648,8 @@ enum teak_status teak_committer_close(struct teak_committer *committer, struct t
 enum teak_status teak_committer_submit(struct teak_committer *committer, struct teak_request *request,
                                        struct teak_error *error)
 {
-    if (!request->done || (!request->call && request->batch.count == 0)) return fail(error, TEAK_INVALID, "submit");
+    const bool wants = request->call || request->install || request->batch.count > 0;
+    if (!request->done || !wants) return fail(error, TEAK_INVALID, "submit");
     enum teak_status status = enter(committer, false, "submit", error);
     if (status != TEAK_OK) return status;
     if (atomic_fetch_add_explicit(&committer->owed, 1, memory_order_relaxed) < committer->owed_max) {
@@ -622,4 +702,40 @@ enum teak_status teak_committer_call(struct teak_committer *committer, teak_call
     if (!fn) return fail(error, TEAK_INVALID, "call");
     struct teak_request request = {.call = fn, .context = context};
     return ask(committer, &request, "call", error);
+}
+
+enum teak_status teak_committer_install(struct teak_committer *committer, struct teak_snapshot_writer *writer,
+                                        struct teak_trailing keep, struct teak_error *error)
+{
+    if (!writer) return fail(error, TEAK_INVALID, "install");
+    struct teak_request request = {.install = writer, .keep = keep};
+    return ask(committer, &request, "install", error);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- readers */
+
+struct reader_wish {
+    struct teak_committer *committer;
+    uint64_t log, index;
+    struct teak_reader *reader;
+    enum teak_status status;
+    struct teak_error *error;
+};
+
+static void open_reader(struct teak_store *store, void *context)
+{
+    struct reader_wish *wish = context;
+    const struct teak_reader_options options = {.wake = hear_bell, .context = wish->committer};
+    wish->status = teak_reader_open(store, wish->log, wish->index, &options, &wish->reader, wish->error);
+}
+
+enum teak_status teak_committer_reader_open(struct teak_committer *committer, uint64_t log, uint64_t index,
+                                            struct teak_reader **out, struct teak_error *error)
+{
+    struct reader_wish wish = {.committer = committer, .log = log, .index = index, .error = error};
+    *out = NULL;
+    const enum teak_status status = teak_committer_call(committer, open_reader, &wish, error);
+    if (status != TEAK_OK) return status;
+    *out = wish.reader;
+    return wish.status;
 }

@@ -7,10 +7,14 @@
  *        ▲                     └─ at the tail: until the log has grown                    │
  *        └──── entries: copies of what is in the arena, or places: read and verified here ┘
  *
+ *      A reader that was moved while it asked makes the question RECALLED: it is answered as well, with nothing.
+ *
  * PATH   ask() -> [wake of the host's] -> readers_serve() -> answer_with_copies() or answer_with_places() -> take().
  * FAILS  What the medium does is the answer of that read. A store that nobody drives answers nobody: PENDING.
- * HOLDS  (1) what is in a mailbox belongs to the driving thread while the state is ASKED, else to the reader's
- *        (2) whoever uses the disk on another thread is counted in the door; the store does not go away before
+ * HOLDS  (1) what is in a mailbox belongs to the driving thread while the state is ASKED or RECALLED, else to the
+ *            reader's
+ *        (2) whoever uses the disk on another thread, or calls the host's wake, is counted in the door; the store does
+ *            not go away before
  *        (3) a descriptor that a reader has is locked as a reader's: its file is never written over
  */
 #include <errno.h>
@@ -30,7 +34,7 @@
 #include "store/store.h"
 
 enum { COPY_BYTES_MAX = 256 << 10, COPIES_MAX = 4096 };
-enum mail { MAIL_IDLE, MAIL_ASKED, MAIL_ANSWERED };
+enum mail { MAIL_IDLE, MAIL_ASKED, MAIL_RECALLED, MAIL_ANSWERED };
 #define PARTED (UINT32_C(1) << 31)
 
 /* What outlives the store as long as a reader does. */
@@ -63,8 +67,10 @@ struct teak_reader {
     uint8_t *window;        /* PLACES: as they were read                                                  */
     uint64_t window_room;
     bool has_read;          /* the window shows the answer                                                */
+    bool is_moved;          /* what was asked, or answered, is of a place where it stands no longer       */
     /* asked */
     uint64_t wanted;
+    bool is_judged;         /* it was moved there: beyond the end is an answer, not a tail to wait at     */
     bool asks_table;        /* the places of the last answer did not verify                               */
     /* answered */
     _Atomic bool at_end;    /* the driving thread has looked, and there was no such entry yet             */
@@ -311,6 +317,11 @@ static void serve(struct teak_reader *reader, struct teak_store *store)
         answer(reader, fail_index(&reader->error, TEAK_COMPACTED, log->id, wanted, head->base.index + 1));
         return;
     }
+    if (!head->fresh && reader->is_judged && wanted > head->last.index + 1) {
+        answer(reader, fail_index(&reader->error, TEAK_BEYOND, log->id, wanted, head->last.index + 1));
+        return;
+    }
+    reader->is_judged = false;
     if (head->fresh || wanted > head->last.index) { /* until it has grown */
         if (!atomic_exchange_explicit(&reader->at_end, true, memory_order_release)) thread_wake(&reader->mail, 1);
         return;
@@ -325,6 +336,14 @@ static void serve(struct teak_reader *reader, struct teak_store *store)
     }
     const enum teak_status status = stream_want(reader->stream, wanted, &reader->error);
     if (status != TEAK_OK) answer(reader, status);
+}
+
+/* Nothing that it has not taken yet stands in its mailbox: what was fetched for it stays in its stream. */
+static void recall(struct teak_reader *reader)
+{
+    reader->count = 0;
+    reader->is_places = false;
+    answer(reader, TEAK_OK);
 }
 
 /* Taken out of the row; what the disk still has of it ends by itself. */
@@ -361,9 +380,11 @@ void readers_serve(struct teak_store *store)
             forget(reader, store->disk);
             continue;
         }
-        if (atomic_load_explicit(&reader->mail, memory_order_acquire) == MAIL_ASKED) {
+        const uint32_t mail = atomic_load_explicit(&reader->mail, memory_order_acquire);
+        if (mail == MAIL_RECALLED) recall(reader);
+        if (mail == MAIL_ASKED) {
             serve(reader, store);
-            readers->asking += atomic_load_explicit(&reader->mail, memory_order_relaxed) == MAIL_ASKED;
+            readers->asking += atomic_load_explicit(&reader->mail, memory_order_relaxed) != MAIL_ANSWERED;
         }
         link = &reader->next;
     }
@@ -390,13 +411,35 @@ void readers_part(struct teak_store *store)
 
 /* --------------------------------------------------------------------------------------------- the reader's thread */
 
+/* Within the door: what the host wakes with it lives as long as the store, or longer. */
+static void call_for_service(struct teak_reader *reader)
+{
+    atomic_store_explicit(&reader->door->asked, true, memory_order_seq_cst);
+    if (!reader->options.wake || !enter(reader->door)) return;
+    reader->options.wake(reader->options.context);
+    leave(reader->door);
+}
+
 static void ask(struct teak_reader *reader)
 {
     reader->wanted = reader->index;
+    if (reader->is_moved) {
+        reader->is_judged = true;
+        reader->asks_table = false;
+        reader->is_moved = false;
+    }
     atomic_store_explicit(&reader->at_end, false, memory_order_relaxed);
     atomic_store_explicit(&reader->mail, MAIL_ASKED, memory_order_release);
-    atomic_store_explicit(&reader->door->asked, true, memory_order_release);
-    if (reader->options.wake) reader->options.wake(reader->options.context);
+    call_for_service(reader);
+}
+
+/* It was moved while it waited for an answer. Where the answer comes at this moment there is nothing to recall. */
+static void take_back(struct teak_reader *reader)
+{
+    uint32_t mail = MAIL_ASKED;
+    if (atomic_compare_exchange_strong_explicit(&reader->mail, &mail, MAIL_RECALLED, memory_order_acq_rel,
+                                                memory_order_acquire))
+        call_for_service(reader);
 }
 
 static enum teak_status rotten(const struct teak_reader *reader, const struct letter *letter, struct teak_error *error)
@@ -410,6 +453,15 @@ static enum teak_status rotten(const struct teak_reader *reader, const struct le
         error->has_term = 1;
     }
     return TEAK_HASH_MISMATCH;
+}
+
+/* A descriptor that came with the answer is the reader's from here on, read from or not: so it was noted. */
+static void keep_file(struct teak_reader *reader)
+{
+    if (reader->answer_file == DISK_NONE) return;
+    close_file(reader->door->disk, &reader->file);
+    reader->file = reader->answer_file;
+    reader->answer_file = DISK_NONE;
 }
 
 /* The bytes of the answer, from the medium. LOG_GONE: the store is. */
@@ -426,11 +478,7 @@ static enum teak_status fill(struct teak_reader *reader, struct teak_error *erro
         }
     }
     if (!enter(reader->door)) return fail_log(error, TEAK_LOG_GONE, reader->log);
-    if (reader->answer_file != DISK_NONE) {
-        close_file(reader->door->disk, &reader->file);
-        reader->file = reader->answer_file;
-        reader->answer_file = DISK_NONE;
-    }
+    keep_file(reader);
     struct disk_op op = {.kind = DISK_READ, .file = reader->file, .data = reader->window, .bytes = bytes,
                          .offset = reader->begin};
     const int os_errno = disk_run(reader->door->disk, &op);
@@ -458,6 +506,16 @@ static void done_with_answer(struct teak_reader *reader)
     reader->count = 0;
     reader->has_read = false;
     atomic_store_explicit(&reader->mail, MAIL_IDLE, memory_order_relaxed);
+}
+
+/* The answer is for where it stood before. */
+static enum teak_status drop_answer(struct teak_reader *reader, struct teak_error *error)
+{
+    if (!enter(reader->door)) return fail_log(error, TEAK_LOG_GONE, reader->log);
+    if (reader->status == TEAK_OK) keep_file(reader);
+    leave(reader->door);
+    done_with_answer(reader);
+    return TEAK_OK;
 }
 
 /* Entries of the answer that was not handed out yet. PENDING: ask again, the frame's table has to be looked at. */
@@ -510,16 +568,28 @@ enum teak_status teak_reader_read(struct teak_reader *reader, uint64_t wait_ns, 
         const uint32_t mail = atomic_load_explicit(&reader->mail, memory_order_acquire);
         if (mail == MAIL_IDLE) {
             ask(reader);
+        } else if (mail == MAIL_ANSWERED && reader->is_moved) {
+            const enum teak_status status = drop_answer(reader, error);
+            if (status != TEAK_OK) return status;
         } else if (mail == MAIL_ANSWERED) {
             const enum teak_status status = take(reader, bytes_max, out, max, count_out, error);
             if (status != TEAK_PENDING) return status;
+        } else if (mail == MAIL_ASKED && reader->is_moved) {
+            take_back(reader);
         } else if (plain_now(NULL) >= until) {
-            if (atomic_load_explicit(&reader->at_end, memory_order_acquire)) return TEAK_OK; /* the end, for now */
+            const bool is_end = mail == MAIL_ASKED && atomic_load_explicit(&reader->at_end, memory_order_acquire);
+            if (is_end) return TEAK_OK; /* the end, for now */
             return fail_index(error, TEAK_PENDING, reader->log, reader->index, 0);
         } else {
-            thread_sleep(&reader->mail, MAIL_ASKED, until);
+            thread_sleep(&reader->mail, mail, until);
         }
     }
+}
+
+void teak_reader_seek(struct teak_reader *reader, uint64_t index)
+{
+    reader->index = index;
+    reader->is_moved = true;
 }
 
 void teak_reader_close(struct teak_reader *reader)
@@ -528,8 +598,8 @@ void teak_reader_close(struct teak_reader *reader)
     struct door *door = reader->door;
     if (enter(door)) {
         close_file(door->disk, &reader->file);
-        if (atomic_load_explicit(&reader->mail, memory_order_acquire) != MAIL_ASKED)
-            close_file(door->disk, &reader->answer_file);
+        const uint32_t mail = atomic_load_explicit(&reader->mail, memory_order_acquire);
+        if (mail != MAIL_ASKED && mail != MAIL_RECALLED) close_file(door->disk, &reader->answer_file);
         atomic_store_explicit(&reader->is_closed, true, memory_order_release);
         atomic_store_explicit(&door->asked, true, memory_order_release);
         if (reader->options.wake) reader->options.wake(reader->options.context);

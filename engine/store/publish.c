@@ -46,6 +46,7 @@ void teak_histogram(const struct teak_store *store, enum teak_histogram_id id, s
     case TEAK_HISTOGRAM_FRAME_BATCHES: *out = store->publish.frame_batches; return;
     case TEAK_HISTOGRAM_FRAME_ENTRIES: *out = store->publish.frame_entries; return;
     case TEAK_HISTOGRAM_FRAME_BYTES: *out = store->publish.frame_size; return;
+    case TEAK_HISTOGRAM_REQUEST_WAIT: *out = store->crowd.request_wait; return;
     case TEAK_HISTOGRAM_COUNT: break;
     }
     memset(out, 0, sizeof *out);

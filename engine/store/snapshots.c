@@ -255,6 +255,7 @@ enum teak_status teak_snapshot_install(struct teak_snapshot_writer *writer, stru
                                        struct teak_error *error)
 {
     struct teak_store *store = writer->store;
+    if (store_is_lent(store)) return fail(error, TEAK_IN_CALLBACK, "install");
     enum teak_status status = store_guard_writing(store, error);
     uint64_t offset;
     if (status == TEAK_OK) status = teak_snapshot_offset(writer, &offset, error); /* opened at last, if it is empty */

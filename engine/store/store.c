@@ -318,6 +318,7 @@ static enum teak_status open_store(struct teak_store *store, const char *path, c
 /* ---------------------------------------------------------------------------------------------------------- events */
 
 static const char callback_mark; /* who drives a store while a callback runs: nobody */
+static const char lent_mark;     /* and while a committer's caller looks at it: not he   */
 
 /* Every structure is whole here. The mark leads each guard to its refusal, so that the commit path asks for nothing. */
 static void tell(struct teak_store *store)
@@ -394,7 +395,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
 
 void teak_abandon(struct teak_store *store)
 {
-    if (store->thread != &callback_mark) store_destroy(store);
+    if (store->thread != &callback_mark && store->thread != &lent_mark) store_destroy(store);
 }
 
 static enum teak_status begin_bare(struct teak_store *store, const char *path, struct teak_report *report,
@@ -443,6 +444,7 @@ enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
 {
     if (store->thread == &thread_mark) return TEAK_OK;
     if (store->thread == &callback_mark) return fail(error, TEAK_IN_CALLBACK, "drive");
+    if (store->thread == &lent_mark && store->lender == &thread_mark) return TEAK_OK;
     if (store->thread) return fail(error, TEAK_WRONG_THREAD, "drive");
     if (store->phase != STORE_READING) {
         const int os_errno = disk_attach(store->disk);
@@ -454,6 +456,23 @@ enum teak_status store_guard(struct teak_store *store, struct teak_error *error)
     }
     store->thread = &thread_mark;
     return TEAK_OK;
+}
+
+void store_lend(struct teak_store *store)
+{
+    store->lender = store->thread;
+    store->thread = &lent_mark;
+}
+
+void store_take_back(struct teak_store *store) { store->thread = store->lender; }
+
+bool store_is_lent(const struct teak_store *store) { return store->thread == &lent_mark; }
+
+/* As store_guard, for what takes part in a committer's work. */
+static enum teak_status guard_driving(struct teak_store *store, const char *operation, struct teak_error *error)
+{
+    if (store_is_lent(store)) return fail(error, TEAK_IN_CALLBACK, operation);
+    return store_guard(store, error);
 }
 
 /* RLIMIT_FSIZE may have sunk since the segments were made: a write beyond it would be a failed one, and poison. */
@@ -491,7 +510,7 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
 {
     if (store->thread != &thread_mark || store->phase != STORE_WRITING || store->flight.poisoned) {
         if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "submit");
-        enum teak_status status = store_guard(store, error);
+        enum teak_status status = guard_driving(store, "submit", error);
         if (status != TEAK_OK) return status;
         if (store->flight.poisoned) {
             if (error) *error = store->flight.cause;
@@ -504,7 +523,13 @@ static enum teak_status guard_writing(struct teak_store *store, struct teak_erro
 
 enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error)
 {
-    return guard_writing(store, error);
+    if (!store_is_lent(store)) return guard_writing(store, error);
+    enum teak_status status = store_guard(store, error); /* is it the one that it was lent to? */
+    if (status != TEAK_OK) return status;
+    store_take_back(store);
+    status = guard_writing(store, error);
+    store_lend(store);
+    return status;
 }
 
 /* --------------------------------------------------------------------------------------------------------- batches */
@@ -555,7 +580,7 @@ static enum teak_status poll_once(struct teak_store *store, uint64_t wait_ns, st
                                   uint32_t *count_out, struct teak_error *error)
 {
     if (count_out) *count_out = 0;
-    enum teak_status status = store_guard(store, error);
+    enum teak_status status = guard_driving(store, "poll", error);
     if (status != TEAK_OK) return status;
     struct flight *flight = &store->flight;
     const bool reads = streams_are_busy(&store->streams) || readers_have_asked(&store->readers);
@@ -581,13 +606,14 @@ enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct te
                            uint32_t *count_out, struct teak_error *error)
 {
     const enum teak_status status = poll_once(store, wait_ns, out, max, count_out, error);
-    if (status != TEAK_WRONG_THREAD) store->streams.news = false; /* told by returning */
+    const bool has_driven = status != TEAK_WRONG_THREAD && status != TEAK_IN_CALLBACK;
+    if (has_driven) store->streams.news = false; /* told by returning */
     return status;
 }
 
 enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = store_guard(store, error);
+    enum teak_status status = guard_driving(store, "drain", error);
     if (status != TEAK_OK) return status;
     if (store->phase != STORE_WRITING) return TEAK_OK;
     if (store->writer.reserved) return fail(error, TEAK_RESERVED, "drain");
@@ -618,7 +644,7 @@ enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
 enum teak_status teak_event_fd(struct teak_store *store, int *out, struct teak_error *error)
 {
     if (store->phase == STORE_READING) return fail(error, TEAK_READ_ONLY, "event_fd");
-    const enum teak_status status = store_guard(store, error);
+    const enum teak_status status = guard_driving(store, "event_fd", error);
     if (status != TEAK_OK) return status;
     *out = disk_event_fd(store->disk);
     return *out >= 0 ? TEAK_OK : fail_errno(error, -*out, "event_fd", "");
@@ -657,7 +683,7 @@ static void finish_writing(struct teak_store *store)
 
 enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = store_guard(store, error);
+    enum teak_status status = guard_driving(store, "close", error);
     if (status != TEAK_OK) return status;
     if (store->phase == STORE_WRITING && !store->flight.poisoned) finish_writing(store);
     store->publish.is_last = !store->flight.poisoned;
@@ -881,6 +907,12 @@ void teak_stats(struct teak_store *store, struct teak_stats *out)
                                .damaged_reads = store->notice.damaged_reads,
                                .events = store->events.told,
                                .events_lost = store->events.lost,
+                               .requests = store->crowd.requests,
+                               .request_groups = store->crowd.groups,
+                               .threads_woken = store->crowd.woken,
+                               .waits_for_room = store->crowd.waits_for_room,
+                               .gathers = store->crowd.gathers,
+                               .gathers_vain = store->crowd.gathers_vain,
                                .lacks_space = store->pool.no_space,
                                .poisoned = flight->poisoned,
                                .strategy = store->limits.strategy,

@@ -56,6 +56,12 @@ struct streams {
     bool are_mute;              /* a drain waits for completions alone                                        */
 };
 
+/* What a committer counts; all zero where there is none. */
+struct crowd {
+    uint64_t requests, groups, woken, waits_for_room, gathers, gathers_vain;
+    struct teak_histogram request_wait;
+};
+
 struct teak_store {
     struct disk *disk;
     int32_t directory, lock_file;
@@ -67,6 +73,7 @@ struct teak_store {
     struct disk_device device;
     enum store_phase phase;
     const void *thread;               /* who drives it: the address of a mark of its own thread; NULL: nobody yet */
+    const void *lender;               /* while it is lent: who drives it otherwise                       */
     struct logs logs;
     struct segments segments;
     struct arena arena;
@@ -81,6 +88,7 @@ struct teak_store {
     struct notice notice;
     struct stall stall;
     struct publish publish;
+    struct crowd crowd;
     /* what opening leaves to be done (recover.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */
@@ -126,6 +134,12 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
 /* The calling thread drives the store, or becomes the one that does; and the store may write. For public calls. */
 enum teak_status store_guard(struct teak_store *store, struct teak_error *error);
 enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error);
+
+/* A committer's store in the hands of a caller, on its own thread: he may look, read, and begin streams. Whatever would
+ * take part in the committer's work, submitting, polling, closing, is refused with IN_CALLBACK. */
+void store_lend(struct teak_store *store);
+void store_take_back(struct teak_store *store);
+bool store_is_lent(const struct teak_store *store);
 
 /* teak_committer_open on such a disk. */
 enum teak_status committer_open_on(struct disk *disk, const char *directory, const struct teak_options *options,

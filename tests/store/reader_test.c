@@ -405,6 +405,139 @@ static void the_store_goes_away_under_threads(void **state)
     rig_remove(rig.dir);
 }
 
+/* ---- seek ---- */
+
+/* One read that does not wait, whatever it says. */
+static enum teak_status glance(struct teak_reader *reader, struct teak_entry *out, uint32_t *count)
+{
+    struct teak_error error = {0};
+    return teak_reader_read(reader, 0, 1 << 20, out, READ_MAX, count, &error);
+}
+
+static void expect_next(struct teak_store *store, struct teak_reader *reader, uint64_t index)
+{
+    struct teak_entry entries[READ_MAX];
+    struct teak_error error = {0};
+    uint32_t count;
+    rig_ok(read_driven(store, reader, entries, READ_MAX, &count, &error), &error);
+    assert_true(count > 0);
+    for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], index + i);
+}
+
+/* In whatever state its mailbox is: idle, asked, at the tail, answered and half read. */
+static void a_reader_goes_on_where_it_was_put(void **state)
+{
+    (void)state;
+    const struct rig rig = cold_make("reader");
+    struct faulty *faulty;
+    struct teak_store *store = cold_open_faulty(&rig, &faulty);
+    struct teak_reader *reader = open_at(store, 1, 1);
+    struct teak_entry entries[READ_MAX];
+    uint32_t count;
+    teak_reader_seek(reader, 50);
+    teak_reader_seek(reader, 60);
+    expect_next(store, reader, 60);
+    teak_reader_seek(reader, 20);
+    assert_int_equal(glance(reader, entries, &count), TEAK_PENDING); /* asked */
+    teak_reader_seek(reader, 200);
+    expect_next(store, reader, 200);
+    teak_reader_seek(reader, 10);
+    assert_int_equal(glance(reader, entries, &count), TEAK_PENDING);
+    for (int i = 0; i < 50; i++) { /* answered, and nobody has looked */
+        poll_once(store);
+        usleep(200);
+    }
+    teak_reader_seek(reader, 11);
+    expect_next(store, reader, 11);
+    teak_reader_seek(reader, LAST + 1);
+    struct teak_error error = {0};
+    rig_ok(read_driven(store, reader, entries, READ_MAX, &count, &error), &error);
+    assert_int_equal(count, 0); /* waits at the tail */
+    teak_reader_seek(reader, LAST);
+    expect_next(store, reader, LAST);
+    rig_append(store, 1, LAST + 1, LAST + 3, 2, BYTES);
+    expect_next(store, reader, LAST + 1);
+    teak_reader_seek(reader, 1); /* and closed while the question stands */
+    assert_int_equal(glance(reader, entries, &count), TEAK_PENDING);
+    teak_reader_seek(reader, 2);
+    assert_int_equal(glance(reader, entries, &count), TEAK_PENDING); /* recalled */
+    teak_reader_close(reader);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void a_place_that_is_not_there_is_an_answer(void **state)
+{
+    (void)state;
+    const struct rig rig = cold_make("reader");
+    struct teak_store *store = backend_open(&rig);
+    struct teak_reader *reader = open_at(store, 1, 1);
+    struct teak_entry entries[READ_MAX];
+    struct teak_error error = {0};
+    uint32_t count;
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 1, .index = 5});
+    rig_drain(store);
+    for (int again = 0; again < 2; again++) { /* it stands there, and hears it again */
+        teak_reader_seek(reader, again ? LAST + 2 : UINT64_MAX);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(read_driven(store, reader, entries, 1, &count, &error), TEAK_BEYOND);
+            assert_int_equal(error.expected, LAST + 1);
+            assert_int_equal(count, 0);
+        }
+        teak_reader_seek(reader, 5);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(read_driven(store, reader, entries, 1, &count, &error), TEAK_COMPACTED);
+            assert_int_equal(error.expected, 6);
+        }
+    }
+    teak_reader_seek(reader, 6);
+    expect_next(store, reader, 6);
+    rig_close(store);
+    teak_reader_seek(reader, 7);
+    assert_int_equal(glance(reader, entries, &count), TEAK_LOG_GONE);
+    teak_reader_close(reader);
+    rig_remove(rig.dir);
+}
+
+/* Moved, glanced at and driven at random; whatever is handed out is what stands there. */
+static void a_reader_is_moved_at_random(void **state)
+{
+    (void)state;
+    const struct rig rig = cold_make("reader");
+    struct seeded seeded = seeded_begin("reader");
+    struct teak_store *store = backend_open(&rig);
+    struct teak_reader *reader = open_at(store, 1, 1);
+    struct teak_entry entries[READ_MAX];
+    uint64_t next = 1, last = LAST, got = 0;
+    for (int i = 0; i < 3000; i++) {
+        const uint32_t what = seeded_below(&seeded, 12);
+        uint32_t count = 0;
+        if (what == 0 && last < 2 * LAST) {
+            rig_append(store, 1, last + 1, last + 5, 2, BYTES);
+            last += 5;
+        } else if (what <= 2) {
+            next = 1 + seeded_below(&seeded, (uint32_t)last + 3);
+            teak_reader_seek(reader, next);
+        } else if (what <= 6) {
+            poll_once(store);
+        } else {
+            const enum teak_status status = glance(reader, entries, &count);
+            if (status == TEAK_BEYOND)
+                assert_true(next > last + 1); /* or it has grown since: then it is asked again */
+            else
+                assert_true(status == TEAK_OK || status == TEAK_PENDING);
+        }
+        for (uint32_t k = 0; k < count; k++) rig_expect_entry(1, &entries[k], next++);
+        got += count;
+    }
+    teak_reader_seek(reader, 1); /* and it ends well */
+    read_all(store, reader, 1, 1, last);
+    print_message("%d entries read on the way\n", (int)got);
+    teak_reader_close(reader);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +549,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_forgotten_under_a_reader_is_never_written_over),
         cmocka_unit_test(a_poisoned_store_still_answers),
         cmocka_unit_test(the_store_may_go_first_in_every_state),
+        cmocka_unit_test(a_reader_goes_on_where_it_was_put),
+        cmocka_unit_test(a_place_that_is_not_there_is_an_answer),
+        cmocka_unit_test(a_reader_is_moved_at_random),
         cmocka_unit_test(many_threads_replay_and_follow),
         cmocka_unit_test(the_store_goes_away_under_threads),
     };

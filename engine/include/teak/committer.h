@@ -15,15 +15,16 @@
  *
  * ORDER      First come, first served: no request is passed by one that was handed over later. A batch for which there
  *            is no room yet waits at the head; nobody overtakes it.
- * CALLBACKS  Run on the committer's thread, between two turns of the store, with no lock held. They may submit. What
- *            would wait, or close, is refused from there with TEAK_IN_CALLBACK. While one runs nothing is committed:
- *            let it be short.
+ * CALLBACKS  Run on the committer's thread, between two turns of the store, with no lock held. They may hand over more
+ *            requests. What would wait, or close, or use the store itself for more than looking and reading, is refused
+ *            from there with TEAK_IN_CALLBACK. While one runs nothing is committed: let it be short.
  * MEMORY     The committer allocates nothing for a request: it is linked into the committer's lists by itself.
  */
 #ifndef TEAK_COMMITTER_H
 #define TEAK_COMMITTER_H
 
 #include "teak/engine.h"
+#include "teak/snapshot.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -81,16 +82,19 @@ struct teak_request {
     /* what is wanted */
     struct teak_batch batch;  /* `tag` is the caller's and comes back untouched                                       */
     teak_call_fn call;        /* in place of a batch: run this; see teak_committer_call                               */
+    struct teak_snapshot_writer *install; /* or: put this in force; see teak_committer_install                        */
+    struct teak_trailing keep; /* with it                                                                             */
     teak_request_fn done;     /* called once, when all below is filled in; the request is then the caller's again     */
     void *context;            /* for both                                                                             */
     uint64_t *indexes;        /* NULL, or room for batch.count: the index each ENTRIES began at, 0 for others         */
     /* the answer */
     enum teak_status status;  /* OK: durable. POISONED: unknown, it may be there after reopening                      */
-    uint64_t lsn;             /* of the frame it went out with                                                        */
+    uint64_t lsn;             /* of the frame it went out with; 0: none                                               */
     uint64_t index;           /* of the first entry of the batch's first ENTRIES, where it was taken                  */
     struct teak_error error;  /* filled unless OK                                                                     */
     /* the committer's own */
     struct teak_request *next;
+    uint64_t taken_ns;
     uint32_t state, word;
 };
 
@@ -100,8 +104,8 @@ struct teak_request {
  *           callback is called. Payloads are not copied before that.
  * Threads   Any; callbacks too.
  * Durable   When the callback is called with status OK.
- * Fails     INVALID (no callback; neither operations nor a call) · FULL (requests_max) · CLOSED. The request was not
- *           taken, its callback is not called. */
+ * Fails     INVALID (no callback; neither operations nor a call nor a snapshot) · FULL (requests_max) · CLOSED. The
+ *           request was not taken, its callback is not called. */
 TEAK_API enum teak_status teak_committer_submit(struct teak_committer *committer, struct teak_request *request,
                                                 struct teak_error *error);
 
@@ -123,12 +127,37 @@ TEAK_API enum teak_status teak_committer_append(struct teak_committer *committer
 
 /* teak_committer_call: run fn(store, context) on the committer's thread, and wait until it has returned.
  * Does      The way to whatever else a store can be asked: its logs, entries, statistics. It runs behind everything
- *           that was handed over before it, which is then taken by the store but may not be durable yet. fn must not
- *           submit to, poll, drain, reserve in, or close the store: that is the committer's part.
+ *           that was handed over before it, which is then taken by the store but may not be durable yet. fn may look,
+ *           read, open cursors, readers and streams of snapshots. To submit, reserve, install, poll, drain and close is
+ *           the committer's part: in fn these answer IN_CALLBACK and change nothing, and teak_abandon does nothing.
  * Threads   Any, but no callback (there the store is at hand through a request with `call`).
  * Fails     INVALID (no fn) · IN_CALLBACK · CLOSED. */
 TEAK_API enum teak_status teak_committer_call(struct teak_committer *committer, teak_call_fn fn, void *context,
                                               struct teak_error *error);
+
+/* teak_committer_install: put a snapshot that was streamed in in force, and wait until it is, durably.
+ * Does      What teak_snapshot_install does, and its completion. The stream is begun with teak_snapshot_begin in a
+ *           teak_committer_call, and written on any thread. Others are served meanwhile. A stream ends before its
+ *           committer is stopped: installed here, or suspended or aborted in a call.
+ * Owner     The writer is the committer's, and gone, whatever the answer, but for GAP, INVALID, IN_CALLBACK and
+ *           CLOSED. What is refused as NO_SPACE, NO_MEMORY or POISONED stays in its file, and a stream begun again goes
+ *           on there.
+ * Threads   Any, but no callback (there: teak_committer_submit of a request with `install`).
+ * Durable   With OK.
+ * Fails     INVALID (no writer, or of another store) · GAP (shorter than announced) · LOG_GONE · BELOW_SNAPSHOT ·
+ *           NO_SPACE · NO_MEMORY · IO · POISONED (unknown, it may be in force after reopening) · IN_CALLBACK ·
+ *           CLOSED. */
+TEAK_API enum teak_status teak_committer_install(struct teak_committer *committer, struct teak_snapshot_writer *writer,
+                                                 struct teak_trailing keep, struct teak_error *error);
+
+/* teak_committer_reader_open: a handle with which one thread reads a log beside the commits, from `index` on.
+ * Does      As teak_reader_open; whoever reads wakes the committer where that is asleep, and is woken when what it
+ *           waits for is there: teak_reader_read with TEAK_FOREVER follows the tail.
+ * Owner     The reader is the caller's until teak_reader_close, before or after the end of the committer.
+ * Threads   Any, but no callback (there: teak_reader_open in a request with `call`, and a `wake` of the host's own).
+ * Fails     UNKNOWN_LOG · COMPACTED · BEYOND · NO_MEMORY · IN_CALLBACK · CLOSED. */
+TEAK_API enum teak_status teak_committer_reader_open(struct teak_committer *committer, uint64_t log, uint64_t index,
+                                                     struct teak_reader **out, struct teak_error *error);
 
 #ifdef __cplusplus
 }

@@ -76,7 +76,13 @@ extern "C" {
     X(COUNTER, cut_frames, "frames", "Frames that this opening discarded")                                             \
     X(COUNTER, damaged_reads, "reads", "Reads that met a wrong checksum")                                              \
     X(COUNTER, events, "events", "Events that were handed to a callback")                                              \
-    X(COUNTER, events_lost, "events", "Events that were not kept")
+    X(COUNTER, events_lost, "events", "Events that were not kept")                                                     \
+    X(COUNTER, requests, "requests", "Requests that a committer answered")                                             \
+    X(COUNTER, request_groups, "groups", "Times that a committer told all whose requests had landed together")         \
+    X(COUNTER, threads_woken, "threads", "Threads that a committer woke")                                              \
+    X(COUNTER, waits_for_room, "waits", "Times that a request waited at the head of a committer's queue for room")     \
+    X(COUNTER, gathers, "waits", "Times that a committer waited for the threads that it had just told")                \
+    X(COUNTER, gathers_vain, "waits", "Times of these that too few came back")
 
 /* X(ENUMERATOR, name, unit, help) */
 #define TEAK_HISTOGRAM_LIST(X)                                                                                         \
@@ -84,7 +90,8 @@ extern "C" {
     X(SYNC_LATENCY, sync_latency, "ns", "From the launch of a sync, or of a synced write, until it ended")             \
     X(FRAME_BATCHES, frame_batches, "batches", "Batches that share a frame")                                           \
     X(FRAME_ENTRIES, frame_entries, "entries", "Entries that share a frame")                                           \
-    X(FRAME_BYTES, frame_size, "bytes", "Bytes of a frame that holds batches")
+    X(FRAME_BYTES, frame_size, "bytes", "Bytes of a frame that holds batches")                                         \
+    X(REQUEST_WAIT, request_wait, "ns", "From when a committer took a request until it answered it")
 
 enum teak_counter_kind { TEAK_COUNTER = 0, TEAK_GAUGE = 1 };
 

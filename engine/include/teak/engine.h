@@ -187,11 +187,11 @@ TEAK_API enum teak_status teak_open(const char *directory, const struct teak_opt
 /* teak_close: make everything durable, mark the store clean, free it.
  * Does      Completes what is pending (its completions are not reported: drain first to see them), indexes closed
  *           segments.
- * Owner     The store is gone whatever the answer, but for WRONG_THREAD.
+ * Owner     The store is gone whatever the answer, but for WRONG_THREAD and IN_CALLBACK.
  * Threads   The driving thread.
  * Durable   With TEAK_OK everything that was submitted is.
- * Fails     POISONED (pending batches may or may not be there) · WRONG_THREAD. A poisoned store is closed writing
- *           nothing. */
+ * Fails     POISONED (pending batches may or may not be there) · WRONG_THREAD · IN_CALLBACK. A poisoned store is closed
+ *           writing nothing. */
 TEAK_API enum teak_status teak_close(struct teak_store *store, struct teak_error *error);
 
 /* teak_abandon: free the store as a crash would leave it: nothing more is written.
@@ -475,8 +475,9 @@ TEAK_API void teak_cursor_close(struct teak_cursor *cursor);
 /* -------------------------------------------------------------------------------------- reading on other threads */
 
 /* `wake` is called, on the reader's thread, when the store should be driven soon for a reader's sake: write to the
- * eventfd that the driving thread waits on, or what else wakes it. It must not use the store. NULL: the reader is
- * served when the store is next driven anyway. */
+ * eventfd that the driving thread waits on, or what else wakes it. It must not use the store. The end of the store
+ * waits for it: after that it is not called any more. NULL: the reader is served when the store is next driven
+ * anyway. */
 struct teak_reader_options {
     void (*wake)(void *context);
     void *context;
@@ -501,11 +502,20 @@ TEAK_API enum teak_status teak_reader_open(struct teak_store *store, uint64_t lo
  * Owner     The entries hold until the next call with this reader, also beyond the end of the store.
  * Threads   Any, one at a time.
  * Fails     PENDING (nobody has driven the store within `wait_ns`, or the medium is slow: repeat) · COMPACTED ·
- *           LOG_GONE (the log, or the store: it was closed) · HASH_MISMATCH (log, index and term in the error) ·
- *           NO_MEMORY · IO. */
+ *           BEYOND (teak_reader_seek put it there) · LOG_GONE (the log, or the store: it was closed) · HASH_MISMATCH
+ *           (log, index and term in the error) · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_reader_read(struct teak_reader *reader, uint64_t wait_ns, uint64_t bytes_max,
                                            struct teak_entry *out, uint32_t max, uint32_t *count_out,
                                            struct teak_error *error);
+
+/* teak_reader_seek: go on at `index`.
+ * Does      Notes it, and waits for nobody: the next teak_reader_read is the one that asks, and answers COMPACTED or
+ *           BEYOND if there is no such place (last + 1 is one: there it waits for the tail to grow). The reader then
+ *           stands there until it is moved again.
+ * Owner     What the last read handed out stays, as it would: until the next read.
+ * Threads   Any, one at a time.
+ * Fails     Never. */
+TEAK_API void teak_reader_seek(struct teak_reader *reader, uint64_t index);
 
 /* teak_reader_close: NULL is fine; not while another thread is in teak_reader_read. Before or after the store's end.
  * Threads   Any. Fails: never. */
@@ -551,6 +561,11 @@ struct teak_stats {
     uint64_t cut_bytes, cut_frames;                 /* discarded by this opening                                */
     uint64_t damaged_reads;                         /* reads that met a wrong checksum                          */
     uint64_t events, events_lost;                   /* handed to a callback; not kept                           */
+    /* of a committer, teak/committer.h; how large its groups are tells the histogram frame_batches */
+    uint64_t requests, request_groups;              /* answered; times that those of a landing were told        */
+    uint64_t threads_woken;                         /* that slept when their answer was there                   */
+    uint64_t waits_for_room;                        /* times that the first in the queue had to                 */
+    uint64_t gathers, gathers_vain;                 /* waits for threads just told; that too few came back in   */
     struct teak_latency frame_latency;              /* from launch to durable                                   */
     bool lacks_space, poisoned;                     /* no other segment can be had; out of service              */
     enum teak_strategy strategy;

@@ -102,8 +102,8 @@ TEAK_API enum teak_status teak_snapshot_write(struct teak_snapshot_writer *write
  *           goes on there) · NO_MEMORY · IO · POISONED (unknown).
  * Owner     With TEAK_OK the writer is the store's, and gone. Else it stays the caller's.
  * Threads   The driving thread; no other uses the writer any more.
- * Fails     GAP (shorter than announced) · LOG_GONE · BELOW_SNAPSHOT · READ_ONLY · WRONG_THREAD · POISONED · NO_SPACE ·
- *           NO_MEMORY · IO. */
+ * Fails     GAP (shorter than announced) · LOG_GONE · BELOW_SNAPSHOT · READ_ONLY · WRONG_THREAD · IN_CALLBACK (the
+ *           store is a committer's: teak_committer_install) · POISONED · NO_SPACE · NO_MEMORY · IO. */
 TEAK_API enum teak_status teak_snapshot_install(struct teak_snapshot_writer *writer, struct teak_trailing keep,
                                                 uint64_t tag, struct teak_error *error);
 
