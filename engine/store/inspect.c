@@ -7,6 +7,7 @@
 #include "os/heap.h"
 #include "store/failure.h"
 #include "store/recover.h"
+#include "store/salvage.h"
 #include "store/scan.h"
 
 void teak_inspect_store(struct teak_store *store, struct teak_store_info *out)
@@ -45,7 +46,9 @@ uint32_t teak_inspect_segments(struct teak_store *store, uint64_t from, struct t
 
 struct verifying {
     struct scan_source source;
-    struct teak_report report; /* collects what is damaged */
+    struct teak_report report; /* collects what is damaged, of one segment at a time */
+    struct harm harm;
+    teak_damage_fn told;
     struct teak_verify_result *result;
     teak_progress progress;
     void *context;
@@ -81,9 +84,7 @@ static bool index_is_whole(const struct image *image)
 
 static void list_damage(struct verifying *verifying, struct teak_damage damage)
 {
-    struct teak_report *report = &verifying->report;
-    if (report->damage_count < TEAK_DAMAGE_MAX) report->damage[report->damage_count] = damage;
-    report->damage_count++;
+    harm_note(&verifying->harm, &verifying->report, damage);
 }
 
 static void damage_of_file(struct verifying *verifying, uint64_t number, uint64_t offset)
@@ -119,6 +120,28 @@ static void verify_salvaged(struct verifying *verifying, const struct image *ima
     }
 }
 
+/* Not all of its frames are whole: which. Where the walk does not get through, the first. */
+static void list_damaged_frames(struct verifying *verifying, const struct segment *segment, const struct image *image,
+                                uint32_t before)
+{
+    struct teak_report *report = &verifying->report;
+    if (verifying->harm.no_memory) return;
+    const uint32_t found = report->damage_count;
+    const struct teak_damage first = verifying->harm.all[before];
+    struct tail *tail = heap_take_zeroed(1, sizeof *tail);
+    if (!tail) return;
+    tail->images[0] = *image;
+    tail->count = 1;
+    uint32_t hurt;
+    report->damage_count = before;
+    const bool is_walked = salvage_plan(&verifying->source, tail, segment->first_lsn, false, &hurt, report, NULL) ==
+                               TEAK_OK && report->damage_count >= found;
+    heap_give(tail);
+    if (is_walked) return;
+    report->damage_count = before;
+    list_damage(verifying, first);
+}
+
 /* Everything in one segment. Its own report: what is found is counted only if it is found again. */
 static enum teak_status verify_image(struct verifying *verifying, const struct segment *segment, struct image *image,
                                      struct teak_error *error)
@@ -129,10 +152,14 @@ static enum teak_status verify_image(struct verifying *verifying, const struct s
     if (image->has_key && image->key.salt != segment->key.salt) return TEAK_LOG_GONE; /* another use already */
     if (image->identity != TEAK_OK) damage_of_file(verifying, segment->number, 0);
     const bool is_salvaged = image->has_footer && (image->footer.flags & FOOTER_SALVAGED);
+    const uint32_t before = verifying->report.damage_count;
     if (!is_salvaged)
         status = scan_frames(&verifying->source, image, segment->frames_end, count_frame, verifying,
                              &verifying->report, error);
-    if (status == TEAK_DAMAGED) status = TEAK_OK; /* it is in the report */
+    if (status == TEAK_DAMAGED) {
+        list_damaged_frames(verifying, segment, image, before);
+        status = TEAK_OK; /* it is in the report */
+    }
     if (is_salvaged && index_is_whole(image)) verify_salvaged(verifying, image);
     if (image->has_footer && !index_is_whole(image))
         damage_of_file(verifying, segment->number, image->footer.slots_offset);
@@ -178,42 +205,100 @@ static enum teak_status verify_snapshot(struct verifying *verifying, struct teak
         if (error) *error = why;
         return status;
     }
-    struct teak_report *report = &verifying->report;
-    if (report->damage_count < TEAK_DAMAGE_MAX)
-        report->damage[report->damage_count] = (struct teak_damage){.offset = why.offset, .log = log->id,
-                                                                    .last = log->head.snapshot.index, .has_log = true,
-                                                                    .is_snapshot = true};
-    report->damage_count++;
+    list_damage(verifying, (struct teak_damage){.offset = why.offset, .log = log->id,
+                                                .last = log->head.snapshot.index, .has_log = true,
+                                                .is_snapshot = true});
     return TEAK_OK;
+}
+
+/* What was found since the last time. */
+static void tell_damage(struct verifying *verifying)
+{
+    const uint32_t count = verifying->report.damage_count;
+    for (uint32_t i = 0; verifying->told && i < count && !verifying->harm.no_memory; i++)
+        verifying->told(verifying->context, &verifying->harm.all[i]);
+    verifying->result->damage_count += count;
+    verifying->report.damage_count = 0;
+}
+
+static enum teak_status verify_all(struct verifying *verifying, struct teak_store *store, struct teak_error *error)
+{
+    const struct segments *segments = &store->segments;
+    enum teak_status status = TEAK_OK;
+    for (uint32_t i = 0; store->salvaging && i < store->harm_count && !store->harm.no_memory; i++)
+        list_damage(verifying, store->harm.all[i]);
+    tell_damage(verifying);
+    for (uint64_t number = segments->oldest; number <= segments->newest && status == TEAK_OK; number++) {
+        const struct segment *segment = segment_at(segments, number);
+        if (!segment->is_salvaged) status = verify_segment(verifying, segment, error);
+        verifying->done += segment->frames_end;
+        tell_damage(verifying);
+        if (verifying->progress) verifying->progress(verifying->context, verifying->done, verifying->total);
+    }
+    for (uint32_t i = 0; i < store->logs.count && status == TEAK_OK; i++) {
+        status = verify_snapshot(verifying, store, store->logs.sorted[i], error);
+        tell_damage(verifying);
+        if (verifying->progress) verifying->progress(verifying->context, verifying->done, verifying->total);
+    }
+    if (status == TEAK_OK && (verifying->harm.no_memory || (store->salvaging && store->harm.no_memory)))
+        return fail(error, TEAK_NO_MEMORY, "verify");
+    return status;
+}
+
+enum teak_status teak_verify_each(struct teak_store *store, teak_damage_fn told, struct teak_verify_result *out,
+                                  teak_progress progress, void *context, struct teak_error *error)
+{
+    *out = (struct teak_verify_result){0};
+    struct verifying *verifying = heap_take_zeroed(1, sizeof *verifying);
+    if (!verifying) return fail(error, TEAK_NO_MEMORY, "verify");
+    verifying->source = recover_source(store);
+    verifying->source.harm = &verifying->harm;
+    verifying->told = told;
+    verifying->result = out;
+    verifying->progress = progress;
+    verifying->context = context;
+    for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++)
+        verifying->total += segment_at(&store->segments, number)->frames_end;
+    for (uint32_t i = 0; i < store->logs.count; i++) verifying->total += store->logs.sorted[i]->head.file_bytes;
+    const enum teak_status status = verify_all(verifying, store, error);
+    harm_fini(&verifying->harm);
+    heap_give(verifying);
+    if (status != TEAK_OK || out->damage_count == 0) return status;
+    return fail(error, TEAK_DAMAGED, "verify");
+}
+
+/* The first so many, in the caller's room. */
+struct collecting {
+    struct teak_damage *damage;
+    uint32_t room, count;
+    teak_progress progress;
+    void *context;
+};
+
+static void collect_damage(void *context, const struct teak_damage *damage)
+{
+    struct collecting *collecting = context;
+    if (collecting->count < collecting->room) collecting->damage[collecting->count++] = *damage;
+}
+
+static void hand_on_progress(void *context, uint64_t done, uint64_t total)
+{
+    const struct collecting *collecting = context;
+    if (collecting->progress) collecting->progress(collecting->context, done, total);
 }
 
 enum teak_status teak_verify(struct teak_store *store, struct teak_damage *damage, uint32_t room,
                              struct teak_verify_result *out, teak_progress progress, void *context,
                              struct teak_error *error)
 {
-    *out = (struct teak_verify_result){0};
-    struct verifying *verifying = heap_take_zeroed(1, sizeof *verifying);
-    if (!verifying) return fail(error, TEAK_NO_MEMORY, "verify");
-    verifying->source = recover_source(store);
-    verifying->result = out;
-    const struct segments *segments = &store->segments;
-    for (uint64_t number = segments->oldest; number <= segments->newest; number++)
-        verifying->total += segment_at(segments, number)->frames_end;
-    for (uint32_t i = 0; i < store->logs.count; i++) verifying->total += store->logs.sorted[i]->head.file_bytes;
-    enum teak_status status = TEAK_OK;
-    for (uint64_t number = segments->oldest; number <= segments->newest && status == TEAK_OK; number++) {
-        status = verify_segment(verifying, segment_at(segments, number), error);
-        verifying->done += segment_at(segments, number)->frames_end;
-        if (progress) progress(context, verifying->done, verifying->total);
-    }
-    for (uint32_t i = 0; i < store->logs.count && status == TEAK_OK; i++) {
-        status = verify_snapshot(verifying, store, store->logs.sorted[i], error);
-        if (progress) progress(context, verifying->done, verifying->total);
-    }
-    out->damage_count = verifying->report.damage_count;
-    for (uint32_t i = 0; i < room && i < out->damage_count && i < TEAK_DAMAGE_MAX; i++)
-        damage[i] = verifying->report.damage[i];
-    heap_give(verifying);
-    if (status != TEAK_OK || out->damage_count == 0) return status;
-    return fail(error, TEAK_DAMAGED, "verify");
+    struct collecting collecting = {.damage = damage, .room = room, .progress = progress, .context = context};
+    return teak_verify_each(store, collect_damage, out, hand_on_progress, &collecting, error);
+}
+
+uint32_t teak_damages(const struct teak_store *store, uint64_t from, struct teak_damage *out, uint32_t max)
+{
+    const uint64_t there = store->harm.no_memory ? 0 : store->harm_count;
+    uint32_t count = 0;
+    while (from < there && count < max) out[count++] = store->harm.all[from++];
+    return count;
 }

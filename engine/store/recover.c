@@ -225,7 +225,8 @@ struct scan_source recover_source(struct teak_store *store)
                                 .segment_bytes = store->superblock.segment_bytes,
                                 .family = store->superblock.family,
                                 .beside = store->phase == STORE_READING,
-                                .lenient = store->lenient};
+                                .lenient = store->lenient,
+                                .harm = &store->harm};
 }
 
 /* ------------------------------------------------------------------------------------------------------------ tail */
@@ -504,14 +505,6 @@ static enum teak_status replay_salvaged(struct teak_store *store, struct salvagi
     return status;
 }
 
-static void list_lost(struct teak_report *report, uint64_t segment, uint64_t first_lsn, uint64_t last_lsn)
-{
-    if (report->damage_count < TEAK_DAMAGE_MAX)
-        report->damage[report->damage_count] =
-            (struct teak_damage){.segment = segment, .first_lsn = first_lsn, .last_lsn = last_lsn};
-    report->damage_count++;
-}
-
 /* A segment below the tail of which nothing can be read: what it did to any log is lost, and what the next one's
  * checkpoint says is known again. */
 static enum teak_status lose_segment(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
@@ -548,7 +541,8 @@ static enum teak_status lose_segment(struct teak_store *store, uint64_t number, 
         }
         image_close(&source, &next);
     }
-    list_lost(report, number, segment->first_lsn, segment->last_lsn);
+    harm_note(&store->harm, report, (struct teak_damage){.segment = number, .first_lsn = segment->first_lsn,
+                                                         .last_lsn = segment->last_lsn});
     report->hard_states_suspect |= store->losses.is_blind;
     *last_lsn = segment->last_lsn;
     store->salvaging = true;
@@ -654,7 +648,7 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     }
     const struct segment *segment = status == TEAK_OK ? segment_at(&store->segments, number) : NULL;
     if (segment && *last_lsn && segment->first_lsn != *last_lsn + 1) {
-        status = scan_gap(number, *last_lsn + 1, segment->first_lsn, report, error);
+        status = scan_gap(&source, number, *last_lsn + 1, segment->first_lsn, report, error);
     }
     if (segment) *last_lsn = segment->last_lsn;
     heap_give(summary);
@@ -774,6 +768,30 @@ static enum teak_status check_sense(const struct tail *tail, struct teak_error *
     return fail_segment(error, TEAK_DECODE, "scan", last->number, tail->end);
 }
 
+/* The first damaged place decides; the report names all of the tail. Where it cannot be walked, the first. */
+static void list_all_damage(struct teak_store *store, const struct tail *tail, const struct before *before,
+                            struct teak_report *report)
+{
+    const struct scan_source source = recover_source(store);
+    const uint64_t lsn = before->is_sealed ? before->footer.last_lsn + 1 : tail->images[0].number == 1 ? 1 : 0;
+    const struct teak_report first = *report;
+    struct tail *walked = heap_take(sizeof *walked);
+    if (!walked) return;
+    *walked = *tail;
+    uint32_t hurt;
+    report->damage_count = 0;
+    const bool is_walked = salvage_plan(&source, walked, lsn, false, &hurt, report, NULL) == TEAK_OK;
+    heap_give(walked);
+    report->logs_may_be_missing = first.logs_may_be_missing;
+    report->hard_states_suspect |= first.hard_states_suspect;
+    if (is_walked && report->damage_count >= first.damage_count) return;
+    *report = first;
+    report->damage_count = 0;
+    for (uint32_t i = 0; i < first.damage_count && i < TEAK_DAMAGE_MAX; i++)
+        harm_note(&store->harm, report, first.damage[i]);
+    report->damage_count = first.damage_count;
+}
+
 /* Opens and judges the tail as a store has to be: damage is an answer. */
 static enum teak_status judge_tail(struct teak_store *store, const struct listing *listing, struct tail *tail,
                                    struct before *before, struct teak_report *report, struct teak_error *error)
@@ -796,6 +814,7 @@ static enum teak_status judge_tail(struct teak_store *store, const struct listin
         status = before->status;
         if (error) *error = before->error;
     }
+    if (status == TEAK_DAMAGED) list_all_damage(store, tail, before, report);
     if (status == TEAK_OK) status = check_sense(tail, error);
     if (status == TEAK_OK && before->status != TEAK_OK && before->number >= tail->oldest) {
         status = before->status;
@@ -962,6 +981,7 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
         if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
         disk_pause(store->disk, PAUSE_NS);
     }
+    store->harm_count = report->damage_count;
     if (status == TEAK_DAMAGED) report->verdict = TEAK_VERDICT_DAMAGED;
     if (status == TEAK_LOG_GONE) return fail(error, TEAK_SEGMENT_MISSING, "open");
     if (status != TEAK_OK && error) *error = why;

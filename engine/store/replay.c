@@ -490,12 +490,10 @@ enum teak_status replay_frame(struct teak_store *store, struct segment *segment,
 
 /* ---------------------------------------------------------------------------------------------------------- finish */
 
-static void report_hole(struct teak_report *report, uint64_t log, uint64_t first, uint64_t last)
+static void report_hole(struct teak_store *store, struct teak_report *report, uint64_t log, uint64_t first,
+                        uint64_t last)
 {
-    if (report->damage_count < TEAK_DAMAGE_MAX)
-        report->damage[report->damage_count] =
-            (struct teak_damage){.log = log, .first = first, .last = last, .has_log = true};
-    report->damage_count++;
+    harm_note(&store->harm, report, (struct teak_damage){.log = log, .first = first, .last = last, .has_log = true});
 }
 
 /* The index of a segment that was scanned will stand behind its frames: a writer sees to it that it fits. */
@@ -535,15 +533,15 @@ static uint64_t first_gap(const struct teak_store *store, const struct log *log)
     return gap;
 }
 
-static void report_holes(const struct log *log, struct teak_report *report)
+static void report_holes(struct teak_store *store, const struct log *log, struct teak_report *report)
 {
     const struct log_head *head = &log->head;
     const uint64_t first = head->base.index + 1;
     const uint64_t found = log->piece_count > 0 ? log->pieces[0].first : head->last.index + 1;
-    if (found > first && head->last.index >= first) report_hole(report, log->id, first, found - 1);
+    if (found > first && head->last.index >= first) report_hole(store, report, log->id, first, found - 1);
     for (uint32_t p = 0; log->scattered && p < log->piece_count; p++)
         if (piece_is_hole(&log->pieces[p]))
-            report_hole(report, log->id, log->pieces[p].first,
+            report_hole(store, report, log->id, log->pieces[p].first,
                         p + 1 < log->piece_count ? log->pieces[p + 1].first - 1 : head->last.index);
 }
 
@@ -592,7 +590,7 @@ enum teak_status replay_finish(struct teak_store *store, struct teak_report *rep
         if (head->last.index == head->base.index || locate_piece(log, head->last.index))
             log->head.last.term = log_term_at(log, head->last.index);
         const uint64_t gap = first_gap(store, log);
-        report_holes(log, report);
+        report_holes(store, log, report);
         store->salvaging |= store->quarantine && gap <= head->last.index;
         if (store->salvaging) mark_losses(store, log, gap);
         log->floor = head->last;

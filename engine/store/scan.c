@@ -223,12 +223,6 @@ static bool attests(const struct op *op, const struct tail *tail, const struct i
 
 /* ---------------------------------------------------------------------------------------------------------- damage */
 
-static void list_damage(struct teak_report *report, struct teak_damage damage)
-{
-    if (report->damage_count < TEAK_DAMAGE_MAX) report->damage[report->damage_count] = damage;
-    report->damage_count++; /* counted, also beyond what is listed */
-}
-
 void scan_describe(const struct scan_source *source, const struct image *image, uint64_t offset, uint64_t first_lsn,
                    uint64_t last_lsn, struct teak_report *report)
 {
@@ -249,21 +243,22 @@ void scan_describe(const struct scan_source *source, const struct image *image, 
             damage.log = op.log;
             damage.first = op.entries.first;
             damage.last = op.entries.first + op.count - 1;
-            list_damage(report, damage);
+            harm_note(source->harm, report, damage);
             named++;
         }
     } else {
         report->hard_states_suspect = true; /* any log may lack a hard state or a truncation */
     }
-    if (named == 0) list_damage(report, place);
+    if (named == 0) harm_note(source->harm, report, place);
 }
 
-enum teak_status scan_gap(uint64_t segment, uint64_t expected, uint64_t found, struct teak_report *report,
-                          struct teak_error *error)
+enum teak_status scan_gap(const struct scan_source *source, uint64_t segment, uint64_t expected, uint64_t found,
+                          struct teak_report *report, struct teak_error *error)
 {
     report->hard_states_suspect = true;
-    list_damage(report, (struct teak_damage){.segment = segment, .first_lsn = expected,
-                                             .last_lsn = found > expected ? found - 1 : expected});
+    harm_note(source->harm, report,
+              (struct teak_damage){.segment = segment, .first_lsn = expected,
+                                   .last_lsn = found > expected ? found - 1 : expected});
     return fail_segment(error, TEAK_DAMAGED, "scan", segment, 0);
 }
 

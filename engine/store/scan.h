@@ -14,6 +14,7 @@
 #include "format/segment_id.h"
 #include "format/segment_index.h"
 #include "os/disk.h"
+#include "store/harm.h"
 #include "store/verdict.h"
 #include "teak/engine.h"
 
@@ -42,6 +43,7 @@ struct scan_source {
     const uint8_t *family;
     bool beside;               /* a writer lives: files may vanish, and change under our hands         */
     bool lenient;              /* a short file, or one without a beginning, is read as far as it goes  */
+    struct harm *harm;         /* damaged places are listed there too; NULL: in the report alone       */
 };
 
 /* Opens the file and reads identity and footer. LOG_GONE: the file vanished, or is being recycled (beside a writer).
@@ -105,8 +107,8 @@ enum teak_status scan_lost_index(const struct scan_source *source, const struct 
                                  struct teak_report *report, struct teak_error *error);
 
 /* The segment does not begin with the LSN that the one before it leads to. DAMAGED. */
-enum teak_status scan_gap(uint64_t segment, uint64_t expected, uint64_t found, struct teak_report *report,
-                          struct teak_error *error);
+enum teak_status scan_gap(const struct scan_source *source, uint64_t segment, uint64_t expected, uint64_t found,
+                          struct teak_report *report, struct teak_error *error);
 
 /* Names what a damaged place holds: entries, where its table can be read, else LSNs. */
 void scan_describe(const struct scan_source *source, const struct image *image, uint64_t offset, uint64_t first_lsn,

@@ -221,6 +221,7 @@ static void store_destroy(struct teak_store *store)
     if (store->disk) close_disk(store);
     logs_fini(&store->logs);
     replay_forget_losses(store);
+    harm_fini(&store->harm);
     seal_fini(&store->seal);
     relocate_fini(&store->relocate);
     publish_fini(&store->publish);

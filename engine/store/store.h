@@ -7,6 +7,7 @@
 #include "store/arena.h"
 #include "store/events.h"
 #include "store/flight.h"
+#include "store/harm.h"
 #include "store/handle.h"
 #include "store/log.h"
 #include "store/notice.h"
@@ -97,6 +98,8 @@ struct teak_store {
     bool lenient;                     /* opening: files are read as far as they go                */
     bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
     struct losses losses;             /* meaningful while opening                                 */
+    struct harm harm;                 /* what opening found damaged                               */
+    uint32_t harm_count;              /* so many places                                           */
     /* forgetting (compact.c) */
     uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
     uint64_t forgot_at;               /* the newest segment when that was done last               */

@@ -379,6 +379,8 @@ static void a_repair_cut_short_is_begun_again(void **state)
     const struct damage_model model = damage_make(&origin, 5, 5000);
     uint64_t first, last;
     rig_segments(&origin, &first, &last);
+    struct found_frame frames[16];
+    while (damage_frames(&origin, last, frames, 16) == 0) last--; /* made ready, not begun */
     static const enum disk_kind kinds[] = {DISK_WRITE,  DISK_SYNC,     DISK_SYNC_ALL,
                                            DISK_RENAME, DISK_ALLOCATE, DISK_MKDIR};
     for (int shape = 0; shape < (backend_now == TEAK_BACKEND_URING ? 1 : 3); shape++)
@@ -417,12 +419,112 @@ static void a_repair_cut_short_is_begun_again(void **state)
     rig_remove(rig.dir);
 }
 
+/* ---- all of it is told ---- */
+
+struct told {
+    struct teak_damage list[256];
+    uint32_t count;
+};
+
+static void on_damage(void *context, const struct teak_damage *damage)
+{
+    struct told *told = context;
+    assert_true(told->count < sizeof told->list / sizeof told->list[0]);
+    told->list[told->count++] = *damage;
+}
+
+static bool was_told(const struct told *told, const struct found_frame *frame)
+{
+    for (uint32_t i = 0; i < told->count; i++)
+        if (told->list[i].segment == frame->segment && told->list[i].offset == frame->offset) return true;
+    return false;
+}
+
+/* Payloads of the frames [1, count - 2) of a segment that hold an entry; adds them to `hurt`. */
+static uint32_t hurt_segment(const struct rig *rig, uint64_t segment, struct found_frame *hurt)
+{
+    struct found_frame frames[16];
+    const uint32_t count = damage_frames(rig, segment, frames, 16);
+    uint32_t done = 0;
+    for (uint32_t i = 1; i + 2 < count; i++) {
+        if (frames[i].entries == 0) continue;
+        flip(rig, segment, frames[i].offset + HEAD_BYTES + 9);
+        hurt[done++] = frames[i];
+    }
+    return done;
+}
+
+static void every_damaged_place_is_told(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("told");
+    struct found_frame hurt[256], frames[16];
+    (void)damage_make(&rig, 40, 2000);
+    uint64_t first, newest, next = 41;
+    struct teak_store *store = backend_open(&rig);
+    do { /* the newest one gets frames enough */
+        rig_append_synced(store, 1, next, next, 1, 2000);
+        next++;
+        rig_segments(&rig, &first, &newest);
+        while (damage_frames(&rig, newest, frames, 16) == 0) newest--; /* made ready, not begun */
+    } while (damage_frames(&rig, newest, frames, 16) < 8);
+    teak_abandon(store);
+    static struct teak_segment_info segments[64];
+    store = rig_open_read_only(&rig, &report);
+    const uint32_t segment_count = teak_inspect_segments(store, 0, segments, 64);
+    rig_close(store);
+    uint32_t hurt_count = 0;
+    for (uint32_t i = 0; i < segment_count; i++)
+        if (segments[i].state == TEAK_SEGMENT_SEALED)
+            hurt_count += hurt_segment(&rig, segments[i].number, hurt + hurt_count);
+    assert_true(hurt_count > TEAK_DAMAGE_MAX);
+    struct teak_error error = {0};
+    struct teak_verify_result result;
+    struct told *told = calloc(1, sizeof *told);
+    assert_non_null(told);
+    store = rig_open_read_only(&rig, &report);
+    assert_int_equal(teak_verify_each(store, on_damage, &result, NULL, told, &error), TEAK_DAMAGED);
+    assert_int_equal(told->count, hurt_count);
+    assert_int_equal(result.damage_count, hurt_count);
+    for (uint32_t i = 0; i < hurt_count; i++) assert_true(was_told(told, &hurt[i]));
+    assert_int_equal(teak_verify(store, told->list, 256, &result, NULL, NULL, &error), TEAK_DAMAGED);
+    for (uint32_t i = 0; i < hurt_count; i++) assert_true(was_told(told, &hurt[i]));
+    rig_close(store);
+    /* in the tail an opening meets them: it names all, not the first */
+    const uint32_t in_tail = hurt_segment(&rig, newest, hurt + hurt_count);
+    assert_true(in_tail > 1);
+    assert_int_equal(try_refuse(&rig, &error), TEAK_DAMAGED);
+    assert_int_equal(error.offset, hurt[hurt_count].offset);
+    assert_int_equal(report.damage_count, in_tail);
+    struct told *listed = calloc(1, sizeof *listed);
+    assert_non_null(listed);
+    for (uint32_t i = 0; i < in_tail; i++) on_damage(listed, &report.damage[i]);
+    for (uint32_t i = 0; i < in_tail; i++) assert_true(was_told(listed, &hurt[hurt_count + i]));
+    struct teak_options options = quarantine_options();
+    options.read_only = true;
+    store = rig_open_with(&rig, &options, &report);
+    struct teak_damage page[3];
+    listed->count = 0;
+    for (uint32_t got; (got = teak_damages(store, listed->count, page, 3)) > 0;)
+        for (uint32_t i = 0; i < got; i++) on_damage(listed, &page[i]);
+    assert_int_equal(listed->count, report.damage_count);
+    for (uint32_t i = 0; i < in_tail; i++) assert_true(was_told(listed, &hurt[hurt_count + i]));
+    told->count = 0;
+    assert_int_equal(teak_verify_each(store, on_damage, &result, NULL, told, &error), TEAK_DAMAGED);
+    for (uint32_t i = 0; i < hurt_count + in_tail; i++) assert_true(was_told(told, &hurt[i]));
+    rig_close(store);
+    free(listed);
+    free(told);
+    rig_remove(rig.dir);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rotten_payload_hurts_its_log_alone),
         cmocka_unit_test(a_rotten_table_makes_every_log_suspect_but_those_born_behind_it),
         cmocka_unit_test(an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole),
+        cmocka_unit_test(every_damaged_place_is_told),
         cmocka_unit_test(every_structure_everywhere),
         cmocka_unit_test(a_repair_cut_short_is_begun_again),
     };

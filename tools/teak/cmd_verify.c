@@ -1,7 +1,8 @@
 /* cmd_verify.c: teak verify: read everything, check every sum, name what is hurt.
  * OWNS   The store, opened for reading, and the list of damage.
- * PATH   Opening judges the tail and the checkpoints; teak_verify then reads every frame and every index.
- * FAILS  Damage is an answer, not an accident: it is listed, and the exit status is 1. So it is where opening refuses.
+ * PATH   Opening judges the tail and the checkpoints; teak_verify_each then reads every frame and every index.
+ * FAILS  Damage is an answer, not an accident: it is listed, all of it, and the exit status is 1. Where opening
+ *        refuses, the store is opened once more, for reading, as a repair would open it, to find the rest.
  * HOLDS  Writes nothing; works beside a living writer. */
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,16 +21,14 @@
 #include "store_args.h"
 #include "ticks.h"
 
-enum { DAMAGE_ROOM = 4096 }; /* 72 bytes each; more than that are counted and not listed */
-
 struct verify {
     struct store_args at;
     bool as_json;
     enum teak_status open_answer;
     struct teak_report report;
     struct teak_verify_result result;
-    struct teak_damage *damage; /* DAMAGE_ROOM of them, or the report's own */
-    uint32_t listed, count;
+    struct teak_damage *damage; /* all that was found                            */
+    uint32_t listed, room, count; /* count: more than listed where memory was lacking */
     struct teak_error error; /* of opening or of verifying; status OK: whole */
     struct progress progress;
     uint64_t begin_ns;
@@ -44,6 +43,21 @@ static void on_progress(void *context, uint64_t done, uint64_t total)
     char note[136];
     snprintf(note, sizeof(note), "%s of %s", human_bytes(done).text, human_bytes(total).text);
     progress_show(&run->progress, now_ns, done, note);
+}
+
+static void on_damage(void *context, const struct teak_damage *damage)
+{
+    enum { FIRST = 64 };
+    struct verify *run = context;
+    run->count++;
+    if (run->listed == run->room) {
+        const uint32_t room = run->room > 0 ? 2 * run->room : FIRST;
+        struct teak_damage *grown = realloc(run->damage, room * sizeof(*grown));
+        if (grown == NULL) return;
+        run->damage = grown;
+        run->room = room;
+    }
+    run->damage[run->listed++] = *damage;
 }
 
 static void show_json(const struct verify *run)
@@ -81,8 +95,25 @@ static void show_text(const struct verify *run)
         printf("whole: %s\n", human_of(run->result.snapshots, "snapshot", "snapshots").text);
 }
 
+/* Opening refused, and said why. What else is damaged is looked for in what a repair would make of it. */
+static void look_further(struct verify *run, struct teak_options options)
+{
+    struct teak_store *store = NULL;
+    struct teak_error error;
+    static struct teak_report report;
+    options.on_damage = TEAK_QUARANTINE;
+    const enum teak_status answer = teak_open(run->at.directory, &options, &store, &report, &error);
+    if (answer == TEAK_OK) {
+        (void)teak_verify_each(store, on_damage, &run->result, on_progress, run, &error); /* the answer is known */
+        (void)teak_close(store, &error);
+    }
+    if (run->count > 0) return;
+    for (uint32_t i = 0; i < findings_listed(&run->report); i++) on_damage(run, &run->report.damage[i]);
+    run->count = run->report.damage_count;
+}
+
 /* Fills everything of `run` that is shown. Returns the exit status. */
-static int look(struct verify *run, struct teak_damage *room)
+static int look(struct verify *run)
 {
     struct teak_options options;
     struct teak_store *store = NULL;
@@ -90,19 +121,15 @@ static int look(struct verify *run, struct teak_damage *room)
     if (!store_args_options("verify", &run->at, &options)) return EXIT_WRONG;
     options.read_only = true;
     run->open_answer = teak_open(run->at.directory, &options, &store, &run->report, &run->error);
+    progress_begin(&run->progress, "verify", 1, true);
     if (run->open_answer != TEAK_OK) {
-        run->damage = run->report.damage;
-        run->listed = findings_listed(&run->report);
-        run->count = run->report.damage_count;
+        look_further(run, options);
+        progress_end(&run->progress);
         return complain_error("verify", run->at.directory, &run->error);
     }
-    progress_begin(&run->progress, "verify", 1, true);
     const enum teak_status answer =
-        teak_verify(store, room, DAMAGE_ROOM, &run->result, on_progress, run, &run->error);
+        teak_verify_each(store, on_damage, &run->result, on_progress, run, &run->error);
     progress_end(&run->progress);
-    run->damage = room;
-    run->count = run->result.damage_count;
-    run->listed = run->count < DAMAGE_ROOM ? run->count : DAMAGE_ROOM;
     if (answer != TEAK_OK)
         status = complain_error("verify", run->at.directory, &run->error);
     else
@@ -132,18 +159,13 @@ int cmd_verify(int argc, char **argv)
     const enum args_answer answer = args_parse(&command, argc, argv);
     if (answer != ARGS_GO) return complain_flush("verify", answer == ARGS_HELPED ? EXIT_GOOD : EXIT_WRONG);
 
-    struct teak_damage *room = calloc(DAMAGE_ROOM, sizeof(*room));
-    if (room == NULL) {
-        complain("verify", "%s", teak_status_meaning(TEAK_NO_MEMORY));
-        return EXIT_PROBLEM;
-    }
-    const int status = look(&run, room);
+    const int status = look(&run);
     if (status != EXIT_WRONG) {
         if (run.as_json)
             show_json(&run);
         else
             show_text(&run);
     }
-    free(room);
+    free(run.damage);
     return complain_flush("verify", status);
 }

@@ -60,6 +60,23 @@ TEAK_API enum teak_status teak_verify(struct teak_store *store, struct teak_dama
                                       struct teak_verify_result *out, teak_progress progress, void *context,
                                       struct teak_error *error);
 
+/* Told of one damaged place. */
+typedef void (*teak_damage_fn)(void *context, const struct teak_damage *damage);
+
+/* teak_verify_each: as teak_verify, and tells of every damaged place, however many there are, as it goes.
+ * Does      Of a store that was opened with TEAK_QUARANTINE first what opening found.
+ * Owner     `context` is handed to both callbacks, each of which may be NULL. They must not use the store.
+ * Threads   The driving thread.
+ * Fails     As teak_verify. */
+TEAK_API enum teak_status teak_verify_each(struct teak_store *store, teak_damage_fn told,
+                                           struct teak_verify_result *out, teak_progress progress, void *context,
+                                           struct teak_error *error);
+
+/* teak_damages: what opening found damaged, also beyond the places that the report lists.
+ * Does      Up to `max` from position `from` on. Returns how many were written.
+ * Threads   The driving thread. Fails: never. */
+TEAK_API uint32_t teak_damages(const struct teak_store *store, uint64_t from, struct teak_damage *out, uint32_t max);
+
 /* What a repair does with a file. */
 enum teak_repair_fate {
     TEAK_REPAIR_COPIED = 0,      /* a copy in replaced/, and an index behind what is left of it       */

@@ -66,6 +66,7 @@ static void let_go(struct teak_store *store)
         segment->map = NULL;
     }
     segments_fini(&store->segments, NULL);
+    harm_fini(&store->harm);
     logs_fini(&store->logs);
     free(store);
 }
