@@ -8,7 +8,11 @@
 #include "store/rig.h"
 #include "unit/seeded.h"
 
-enum { LOGS = 4, ENTRIES_MAX = 256, STATES = 256, OPS_MAX = 5, COUNT_MAX = 6, BYTES_MAX = 400 };
+#ifndef MODEL_STATES
+#define MODEL_STATES 256 /* batches that are remembered; a test that looks back further says so before this header */
+#endif
+
+enum { LOGS = 4, ENTRIES_MAX = 256, STATES = MODEL_STATES, OPS_MAX = 5, COUNT_MAX = 6, BYTES_MAX = 400 };
 
 struct model_entry {
     uint64_t term;
