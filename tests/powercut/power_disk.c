@@ -39,7 +39,7 @@ struct power_disk {
     uint64_t bytes;
     _Atomic enum state state;
     bool is_lying;
-    uint64_t whole_begin, whole_end;
+    power_whole_fn whole;
     uint8_t *durable, *top;
     uint8_t *is_on_top;              /* by page                                           */
     uint32_t *touched, touched_count; /* those pages                                      */
@@ -207,16 +207,12 @@ uint64_t power_disk_replay(struct power_disk *disk)
 
 void power_disk_lie(struct power_disk *disk) { disk->is_lying = true; }
 
-void power_disk_keep_whole(struct power_disk *disk, uint64_t begin, uint64_t end)
-{
-    disk->whole_begin = begin;
-    disk->whole_end = end;
-}
+void power_disk_keep_whole(struct power_disk *disk, power_whole_fn whole) { disk->whole = whole; }
 
 static void apply_some(struct power_disk *disk, const struct trace *trace, const struct event *event, bool all,
                        struct seeded *seeded)
 {
-    if (!all && event->offset < disk->whole_end && event->offset + event->bytes > disk->whole_begin) {
+    if (!all && disk->whole && disk->whole(event->offset, trace->data + event->data, event->bytes)) {
         if (seeded_below(seeded, 2)) return;
         all = true;
     }
@@ -225,8 +221,9 @@ static void apply_some(struct power_disk *disk, const struct trace *trace, const
             put_on_top(disk, event->offset + at, trace->data + event->data + at, POWER_SECTOR);
 }
 
-/* Of the writes in [begin, end), which no flush covers, those that the cut chose. */
-static void apply_subset(struct power_disk *disk, const struct trace *trace, uint64_t begin, const struct power_cut *cut)
+/* Of the writes from `begin` to the cut, which no flush covers, those that it chose. */
+static void apply_subset(struct power_disk *disk, const struct trace *trace, uint64_t begin,
+                         const struct power_cut *cut)
 {
     struct seeded seeded = {.state = cut->seed};
     const uint64_t count = cut->moment - begin;

@@ -38,9 +38,10 @@ uint64_t power_disk_moment(const struct power_disk *disk);
 /* The record is complete: from here on the device is cut. Returns its events. */
 uint64_t power_disk_replay(struct power_disk *disk);
 
-/* What is written into [begin, end) is there or not, but never torn: for a file system whose superblock is longer than a
- * sector under one checksum, and which takes for granted that a device does that. */
-void power_disk_keep_whole(struct power_disk *disk, uint64_t begin, uint64_t end);
+/* A write of which `whole` says so is there or not, but never torn: a file system may take for granted that its device
+ * does not tear blocks of its own. */
+typedef bool (*power_whole_fn)(uint64_t offset, const uint8_t *data, uint64_t bytes);
+void power_disk_keep_whole(struct power_disk *disk, power_whole_fn whole);
 
 /* From here on no flush of the record counts: the device had lied. */
 void power_disk_lie(struct power_disk *disk);
@@ -70,7 +71,7 @@ uint64_t power_disk_cut(struct power_disk *disk, struct power_cut first);
 /* The device becomes what was left when, after the last power_disk_cut, the power went again. */
 uint64_t power_disk_cut_again(struct power_disk *disk, struct power_cut second);
 
-/* The moment of the record, at `moment` or behind it, at which the most can be lost: just before a flush; or its end. */
+/* The next moment of the record, from `moment` on, at which the most can be lost: before a flush, or its end. */
 uint64_t power_disk_worst(const struct power_disk *disk, uint64_t moment);
 
 struct power_counts {

@@ -60,7 +60,7 @@ void power_place_remove(struct power_place *place)
     (void)rmdir(place->served);
 }
 
-static int configure(struct power_place *place, int file)
+static int configure(struct power_place *place, int file, uint32_t flags)
 {
     const int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0) return errno;
@@ -75,7 +75,8 @@ static int configure(struct power_place *place, int file)
             error = errno;
             break;
         }
-        struct loop_config config = {.fd = (uint32_t)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO};
+        struct loop_config config = {.fd = (uint32_t)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR | flags};
+        memcpy(config.info.lo_file_name, place->served, LO_NAME_SIZE - 1);
         if (ioctl(place->loop, LOOP_CONFIGURE, &config) == 0) break;
         error = errno;
         close(place->loop);
@@ -85,17 +86,30 @@ static int configure(struct power_place *place, int file)
     return error;
 }
 
-bool power_place_attach(struct power_place *place)
+static int open_served(const struct power_place *place, const char *name)
 {
     char path[300];
-    snprintf(path, sizeof path, "%s/disk", place->served);
-    const int file = open(path, O_RDWR | O_CLOEXEC);
+    snprintf(path, sizeof path, "%s/%s", place->served, name);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+bool power_place_attach(struct power_place *place, bool for_replaying)
+{
+    const int file = open_served(place, for_replaying ? "image" : "disk");
     if (file < 0) return cannot("the served file does not open");
-    errno = configure(place, file);
+    errno = configure(place, file, for_replaying ? 0 : LO_FLAGS_DIRECT_IO);
     const bool is_there = errno == 0;
     if (!is_there) cannot("no loop device");
     close(file);
     return is_there;
+}
+
+bool power_place_refresh(const struct power_place *place)
+{
+    const int file = open_served(place, "image");
+    if (file < 0) return false;
+    close(file);
+    return ioctl(place->loop, BLKFLSBUF, 0) == 0;
 }
 
 bool power_place_detach(struct power_place *place)
@@ -106,7 +120,8 @@ bool power_place_detach(struct power_place *place)
     for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms += 10) {
         struct loop_info64 info;
         const int loop = open(place->device, O_RDONLY | O_CLOEXEC);
-        const bool is_free = loop < 0 || ioctl(loop, LOOP_GET_STATUS64, &info) != 0;
+        const bool is_free = loop < 0 || ioctl(loop, LOOP_GET_STATUS64, &info) != 0 ||
+                             strncmp((const char *)info.lo_file_name, place->served, LO_NAME_SIZE - 1) != 0;
         if (loop >= 0) close(loop);
         if (is_free) return true;
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
@@ -125,8 +140,35 @@ bool power_place_format(const struct power_place *place)
 
 int power_place_mount(struct power_place *place)
 {
-    if (ioctl(place->loop, BLKFLSBUF, 0) != 0) return errno; /* pages of what was there before */
     return mount(place->device, place->mounted, place->filesystem, 0, NULL) == 0 ? 0 : errno;
 }
 
 int power_place_unmount(struct power_place *place) { return umount2(place->mounted, 0) == 0 ? 0 : errno; }
+
+bool power_is_whole_on_ext4(uint64_t offset, const uint8_t *data, uint64_t bytes)
+{
+    (void)data, (void)bytes;
+    return offset < 4096;
+}
+
+/* By what a sector begins with: blocks of a header of their own, inodes, and blocks of directories and attributes whose
+ * magic number stands behind two links. */
+static bool is_xfs_metadata(const uint8_t *sector)
+{
+    static const char magics[][5] = {"XFSB", "XAGF", "XAGI", "XAFL", "AB3B", "AB3C", "IAB3", "FIB3", "RMB3",
+                                     "R3FC", "BMA3", "XDB3", "XDD3", "XDF3", "XSLM", "XARM"};
+    static const uint8_t behind_links[][2] = {{0x3d, 0xf1}, {0x3d, 0xff}, {0x3e, 0xbe}, {0x3b, 0xee}};
+    bool is_one = memcmp(sector, "IN", 2) == 0;
+    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) is_one |= memcmp(sector, magics[i], 4) == 0;
+    for (size_t i = 0; i < sizeof behind_links / sizeof behind_links[0]; i++)
+        is_one |= memcmp(sector + 8, behind_links[i], 2) == 0;
+    return is_one;
+}
+
+bool power_is_whole_on_xfs(uint64_t offset, const uint8_t *data, uint64_t bytes)
+{
+    (void)offset;
+    for (uint64_t at = 0; at < bytes; at += POWER_SECTOR)
+        if (is_xfs_metadata(data + at)) return true;
+    return false;
+}

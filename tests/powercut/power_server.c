@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_INODE = 2, TAKEN_MAX = 32, TRANSFER_MAX = 1 << 20, FLUSH_NS = 500000 };
+enum { DISK_INODE = 2, IMAGE_INODE = 3, TAKEN_MAX = 32, TRANSFER_MAX = 1 << 20, FLUSH_NS = 500000 };
 
 static struct power_disk *disk_of(fuse_req_t request) { return fuse_req_userdata(request); }
 
@@ -28,7 +28,7 @@ static bool describe(fuse_req_t request, fuse_ino_t inode, struct stat *out)
     *out = (struct stat){.st_ino = inode, .st_nlink = 1};
     if (inode == FUSE_ROOT_ID) {
         out->st_mode = S_IFDIR | 0700;
-    } else if (inode == FILE_INODE) {
+    } else if (inode == DISK_INODE || inode == IMAGE_INODE) {
         out->st_mode = S_IFREG | 0600;
         out->st_size = (off_t)power_disk_bytes(disk_of(request));
     } else {
@@ -39,8 +39,9 @@ static bool describe(fuse_req_t request, fuse_ino_t inode, struct stat *out)
 
 static void look_up(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct fuse_entry_param entry = {.ino = FILE_INODE, .attr_timeout = 3600, .entry_timeout = 3600};
-    if (parent != FUSE_ROOT_ID || strcmp(name, "disk") != 0 || !describe(request, FILE_INODE, &entry.attr))
+    struct fuse_entry_param entry = {.attr_timeout = 3600, .entry_timeout = 3600};
+    entry.ino = strcmp(name, "disk") == 0 ? DISK_INODE : strcmp(name, "image") == 0 ? IMAGE_INODE : 0;
+    if (parent != FUSE_ROOT_ID || !describe(request, entry.ino, &entry.attr))
         fuse_reply_err(request, ENOENT);
     else
         fuse_reply_entry(request, &entry);
@@ -56,11 +57,11 @@ static void get_attributes(fuse_req_t request, fuse_ino_t inode, struct fuse_fil
         fuse_reply_err(request, ENOENT);
 }
 
-/* Without direct_io the kernel would keep pages of an earlier cut. */
+/* Opening without keep_cache drops what the kernel has of the file. */
 static void open_file(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
-    info->direct_io = 1;
-    if (inode == FILE_INODE)
+    info->direct_io = inode == DISK_INODE;
+    if (inode == DISK_INODE || inode == IMAGE_INODE)
         fuse_reply_open(request, info);
     else
         fuse_reply_err(request, EISDIR);

@@ -11,7 +11,8 @@
 
 enum { POWER_CANNOT_MOUNT = 77 };
 
-/* Mounts a file system on `mountpoint` that holds the file "disk", writes a byte to `ready`, serves until it is
+/* Mounts a file system on `mountpoint` that holds the device twice, as "disk", where every request comes here, and as
+ * "image", of which the kernel keeps pages until it is opened anew; writes a byte to `ready`, serves until it is
  * unmounted. The exit status of a process. POWER_CANNOT_MOUNT: the reason is on standard output. */
 int power_serve(struct power_disk *disk, const char *mountpoint, int ready);
 
