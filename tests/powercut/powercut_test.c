@@ -274,9 +274,9 @@ static void what_a_power_cut_leaves_is_a_legal_state(void **state)
 static void tell_cut(void)
 {
     const struct power_cut *cut = &cutting.cut;
-    print_error("image %" PRIu64 ", cut at event %" PRIu64 ", subset %d, seed %" PRIu64
-                "; batches %" PRIu64 " to %" PRIu64 " are legal\n", cutting.images, cut->moment, (int)cut->subset, cut->seed, run.acknowledged,
-                run.submitted);
+    print_error("image %" PRIu64 ", cut at event %" PRIu64 ", subset %d, seed %" PRIu64 "\n", cutting.images,
+                cut->moment, (int)cut->subset, cut->seed);
+    print_error("batches %" PRIu64 " to %" PRIu64 " are legal\n", run.acknowledged, run.submitted);
     if (cutting.is_twice)
         print_error("cut again at event %" PRIu64 ", subset %d, seed %" PRIu64 "\n", cutting.again.moment,
                     (int)cutting.again.subset, cutting.again.seed);
