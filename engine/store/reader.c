@@ -236,7 +236,8 @@ static void ask_frame(struct asking *asking, const uint8_t *frame, const struct 
     }
 }
 
-/* Every frame whose table can be read, whatever else is hurt: the newest answer counts. */
+/* The newest answer of the frames' tables. A frame that cannot be read may have written the same index anew: what
+ * stands before it is no answer. */
 static void ask_tables(const struct scan_source *source, const struct image *image, uint64_t end, struct asking *asking)
 {
     for (uint64_t offset = source->block_bytes; offset < end;) {
@@ -244,6 +245,8 @@ static void ask_tables(const struct scan_source *source, const struct image *ima
         const bool is_frame = image_head(source, image, offset, &head);
         if (is_frame && frame_judge_table(image->bytes + offset, &head, &image->key) == FRAME_WHOLE)
             ask_frame(asking, image->bytes + offset, &head);
+        else
+            asking->found = false;
         offset += is_frame ? head.bytes : source->block_bytes;
     }
 }

@@ -40,7 +40,11 @@ static enum teak_status judge_identity(const struct scan_source *source, struct 
     struct segment_id id;
     image->identity = segment_id_judge(block, source->family, &id);
     if (image->identity == TEAK_OK) {
-        if (id.segment != image->number) return TEAK_FOREIGN_FILE;
+        if (id.segment != image->number) { /* of an earlier use, where a write was lost; or the file is another one */
+            image->identity = TEAK_FOREIGN_FILE;
+            image->is_foreign = true;
+            return TEAK_OK;
+        }
         if (id.block_bytes != source->block_bytes || id.segment_bytes != source->segment_bytes) return TEAK_BLOCK_SIZE;
         image->has_key = true;
         key_derive(&image->key, source->family, id.salt);

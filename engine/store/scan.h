@@ -25,7 +25,7 @@ struct image {
     uint64_t file_bytes;
     enum teak_status identity; /* how the identity block was judged                                    */
     bool is_suspect;           /* only a lenient source took it: too short, or nothing in it is ours   */
-    bool is_foreign;           /* it fails its checksum, and names another family                      */
+    bool is_foreign;           /* it names another family, under a wrong checksum, or another number   */
     bool has_key;              /* the salt is known: from the identity, or from what repeats it        */
     struct key key;
     bool has_footer;           /* sealed                                                               */

@@ -931,3 +931,74 @@ struct disk *sim_open(struct sim_medium *medium)
     for (uint32_t i = 0; i < FILES_MAX; i++) sim->files[i] = -1;
     return &sim->disk;
 }
+
+/* ------------------------------------------------------------------------------------------------- past the engine */
+
+static const struct name *find_path(const struct sim_medium *medium, const char *name, uint32_t *directory_out)
+{
+    static const char below[] = "snapshots/";
+    const bool is_below = strncmp(name, below, sizeof below - 1) == 0;
+    const struct name *directory = name_find(&medium->inodes[ROOT].names_now, "store");
+    CHECK(directory != NULL);
+    if (is_below) directory = name_find(&medium->inodes[directory->inode].names_now, "snapshots");
+    *directory_out = directory ? directory->inode : ROOT;
+    return directory ? name_find(&medium->inodes[directory->inode].names_now, name + (is_below ? sizeof below - 1 : 0))
+                     : NULL;
+}
+
+bool sim_look(const struct sim_medium *medium, const char *text, struct sim_view *out)
+{
+    uint32_t directory;
+    const struct name *name = find_path(medium, text, &directory);
+    if (!name || medium->inodes[name->inode].is_directory) return false;
+    const struct inode *inode = &medium->inodes[name->inode];
+    *out = (struct sim_view){.bytes = inode->now, .count = inode->size_now, .file = name->inode};
+    return true;
+}
+
+void sim_rot(struct sim_medium *medium, uint32_t file, uint64_t offset, const void *bytes, uint64_t count)
+{
+    CHECK_LT(file, medium->inode_count);
+    struct inode *inode = &medium->inodes[file];
+    CHECK(offset + count <= inode->size_now);
+    memcpy(inode->now + offset, bytes, count);
+    memcpy(inode->safe + offset, bytes, count);
+}
+
+static uint32_t put_name(struct sim_medium *medium, uint32_t directory, const char *text, bool is_directory)
+{
+    const uint32_t made = new_inode(medium, is_directory);
+    struct change change = {.kind = CHANGE_LINK, .inode = made};
+    CHECK_LT(strlen(text), sizeof change.to);
+    strcpy(change.to, text);
+    change_names(&medium->inodes[directory], change);
+    sync_names(&medium->inodes[directory]);
+    return made;
+}
+
+void sim_put(struct sim_medium *medium, const char *text, const void *bytes, uint64_t count)
+{
+    uint32_t directory;
+    CHECK(find_path(medium, text, &directory) == NULL);
+    if (directory == ROOT) {
+        uint32_t store;
+        CHECK(find_path(medium, "snapshots", &store) == NULL);
+        directory = put_name(medium, store, "snapshots", true);
+    }
+    const char *slash = strchr(text, '/');
+    const uint32_t file = put_name(medium, directory, slash ? slash + 1 : text, false);
+    struct inode *inode = &medium->inodes[file];
+    grow(inode, count);
+    inode->size_now = inode->size_safe = count;
+    if (count > 0) sim_rot(medium, file, 0, bytes, count);
+}
+
+void sim_names(const struct sim_medium *medium, const char *below, disk_name_fn each, void *context)
+{
+    uint32_t store;
+    (void)find_path(medium, "", &store);
+    const struct name *directory = below ? name_find(&medium->inodes[store].names_now, below) : NULL;
+    if (below && !directory) return;
+    const struct names *names = &medium->inodes[directory ? directory->inode : store].names_now;
+    for (uint32_t i = 0; i < names->count; i++) each(context, names->list[i].text);
+}

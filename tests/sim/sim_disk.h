@@ -49,4 +49,20 @@ struct disk *sim_open(struct sim_medium *medium);
 /* From now on the n-th operation of `kind` fails with `error`, and has no effect. 0: none. */
 void sim_fail(struct sim_medium *medium, enum disk_kind kind, uint64_t nth, int error);
 
+/* ---- past the engine: what is there, and what time makes of it ---- */
+
+struct sim_view {
+    const uint8_t *bytes; /* as they are now; until the file changes */
+    uint64_t count;
+    uint32_t file;        /* the same whatever its name is           */
+};
+/* The file `name` of the directory "store", or "snapshots/..." below it. False: there is none. */
+bool sim_look(const struct sim_medium *medium, const char *name, struct sim_view *out);
+/* Bytes of it are others from now on, on the medium and in every cache. */
+void sim_rot(struct sim_medium *medium, uint32_t file, uint64_t offset, const void *bytes, uint64_t count);
+/* A whole file from elsewhere, durable; its directory is made. */
+void sim_put(struct sim_medium *medium, const char *name, const void *bytes, uint64_t count);
+/* Names in "store", or in the directory `below` of it. */
+void sim_names(const struct sim_medium *medium, const char *below, disk_name_fn each, void *context);
+
 #endif

@@ -191,6 +191,53 @@ static void a_rotten_slot_is_asked_of_its_frame(void **state)
     cold_rot_a_slot(read_cold);
 }
 
+/* The frame of an entry rots, head and payload. An older frame of the segment holds the same index, as it was before it
+ * was truncated: that is no answer. */
+static void an_entry_that_was_truncated_is_no_answer_for_a_rotten_one(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("cursor");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    rig_append_synced(store, 1, 1, 5, 1, 300);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = 1, .index = 3});
+    rig_append_synced(store, 1, 3, 3, 2, 100);
+    rig_append(store, 1, 4, 200, 2, 500);
+    rig_close(store);
+    store = backend_open(&rig);
+    const struct segment *first = segment_at(&store->segments, store->segments.oldest);
+    assert_int_equal(first->state, SEGMENT_SEALED);
+    struct teak_cursor *cursor = open_at(store, 3);
+    struct teak_entry entry;
+    assert_int_equal(read_some(cursor, 0, &entry, 1), 1);
+    assert_int_equal(entry.term, 2);
+    struct place place;
+    assert_true(locate(&store->segments, logs_find(&store->logs, 1), 3, &place));
+    char name[64];
+    rig_segment_name(first->number, name);
+    teak_cursor_close(cursor);
+    rig_close(store);
+    rig_zero(&rig, name, align_down(place.offset, RIG_BLOCK), 512);
+
+    store = backend_open(&rig);
+    struct teak_error error = {0};
+    uint32_t count;
+    cursor = open_at(store, 3);
+    assert_int_equal(teak_cursor_read(cursor, 1, &entry, 1, &count, &error), TEAK_HASH_MISMATCH);
+    assert_int_equal(error.index, 3);
+    enum teak_status status;
+    while ((status = teak_cursor_try_read(cursor, 1, &entry, 1, &count, &error)) == TEAK_PENDING)
+        rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
+    assert_int_equal(status, TEAK_HASH_MISMATCH);
+    assert_int_equal(error.index, 3);
+    rig_ok(teak_cursor_seek(cursor, 4, &error), &error);
+    assert_int_equal(read_some(cursor, 0, &entry, 1), 1);
+    assert_int_equal(entry.index, 4);
+    teak_cursor_close(cursor);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void many_cursors_read_at_their_own_pace(void **state)
 {
     (void)state;
@@ -229,6 +276,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_cursor_that_compaction_passed_says_so_and_can_be_moved),
         cmocka_unit_test(replaced_entries_are_read_as_they_are_now),
         cmocka_unit_test(a_rotten_slot_is_asked_of_its_frame),
+        cmocka_unit_test(an_entry_that_was_truncated_is_no_answer_for_a_rotten_one),
         cmocka_unit_test(many_cursors_read_at_their_own_pace),
     };
     return backends_run(argc, argv, "cursor", tests, sizeof tests / sizeof tests[0]);

@@ -350,13 +350,20 @@ static void a_lost_identity_is_repaired_from_what_repeats_it(void **state)
     const struct rig rig = make_long("identity", &oldest, &newest);
     const struct rig copy = rig_make("identitycopy");
     for (uint64_t number = oldest; number <= newest; number++) {
-        for (uint32_t how = 0; how < 3; how++) {
-            char name[64];
+        for (uint32_t how = 0; how < 4; how++) {
+            char name[64], other[64];
             rig_segment_name(number, name);
+            rig_segment_name(number == oldest ? number + 1 : number - 1, other);
             rig_copy(&rig, &copy);
             if (how == 0) rig_zero(&copy, name, 0, RIG_BLOCK);
             if (how == 1) rig_flip(&copy, name, 30, 1);  /* family */
             if (how == 2) rig_flip(&copy, name, 50, 1);  /* salt */
+            if (how == 3) { /* another use's, whole: the write of this one was lost */
+                size_t bytes;
+                uint8_t *earlier = rig_read(&rig, other, &bytes);
+                rig_write(&copy, name, 0, earlier, RIG_BLOCK);
+                free(earlier);
+            }
             struct teak_store *store = rig_open(&copy, &report);
             rig_expect_entries(store, 7, 1, 100);
             rig_append_synced(store, 7, 101, 101, 1, 10);
