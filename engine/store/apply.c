@@ -96,7 +96,7 @@ void apply_meta(struct logs *logs, struct log *log, const void *data, uint32_t b
     CHECK(bytes == 0 || log->meta);
     if (bytes > 0) memcpy(log->meta, data, bytes);
     logs->record_bytes += align_up(bytes, 8) - align_up(log->head.meta_bytes, 8);
-    log->head.meta_bytes = bytes;
+    log->head.meta_bytes = (uint16_t)bytes;
 }
 
 void apply_drop(const struct apply_at *at, struct log *log)

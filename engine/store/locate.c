@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
+enum { RUN_AHEAD_MAX = 1024, USUAL_MARGIN = 4 };
+
 /* Pieces that begin before `index`. */
 static uint32_t pieces_before(const struct log *log, uint64_t index)
 {
@@ -67,18 +69,31 @@ bool locate(const struct segments *segments, const struct log *log, uint64_t ind
     return true;
 }
 
-bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops)
+/* Does an entry of that term and kind go on where the last one ended, and does it need no extent of its own? */
+static bool will_extend(const struct effect *effect, uint64_t term, uint8_t kind, uint32_t count)
+{
+    if (effect->count == 0 || count > effect->room) return false;
+    const struct layout_extent *extents = effect->capacity > 1 ? effect->heap : &effect->one;
+    const struct layout_extent *last = &extents[effect->count - 1];
+    return last->kind == kind && last->flags == 0 && le64_get(last->term) == term &&
+           le32_get(last->slot) + le32_get(last->count) == effect->slot;
+}
+
+bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops, uint64_t term, uint8_t kind,
+                  uint32_t count)
 {
     if (log->piece_count + ops > log->piece_capacity || log->terms.count + ops > log->terms.capacity) return false;
     if (log->effect_segment != active->number) return ops <= max_u64(1, log->ahead_capacity);
     const struct effect *effect = &active->effects[log->effect];
-    return effect->count + ops <= effect->capacity;
+    return effect->count + ops <= effect->capacity || (count > 0 && will_extend(effect, term, kind, count));
 }
 
+/* One that lives in `one` is given more only when it needs more: most logs of many never do. */
 bool map_is_short(const struct log *log, const struct segment *active)
 {
     if (log->effect_segment != active->number) return false;
     const struct effect *effect = &active->effects[log->effect];
+    if (effect->count == effect->capacity) return log->taken > 1 && effect->room < LOG_EXTENTS_AHEAD;
     return effect->count > 1 && effect->count + LOG_EXTENTS_AHEAD > effect->capacity;
 }
 
@@ -87,6 +102,8 @@ struct effect *map_effect(struct log *log, struct segment *active)
     if (log->effect_segment != active->number) {
         log->effect = segment_add_effect(active, log->id);
         log->effect_segment = active->number;
+        log->usual = log->taken;
+        log->taken = 0;
         if (log->ahead) {
             struct effect *effect = &active->effects[log->effect];
             effect->heap = log->ahead;
@@ -96,6 +113,40 @@ struct effect *map_effect(struct log *log, struct segment *active)
         }
     }
     return &active->effects[log->effect];
+}
+
+/* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index. So of those up to
+ * slots_end no more may lie idle than what the frames that are there have taken beyond that. */
+static uint32_t spare_slots(const struct segment *active, uint32_t count)
+{
+    const uint64_t taken = active->slots_end + (uint64_t)count;
+    const uint64_t most = active->frames_end / (2 * sizeof(struct layout_slot));
+    return most > taken ? (uint32_t)(most - taken) : 0;
+}
+
+uint32_t map_take_slots(struct log *log, struct segment *active, uint32_t count)
+{
+    struct effect *effect = map_effect(log, active);
+    if (count > effect->room) {
+        uint64_t more = 0;
+        if (effect->slot + effect->room != active->slots_end || log->taken == 0) { /* others came between */
+            effect->slot = active->slots_end;
+            effect->room = 0;
+            const uint64_t usual = log->usual + log->usual / USUAL_MARGIN;
+            more = usual > log->taken + count ? usual - log->taken - count : log->taken;
+        }
+        const uint32_t lacks = count - effect->room;
+        const uint32_t kept = (uint32_t)min_u64(min_u64(more, RUN_AHEAD_MAX), spare_slots(active, lacks));
+        CHECK_LE(active->slots_end + (uint64_t)lacks + kept, active->slot_capacity);
+        active->slots_end += lacks + kept;
+        effect->room += lacks + kept;
+    }
+    const uint32_t slot = effect->slot;
+    effect->slot += count;
+    effect->room -= count;
+    active->slot_count += count;
+    log->taken = (uint16_t)min_u64(log->taken + (uint64_t)count, UINT16_MAX);
+    return slot;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- pieces */
@@ -254,11 +305,13 @@ void map_append(struct log *log, struct segments *segments, struct segment *acti
     terms_append(&log->terms, entries->first, entries->term);
 }
 
-void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t count, uint64_t bytes)
+void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t slot, uint32_t count,
+                uint64_t bytes)
 {
     CHECK_EQ(log->effect_segment, active->number);
     struct effect *effect = &active->effects[log->effect];
     struct layout_extent *last = &effect_extents(effect)[effect->count - 1];
+    CHECK_EQ(le32_get(last->slot) + le32_get(last->count), slot);
     last->count = le32_of(le32_get(last->count) + count);
     effect->bytes += bytes;
     log->pieces[log->piece_count - 1].bytes += bytes;

@@ -37,8 +37,26 @@ const struct layout_extent *locate_extents(const struct segments *segments, cons
 /* The log's effect in `active`, made if there is none. */
 struct effect *map_effect(struct log *log, struct segment *active);
 
-/* Room for `ops` more operations of a batch on this log in `active`. */
-bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops);
+/* Slots of `active` for `count` entries of the log that come next: neighbours of its last ones wherever that can be.
+ * Where the logs of a store take turns each would have an extent for every entry; so a log that comes again gets a run,
+ * as long as all it had there, or had in the segment before. Needs what map_effect needs. */
+uint32_t map_take_slots(struct log *log, struct segment *active, uint32_t count);
+
+/* Brings what an append to the log will look at near. Changes nothing. */
+static inline void map_foresee(const struct log *log, const struct segment *active)
+{
+    if (log->piece_count > LOG_OWN_PIECES) __builtin_prefetch(&log->pieces[log->piece_count - 1], 1);
+    if (log->terms.count > LOG_OWN_RUNS) __builtin_prefetch(&log->terms.runs[log->terms.count - 1], 1);
+    if (log->effect_segment != active->number) return;
+    const struct effect *effect = &active->effects[log->effect];
+    __builtin_prefetch(effect, 1);
+    __builtin_prefetch((const char *)(effect + 1) - 1, 1);
+}
+
+/* Room for `ops` more operations of a batch on this log in `active`. `count` > 0: it is one that brings so many entries
+ * behind the last, and it may need no extent of its own. */
+bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops, uint64_t term, uint8_t kind,
+                  uint32_t count);
 /* Its extents there are nearly used up. */
 bool map_is_short(const struct log *log, const struct segment *active);
 
@@ -55,8 +73,9 @@ uint64_t slots_cost(const struct layout_slot *slots, uint32_t count);
 
 /* They lie in `active` now; everything from `first` on was taken away before. */
 void map_append(struct log *log, struct segments *segments, struct segment *active, const struct map_entries *entries);
-/* The entries that map_append brought last go on for `count` more, in the slots behind. */
-void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t count, uint64_t bytes);
+/* The entries that map_append brought last go on for `count` more, in the slots from `slot` on, which are the next. */
+void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t slot, uint32_t count,
+                uint64_t bytes);
 /* The same entries again lie in `active`; where they were they are not live any more. None of them lay in `active`.
  * What is below and above them stays. Needs room for two pieces more. */
 void map_replace(struct log *log, struct segments *segments, struct segment *active, const struct map_entries *entries,

@@ -130,13 +130,13 @@ void log_advance(struct log_head *head, const struct teak_op *op, log_term_fn te
         if (op->index > head->base.index)
             head->base = (struct teak_pos){.index = op->index, .term = term_at(context, op->index)};
         return;
-    case TEAK_OP_META: head->meta_bytes = op->bytes; return;
+    case TEAK_OP_META: head->meta_bytes = (uint16_t)op->bytes; return;
     }
 }
 
 /* ------------------------------------------------------------------------------------------------------------ table */
 
-enum { SLAB_LOGS = 64, CAPACITY_FIRST = 64 };
+enum { SLAB_LOGS = 64, CAPACITY_FIRST = 64, CACHE_LINE = 64 };
 
 static uint32_t slot_of(const struct logs *logs, uint64_t id)
 {
@@ -149,13 +149,23 @@ bool logs_init(struct logs *logs)
     return logs_grow(logs, 4, NULL);
 }
 
+static void give_pieces(struct log *log)
+{
+    if (log->pieces != log->own_pieces) heap_give(log->pieces);
+}
+
+static void give_runs(const struct log *log, struct term_run *runs)
+{
+    if (runs != log->own_runs) heap_give(runs);
+}
+
 void logs_fini(struct logs *logs)
 {
     for (uint32_t slab = 0; slab < logs->slab_count; slab++) {
         struct log *log = logs->slabs[slab];
         for (uint32_t i = 0; i < SLAB_LOGS; i++) {
-            heap_give(log[i].pieces);
-            heap_give(log[i].terms.runs);
+            give_pieces(&log[i]);
+            give_runs(&log[i], log[i].terms.runs);
             heap_give(log[i].meta);
             heap_give(log[i].ahead);
         }
@@ -173,6 +183,23 @@ struct log *logs_find(struct logs *logs, uint64_t id)
     for (uint32_t slot = slot_of(logs, id); logs->slots[slot]; slot = (slot + 1) & (logs->capacity - 1))
         if (logs->slots[slot]->id == id) return logs->recent = logs->slots[slot];
     return NULL;
+}
+
+/* A look-up among thousands of logs waits for one line of memory after the other; those of several logs can be waited
+ * for together. */
+void logs_foresee_slot(const struct logs *logs, uint64_t id) { __builtin_prefetch(&logs->slots[slot_of(logs, id)]); }
+
+void logs_foresee_log(const struct logs *logs, uint64_t id)
+{
+    const struct log *log = logs->slots[slot_of(logs, id)];
+    for (uint32_t line = 0; log && line < sizeof *log; line += CACHE_LINE)
+        __builtin_prefetch((const char *)log + line, 1);
+}
+
+const struct log *logs_find_near(const struct logs *logs, uint64_t id)
+{
+    const struct log *log = logs->slots[slot_of(logs, id)];
+    return log && log->id == id ? log : NULL;
 }
 
 /* First position in `sorted` whose id is not below `id`. */
@@ -282,19 +309,23 @@ static bool grow_log(struct logs *logs, struct log *log)
     const uint32_t pieces = log->piece_count + LOG_PIECES_AHEAD + log->wants_more;
     const uint32_t runs = log->terms.count + LOG_RUNS_AHEAD + log->wants_more;
     if (pieces > log->piece_capacity) {
-        const uint32_t capacity = (uint32_t)max_u64(pieces, log->piece_capacity ? log->piece_capacity * 2 : 4);
-        struct piece *grown = heap_grow(log->pieces, capacity * sizeof *grown);
+        const uint32_t capacity = (uint32_t)max_u64(pieces, log->piece_capacity * 2);
+        struct piece *grown = heap_take(capacity * sizeof *grown);
         if (!grown) return false;
-        logs->memory_bytes += (capacity - log->piece_capacity) * sizeof *grown;
+        memcpy(grown, log->pieces, log->piece_count * sizeof *grown);
+        const uint32_t own = log->pieces == log->own_pieces ? 0 : log->piece_capacity;
+        logs->memory_bytes += (capacity - own) * sizeof *grown;
+        give_pieces(log);
         log->pieces = grown;
         log->piece_capacity = capacity;
     }
     if (runs > log->terms.capacity) {
-        const uint32_t capacity = (uint32_t)max_u64(runs, log->terms.capacity ? log->terms.capacity * 2 : 4);
+        const uint32_t capacity = (uint32_t)max_u64(runs, log->terms.capacity * 2);
         struct term_run *grown = heap_take(capacity * sizeof *grown);
         if (!grown) return false;
-        logs->memory_bytes += (capacity - log->terms.capacity) * sizeof *grown;
-        heap_give(terms_move(&log->terms, grown, capacity));
+        const uint32_t own = log->terms.runs == log->own_runs ? 0 : log->terms.capacity;
+        logs->memory_bytes += (capacity - own) * sizeof *grown;
+        give_runs(log, terms_move(&log->terms, grown, capacity));
     }
     if (log->wants_meta && !log->meta) {
         log->meta = heap_take(META_BYTES_MAX);
@@ -338,11 +369,15 @@ static bool add_slab(struct logs *logs)
     void **slabs = heap_grow(logs->slabs, (logs->slab_count + 1) * sizeof *slabs);
     if (!slabs) return false;
     logs->slabs = slabs;
-    struct log *log = heap_take_zeroed(SLAB_LOGS, sizeof *log);
+    struct log *log = heap_take_aligned(CACHE_LINE, SLAB_LOGS * sizeof *log);
     if (!log) return false;
+    memset(log, 0, SLAB_LOGS * sizeof *log);
     logs->slabs[logs->slab_count++] = log;
     logs->memory_bytes += SLAB_LOGS * sizeof *log;
     for (uint32_t i = 0; i < SLAB_LOGS; i++) {
+        log[i].pieces = log[i].own_pieces;
+        log[i].piece_capacity = LOG_OWN_PIECES;
+        log[i].terms = (struct terms){.runs = log[i].own_runs, .capacity = LOG_OWN_RUNS};
         log[i].next = logs->free;
         logs->free = &log[i];
         logs->free_count++;
@@ -350,7 +385,7 @@ static bool add_slab(struct logs *logs)
     return true;
 }
 
-/* The first few free logs get tables of their own, so that a log just created has room. */
+/* What a refused batch lacked the first few free logs get, so that a log just created has room. */
 static bool grow_free(struct logs *logs, uint32_t free)
 {
     struct log *log = logs->free;

@@ -11,6 +11,7 @@
 #ifndef TEAK_STORE_LOG_H
 #define TEAK_STORE_LOG_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@
 
 struct log_head {
     bool alive, fresh;
-    uint32_t meta_bytes;
+    uint16_t meta_bytes;
     uint32_t marks;                         /* of its record, LOG_FRESH apart; unknown ones are kept */
     uint64_t life;
     uint64_t term, vote, commit;
@@ -42,32 +43,38 @@ static inline bool piece_is_hole(const struct piece *piece) { return piece->reco
 
 enum { LOG_NO_EFFECT = UINT32_MAX };
 
+enum { LOG_OWN_PIECES = 5, LOG_OWN_RUNS = 4 };
+
+/* A store has many of them: they are small, and what an append looks at lies together. */
 struct log {
     uint64_t id;
     struct log_head head;
-    struct log_head staged;   /* meaningful while staged_in == the batch being judged                       */
-    uint64_t staged_in;
-    struct terms terms;       /* of base.index (if known) to last.index                                     */
-    struct piece *pieces;
-    uint32_t piece_count, piece_capacity;
-    bool scattered;           /* pieces may lie in older segments than those before them, or be holes       */
-    uint32_t effect;          /* position in effects of segment `effect_segment`                            */
+    uint64_t staged_in;       /* the last batch that was judged with an operation on it                     */
     uint64_t effect_segment;  /* 0: none yet                                                                */
-    struct teak_pos floor;    /* known durable: never above what the map says                               */
+    uint32_t effect;          /* position in effects of segment `effect_segment`                            */
+    uint32_t staged_at;       /* in that batch: position in writer->staged                                  */
+    uint16_t taken, usual;    /* slots it took in that segment, and in the one before; at most 65,535       */
+    bool scattered : 1;       /* pieces may lie in older segments than those before them, or be holes       */
+    bool wanted : 1;          /* is in the list of those that should grow                                   */
+    bool wants_meta : 1;
+    bool frozen : 1;          /* opening: lost frames behind the last checkpoint may have touched it        */
+    bool is_told : 1;         /* opening: frozen, but its hard state was written since                      */
+    uint32_t piece_count, piece_capacity;
+    struct piece *pieces;
+    struct terms terms;       /* of base.index (if known) to last.index                                     */
     uint64_t changed_lsn;     /* the last frame that held an operation on it                                */
+    struct teak_pos floor;    /* known durable: never above what the map says                               */
     uint64_t doubt_upto;      /* opening: of entries up to here a newer version may be lost; 0: of none     */
     uint64_t base_lsn;        /* frame that last moved the base: with it all before it is durable           */
     uint8_t *meta;            /* META_BYTES_MAX bytes, or NULL                                              */
-    uint32_t staged_ops;      /* operations of that batch that append to this log                          */
     struct log *next;         /* in the table's list of free logs, or of logs that should grow              */
-    bool wanted;              /* is in the list of those that should grow                                   */
-    bool wants_meta;
-    bool frozen;              /* opening: lost frames behind the last checkpoint may have touched it        */
-    bool is_told;             /* opening: frozen, but its hard state was written since                      */
-    uint32_t wants_more;      /* pieces, runs and extents that a refused batch would have needed            */
     struct layout_extent *ahead; /* memory for the extents of the next effect, or NULL                      */
     uint32_t ahead_capacity;
+    uint32_t wants_more;      /* pieces, runs and extents that a refused batch would have needed            */
+    struct piece own_pieces[LOG_OWN_PIECES]; /* where `pieces` points until they are too few                */
+    struct term_run own_runs[LOG_OWN_RUNS];  /* likewise                                                    */
 };
+static_assert(sizeof(struct log) <= 448, "512 bytes a log, with its places in the table's two arrays");
 
 /* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */
 uint64_t log_term_at(const struct log *log, uint64_t index);
@@ -109,6 +116,10 @@ bool logs_init(struct logs *logs);
 void logs_fini(struct logs *logs);
 
 struct log *logs_find(struct logs *logs, uint64_t id); /* NULL: none */
+/* Brings what logs_find and an append will look at near: of an operation far ahead, and nearer ones. Changes nothing. */
+void logs_foresee_slot(const struct logs *logs, uint64_t id);
+void logs_foresee_log(const struct logs *logs, uint64_t id);
+const struct log *logs_find_near(const struct logs *logs, uint64_t id); /* where a look-up begins; NULL: not there */
 /* Position in `sorted` of the first log with an id above `after` (from_start: of the first). */
 uint32_t logs_first_above(const struct logs *logs, bool from_start, uint64_t after);
 /* Takes a free log and puts it into the table, its head not yet alive. Needs logs_has_room(1). */

@@ -46,7 +46,7 @@ void pool_fini(struct pool *pool, struct disk *disk)
     heap_give(pool->zeros);
     heap_give(pool->identity);
     heap_give(pool->stock);
-    heap_give(pool->slots);
+    spare_tables_fini(&pool->tables);
     *pool = (struct pool){.file = DISK_NONE};
 }
 
@@ -207,11 +207,7 @@ static struct segment *prepared_segment(struct pool *pool, struct disk *disk, ui
     disk_lock(disk, pool->file, DISK_UNLOCK); /* readers may look at it as the segment that it is now */
     struct segment *segment = segment_new(number);
     if (!segment) return NULL;
-    if (pool->slots) {
-        segment->slots = pool->slots;
-        segment->slot_capacity = pool->slot_capacity;
-        pool->slots = NULL;
-    }
+    segment_take_tables(segment, &pool->tables);
     if (!segment_make_tables(segment, pool->segment_bytes)) {
         segment_free(segment, disk);
         return NULL;

@@ -60,8 +60,7 @@ struct pool {
     uint32_t spares;        /* stock to fill up to                  */
     uint32_t keep;          /* stock beyond that is unlinked        */
     uint64_t next_spare;    /* number for the next new file         */
-    struct layout_slot *slots; /* of a sealed segment, for the next */
-    uint32_t slot_capacity;
+    struct spare_tables tables; /* of a sealed segment, for the next */
     bool no_space;
     int failure;            /* errno of the last try, 0: it was fine */
     uint64_t retry_ns;      /* not before                            */

@@ -264,7 +264,7 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
                                   .file_bytes = record->file_bytes,
                                   .file_sum = record->file_sum,
                                   .marks = record->marks & ~(uint32_t)LOG_FRESH,
-                                  .meta_bytes = record->meta_bytes};
+                                  .meta_bytes = (uint16_t)record->meta_bytes};
     log->changed_lsn = record->changed_lsn;
     if (record->meta_bytes > 0) memcpy(log->meta, record->meta, record->meta_bytes);
     store->logs.record_bytes += log_record_bytes(record->meta_bytes);
@@ -303,11 +303,10 @@ enum teak_status replay_checkpoint(struct teak_store *store, struct segment *seg
 }
 
 /* Their slots become the segment's. The caller has seen that there is room. */
-static struct map_entries take_slots(struct segment *segment, const struct op *op)
+static struct map_entries take_slots(struct log *log, struct segment *segment, const struct op *op)
 {
-    const uint32_t slot = segment->slot_count;
+    const uint32_t slot = map_take_slots(log, segment, op->count);
     memcpy(segment->slots + slot, op->entries.slots, op->count * sizeof *segment->slots);
-    segment->slot_count += op->count;
     return (struct map_entries){.first = op->entries.first, .term = op->entries.term, .count = op->count, .slot = slot,
                                 .bytes = slots_cost(segment->slots + slot, op->count), .kind = op->kind};
 }
@@ -320,7 +319,7 @@ static enum teak_status replay_replace(const struct apply_at *at, struct log *lo
     const struct log_head *head = &log->head;
     const uint64_t first = op->entries.first, last = first + op->count - 1;
     bool makes_sense = !head->fresh && first > head->base.index && last <= head->last.index &&
-                       op->count <= segment->slot_capacity - segment->slot_count;
+                       op->count <= segment->slot_capacity - segment->slots_end;
     for (uint32_t i = 0; makes_sense && i < log->piece_count; i++) {
         const struct piece *piece = &log->pieces[i];
         const uint64_t end = i + 1 < log->piece_count ? piece[1].first : head->last.index + 1;
@@ -331,7 +330,7 @@ static enum teak_status replay_replace(const struct apply_at *at, struct log *lo
     }
     if (!makes_sense || !terms_learn(&log->terms, first, last + 1, op->entries.term))
         return senseless(segment, log->id, first, error);
-    const struct map_entries entries = take_slots(segment, op);
+    const struct map_entries entries = take_slots(log, segment, op);
     apply_replace(at, log, &entries);
     return TEAK_OK;
 }
@@ -349,9 +348,9 @@ static enum teak_status replay_entries(const struct apply_at *at, struct log *lo
     while (run > 0 && terms->runs[run - 1].first >= from) run--;
     if (run > 0 && terms->runs[run - 1].term > op->entries.term)
         return senseless(segment, log->id, op->entries.first, error);
-    if (op->count > segment->slot_capacity - segment->slot_count)
+    if (op->count > segment->slot_capacity - segment->slots_end)
         return senseless(segment, log->id, op->entries.first, error);
-    apply_entries(at, log, take_slots(segment, op));
+    apply_entries(at, log, take_slots(log, segment, op));
     return TEAK_OK;
 }
 

@@ -334,7 +334,7 @@ static void switch_over(struct seal *seal, const struct segments *segments, stru
     segment_move(segment, SEGMENT_SEALED);
 }
 
-static void finish(struct seal *seal, struct disk *disk, struct layout_slot **spare_slots, uint32_t *spare_capacity)
+static void finish(struct seal *seal, struct disk *disk, struct spare_tables *spare)
 {
     struct segment *segment = seal->segment;
     struct disk_op close = {.kind = DISK_CLOSE, .file = segment->file};
@@ -342,18 +342,13 @@ static void finish(struct seal *seal, struct disk *disk, struct layout_slot **sp
         disk_run(disk, &close);
         segment->file = DISK_NONE;
     }
-    if (!*spare_slots) { /* its memory is warm: the next segment's slots go there */
-        *spare_slots = segment->slots;
-        *spare_capacity = segment->slot_capacity;
-        segment->slots = NULL;
-    }
-    segment_drop_tables(segment);
+    segment_keep_tables(segment, spare);
     seal->sealed++;
     forget_job(seal);
 }
 
 int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segments, struct logs *logs,
-               struct layout_slot **spare_slots, uint32_t *spare_capacity)
+               struct spare_tables *spare)
 {
     seal->waiting = false;
     if (seal->op.error) return seal->op.error;
@@ -379,6 +374,6 @@ int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segm
     case SEAL_IDLE: CHECK(seal->step != SEAL_IDLE);
     }
     switch_over(seal, segments, logs);
-    finish(seal, disk, spare_slots, spare_capacity);
+    finish(seal, disk, spare);
     return 0;
 }

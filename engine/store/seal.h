@@ -63,9 +63,9 @@ bool seal_has_deep(const struct segments *segments);
 
 /* Start the next operation, or the next segment. An errno (ENOMEM) if there is no memory for the summary: try later. */
 int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn);
-/* The operation ended: 0, or the errno that poisons. `spare_slots`: receives the segment's slot memory if empty. */
+/* The operation ended: 0, or the errno that poisons. `spare` receives the memory of the segment's tables. */
 int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segments, struct logs *logs,
-               struct layout_slot **spare_slots, uint32_t *spare_capacity);
+               struct spare_tables *spare);
 
 /* Where the file of a closed segment would end behind its index. false: no memory to find out. */
 bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *end_out);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "os/heap.h"
 
+enum { HUGE_FROM = 8 << 20 }; /* bytes; the slots of many logs in turn lie all over it */
 #define BIT(state) (1u << (state))
 
 /* Never back: somebody was told that what lies there is safe. */
@@ -35,21 +36,63 @@ bool segment_make_tables(struct segment *segment, uint64_t segment_bytes)
 {
     if (!segment->slots) {
         segment->slot_capacity = (uint32_t)(segment_bytes / (2 * sizeof(struct layout_slot)));
-        segment->slots = heap_take(segment->slot_capacity * sizeof(struct layout_slot));
+        const uint64_t bytes = segment->slot_capacity * sizeof(struct layout_slot);
+        segment->slots = bytes >= HUGE_FROM ? heap_take_huge(bytes) : heap_take(bytes);
         if (!segment->slots) return false;
     }
     return segment->effects || segment_grow_effects(segment, 64);
 }
 
-void segment_drop_tables(struct segment *segment)
+static void give_extents(struct segment *segment)
 {
     for (uint32_t i = 0; i < segment->effect_count; i++)
         if (segment->effects[i].capacity > 1) heap_give(segment->effects[i].heap);
+    segment->effect_count = 0;
+}
+
+void segment_drop_tables(struct segment *segment)
+{
+    give_extents(segment);
     heap_give(segment->effects);
     heap_give(segment->slots);
     segment->effects = NULL;
     segment->slots = NULL;
-    segment->effect_count = segment->effect_capacity = segment->slot_count = segment->slot_capacity = 0;
+    segment->effect_capacity = 0;
+    segment->slot_count = segment->slots_end = segment->slot_capacity = 0;
+}
+
+void segment_keep_tables(struct segment *segment, struct spare_tables *spare)
+{
+    const bool are_used = segment->effect_count > segment->effect_capacity / 4;
+    give_extents(segment);
+    if (!spare->slots) {
+        spare->slots = segment->slots;
+        spare->slot_capacity = segment->slot_capacity;
+        segment->slots = NULL;
+    }
+    if (!spare->effects && are_used) {
+        spare->effects = segment->effects;
+        spare->effect_capacity = segment->effect_capacity;
+        segment->effects = NULL;
+    }
+    segment_drop_tables(segment);
+}
+
+void segment_take_tables(struct segment *segment, struct spare_tables *spare)
+{
+    CHECK(!segment->slots && !segment->effects);
+    segment->slots = spare->slots;
+    segment->slot_capacity = spare->slot_capacity;
+    segment->effects = spare->effects;
+    segment->effect_capacity = spare->effect_capacity;
+    *spare = (struct spare_tables){0};
+}
+
+void spare_tables_fini(struct spare_tables *spare)
+{
+    heap_give(spare->slots);
+    heap_give(spare->effects);
+    *spare = (struct spare_tables){0};
 }
 
 bool segment_grow_effects(struct segment *segment, uint32_t capacity)

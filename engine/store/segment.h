@@ -32,6 +32,7 @@ struct effect {
     uint64_t bytes;              /* what its entries cost                                           */
     uint32_t flags;
     uint32_t count, capacity;    /* extents; capacity 1: `one` holds it, more: `heap`               */
+    uint32_t slot, room;         /* where its next slots go if they fit there: map_take_slots       */
     union {
         struct layout_extent one;
         struct layout_extent *heap;
@@ -53,8 +54,9 @@ struct segment {
     uint64_t first_lsn, last_lsn;/* 0: no frame                                                     */
     uint64_t chain;              /* checksum of the last frame's head                               */
     /* until it is sealed */
-    struct layout_slot *slots;   /* in order of arrival                                             */
-    uint32_t slot_count, slot_capacity;
+    struct layout_slot *slots;   /* a log's lie together in runs                                    */
+    uint32_t slot_count, slot_capacity; /* in use                                                   */
+    uint32_t slots_end;          /* behind the last that is in use, or kept for a log               */
     struct effect *effects;
     uint32_t effect_count, effect_capacity;
     uint32_t extent_count;       /* ever added: bounds the summary                                  */
@@ -108,6 +110,18 @@ static inline struct layout_extent *effect_extents(struct effect *effect)
 {
     return effect->capacity > 1 ? effect->heap : &effect->one;
 }
+
+/* Tables of a segment that does not need them any more: their memory is warm, and the next one's go there. */
+struct spare_tables {
+    struct layout_slot *slots;
+    struct effect *effects;
+    uint32_t slot_capacity, effect_capacity;
+};
+/* What `spare` has not got yet is put there; effects only if most of their memory was used. The rest is given back. */
+void segment_keep_tables(struct segment *segment, struct spare_tables *spare);
+/* The other way round, into a segment that has none. */
+void segment_take_tables(struct segment *segment, struct spare_tables *spare);
+void spare_tables_fini(struct spare_tables *spare);
 
 /* Memory for what a segment without an index needs. false: no memory. */
 bool segment_make_tables(struct segment *segment, uint64_t segment_bytes);

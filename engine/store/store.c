@@ -831,7 +831,7 @@ static uint64_t table_bytes(const struct teak_store *store)
     uint64_t bytes = sizeof *store + store->logs.memory_bytes + store->segments.capacity * sizeof(struct segment *);
     for (uint64_t number = store->segments.oldest; number <= store->segments.newest; number++) {
         const struct segment *segment = segment_at(&store->segments, number);
-        bytes += sizeof *segment + segment->slot_count * sizeof(struct layout_slot) +
+        bytes += sizeof *segment + segment->slots_end * sizeof(struct layout_slot) +
                  segment->effect_capacity * sizeof(struct effect);
     }
     return bytes;

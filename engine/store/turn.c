@@ -37,8 +37,12 @@ static void grow_tables(struct teak_store *store)
         if (grown) store->writer.want_effects = 0;
     }
     if (grown) grown = segments_make_room(&store->segments);
+    const uint32_t staged_before = store->writer.staged_capacity;
+    if (grown) grown = writer_grow_staged(&store->writer);
     store->no_memory = !grown;
-    if (grown && (wanted_logs || active->effect_capacity != effects_before)) store->chore_ended = true;
+    if (grown && (wanted_logs || active->effect_capacity != effects_before ||
+                  store->writer.staged_capacity != staged_before))
+        store->chore_ended = true;
 }
 
 static void step_pool(struct teak_store *store)
@@ -181,8 +185,7 @@ static void dispatch(struct teak_store *store, struct disk_op *op)
     case ERRAND_SEAL: {
         const struct segment *segment = store->seal.segment;
         if (stall->chore_is_slow) stall_end(store, op, stall->chore_since_ns, segment->number);
-        const int error = seal_ended(&store->seal, store->disk, &store->segments, &store->logs, &store->pool.slots,
-                                     &store->pool.slot_capacity);
+        const int error = seal_ended(&store->seal, store->disk, &store->segments, &store->logs, &store->pool.tables);
         if (error) flight_poison(&store->flight, error, "seal", segment, segment->frames_end);
         notice_seal(store, segment->number);
         store->chore_ended = true;

@@ -14,18 +14,29 @@
 #include "store/store.h"
 #include "teak/committer.h"
 
-enum { RESERVE_SLACK = 1024, RESERVE_PART = 2 };
+enum { RESERVE_SLACK = 1024, RESERVE_PART = 2, STAGED_FIRST = 64, AHEAD = 4 };
 enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 
 bool writer_init(struct writer *writer, uint32_t table_room)
 {
-    *writer = (struct writer){.table_room = table_room, .table = heap_take(table_room)};
-    return writer->table != NULL;
+    *writer = (struct writer){.table_room = table_room, .table = heap_take(table_room), .want_staged = STAGED_FIRST};
+    return writer->table != NULL && writer_grow_staged(writer);
+}
+
+bool writer_grow_staged(struct writer *writer)
+{
+    if (writer->want_staged <= writer->staged_capacity) return true;
+    struct staged *grown = heap_grow(writer->staged, writer->want_staged * sizeof *grown);
+    if (!grown) return false;
+    writer->staged = grown;
+    writer->staged_capacity = writer->want_staged;
+    return true;
 }
 
 void writer_fini(struct writer *writer)
 {
     heap_give(writer->table);
+    heap_give(writer->staged);
     *writer = (struct writer){0};
 }
 
@@ -77,17 +88,18 @@ uint64_t teak_batch_bytes(const struct teak_batch *batch)
 
 /* The term of an index of a staged log: from this batch if it wrote the entry, else from the map. */
 struct staged_terms {
-    const struct log *log;
+    const struct staged *staged;
     const struct teak_batch *batch;
     uint32_t upto; /* operations before this one */
 };
 
 static uint64_t staged_term_at(const void *context, uint64_t index)
 {
-    const struct staged_terms *staged = context;
-    if (index == staged->log->staged.base.index) return staged->log->staged.base.term;
-    for (uint32_t i = staged->upto; i-- > 0;) {
-        const struct teak_op *op = &staged->batch->ops[i];
+    const struct staged_terms *terms = context;
+    const struct staged *staged = terms->staged;
+    if (index == staged->head.base.index) return staged->head.base.term;
+    for (uint32_t i = staged->ops > 0 ? terms->upto : 0; i-- > 0;) {
+        const struct teak_op *op = &terms->batch->ops[i];
         if (op->op == TEAK_OP_ENTRIES && op->log == staged->log->id && index >= op->index &&
             index - op->index < op->count)
             return op->term;
@@ -95,55 +107,88 @@ static uint64_t staged_term_at(const void *context, uint64_t index)
     return log_term_at(staged->log, index);
 }
 
-static struct log *staged_log(struct teak_store *store, const struct teak_op *op, struct need *need)
+static uint32_t logs_being_born(const struct teak_batch *batch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) count += batch->ops[i].op == TEAK_OP_CREATE;
+    return count;
+}
+
+/* What the operations after this one will look at, each step of a look-up some operations before the next: the lines of
+ * several logs are waited for together (docs/performance.md). */
+static void look_ahead(const struct teak_store *store, const struct teak_batch *batch, uint32_t i)
+{
+    const struct segment *active = segment_active(&store->segments);
+    if (batch->count - i > 3 * AHEAD) logs_foresee_slot(&store->logs, batch->ops[i + 3 * AHEAD].log);
+    if (batch->count - i > 2 * AHEAD) logs_foresee_log(&store->logs, batch->ops[i + 2 * AHEAD].log);
+    if (batch->count - i <= AHEAD) return;
+    const struct log *log = logs_find_near(&store->logs, batch->ops[i + AHEAD].log);
+    if (log) map_foresee(log, active);
+}
+
+/* The log of the operation, as it is within the batch. UNKNOWN_LOG, or FULL: no room for one more. */
+static enum teak_status stage(struct teak_store *store, const struct teak_batch *batch, const struct teak_op *op,
+                              struct need *need, struct staged **out, struct teak_error *error)
 {
     struct writer *writer = &store->writer;
     struct log *log = logs_find(&store->logs, op->log);
     if (!log) {
-        if (op->op != TEAK_OP_CREATE || !logs_has_room(&store->logs, 1)) return NULL;
+        if (op->op != TEAK_OP_CREATE) return fail_log(error, TEAK_UNKNOWN_LOG, op->log);
+        if (!logs_has_room(&store->logs, 1)) {
+            logs_want_free(&store->logs, (uint32_t)min_u64(batch->count, store->limits.logs), 0, false);
+            return fail_log(error, store->no_memory ? TEAK_NO_MEMORY : TEAK_FULL, op->log);
+        }
         log = logs_add(&store->logs, op->log); /* not alive: taken out again if the batch is refused */
     }
     if (log->staged_in != writer->batch) {
-        log->staged = log->head;
+        if (writer->staged_count == writer->staged_capacity) {
+            const uint64_t logs = store->logs.count + (uint64_t)logs_being_born(batch);
+            writer->want_staged = (uint32_t)min_u64(batch->count, logs);
+            return fail_log(error, store->no_memory ? TEAK_NO_MEMORY : TEAK_FULL, op->log);
+        }
         log->staged_in = writer->batch;
-        log->staged_ops = 0;
+        log->staged_at = writer->staged_count++;
+        writer->staged[log->staged_at] = (struct staged){.head = log->head, .log = log};
     }
-    if (op->op == TEAK_OP_CREATE && !log->staged.alive) {
+    *out = &writer->staged[log->staged_at];
+    if (op->op == TEAK_OP_CREATE && !(*out)->head.alive) {
         need->logs++;
         need->records += log_record_bytes(0);
     }
-    return log;
+    return TEAK_OK;
 }
 
 static enum teak_status admit_op(struct teak_store *store, const struct teak_batch *batch, uint32_t i,
                                  struct need *need, struct teak_error *error)
 {
     const struct teak_op *op = &batch->ops[i];
-    struct log *log = staged_log(store, op, need);
-    if (!log) {
-        if (op->op != TEAK_OP_CREATE) return fail_log(error, TEAK_UNKNOWN_LOG, op->log);
-        logs_want_free(&store->logs, (uint32_t)min_u64(batch->count, store->limits.logs), 0, false);
-        return fail_log(error, TEAK_FULL, op->log);
-    }
-    if (store->writer.naming && op->op == TEAK_OP_ENTRIES && op->index == TEAK_INDEX_NEXT)
-        store->writer.naming[i].index = log->staged.last.index + 1; /* of a fresh log: 1 */
-    const uint64_t meta_before = align_up(log->staged.meta_bytes, 8);
-    const bool alive_before = log->staged.alive;
-    const struct staged_terms terms = {.log = log, .batch = batch, .upto = i};
-    const enum teak_status status = log_judge(&log->staged, op->log, op, error);
+    struct staged *staged = NULL;
+    enum teak_status status = stage(store, batch, op, need, &staged, error);
     if (status != TEAK_OK) return status;
-    log_advance(&log->staged, op, staged_term_at, &terms);
-    log->staged_ops += op->op == TEAK_OP_ENTRIES;
-    need->records += align_up(log->staged.meta_bytes, 8) - meta_before; /* wraps and unwraps: the sum is right */
-    if (alive_before && !log->staged.alive) need->records -= log_record_bytes(0);
+    struct log *log = staged->log;
+    struct log_head *head = &staged->head;
+    if (store->writer.naming && op->op == TEAK_OP_ENTRIES && op->index == TEAK_INDEX_NEXT)
+        store->writer.naming[i].index = head->last.index + 1; /* of a fresh log: 1 */
+    const uint64_t meta_before = align_up(head->meta_bytes, 8);
+    const bool alive_before = head->alive;
+    const struct staged_terms terms = {.staged = staged, .batch = batch, .upto = i};
+    status = log_judge(head, op->log, op, error);
+    if (status != TEAK_OK) return status;
+    log_advance(head, op, staged_term_at, &terms);
+    need->records += align_up(head->meta_bytes, 8) - meta_before; /* wraps and unwraps: the sum is right */
+    if (alive_before && !head->alive) need->records -= log_record_bytes(0);
     need->has_drop |= op->op == TEAK_OP_DROP;
-    log->wants_meta |= op->op == TEAK_OP_META && op->bytes > 0 && !log->meta;
-    if (op->op == TEAK_OP_ENTRIES)
+    staged->is_reshaped |= op->op == TEAK_OP_TRUNCATE || op->op == TEAK_OP_SNAPSHOT || op->op == TEAK_OP_DROP;
+    if (op->op == TEAK_OP_META && op->bytes > 0 && !log->meta) log->wants_meta = true;
+    if (op->op == TEAK_OP_ENTRIES) {
+        staged->ops++;
+        staged->entries = op;
         for (uint32_t e = 0; e < op->count; e++) {
             if (op->entries[e].bytes > store->limits.entry_bytes)
                 return fail_index(error, TEAK_ENTRY_TOO_LARGE, op->log, op->index + e, store->limits.entry_bytes);
             if (op->entries[e].bytes > 0 && !op->entries[e].data) return fail_log(error, TEAK_INVALID, op->log);
         }
+    }
     add_op(need, op);
     return TEAK_OK;
 }
@@ -175,8 +220,7 @@ static enum teak_status admit_limits(struct teak_store *store, const struct need
 }
 
 /* Every log of the batch has room in its tables: else it is asked for, and the batch comes again. */
-static enum teak_status admit_tables(struct teak_store *store, const struct teak_batch *batch, const struct need *need,
-                                     struct teak_error *error)
+static enum teak_status admit_tables(struct teak_store *store, const struct need *need, struct teak_error *error)
 {
     const struct segment *active = segment_active(&store->segments);
     enum teak_status status = TEAK_OK;
@@ -184,15 +228,18 @@ static enum teak_status admit_tables(struct teak_store *store, const struct teak
         store->writer.want_effects = (uint32_t)need->effects;
         status = TEAK_FULL;
     }
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct log *log = logs_find(&store->logs, batch->ops[i].log);
+    for (uint32_t i = 0; i < store->writer.staged_count; i++) {
+        const struct staged *staged = &store->writer.staged[i];
+        struct log *log = staged->log;
+        const struct teak_op *op = staged->entries;
         const bool lacks_meta = log->wants_meta && !log->meta;
-        if (!lacks_meta && map_has_room(log, active, log->staged_ops)) continue;
+        const uint32_t goes_on = staged->ops == 1 && !staged->is_reshaped ? op->count : 0;
+        if (!lacks_meta && (!op || map_has_room(log, active, staged->ops, op->term, op->kind, goes_on))) continue;
         if (log->head.alive) {
-            log->wants_more = log->staged_ops;
+            log->wants_more = staged->ops;
             logs_want(&store->logs, log);
         } else {
-            logs_want_free(&store->logs, need->logs, log->staged_ops, lacks_meta);
+            logs_want_free(&store->logs, need->logs, staged->ops, lacks_meta);
         }
         status = TEAK_FULL;
     }
@@ -343,14 +390,14 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
 
 /* Payloads into the frame, slots into its table and the segment's. The loop of the commit path: its state is in
  * locals. Returns the bytes of the payloads. */
-static inline uint64_t encode_payloads(struct teak_store *store, const struct teak_op *op)
+static inline uint64_t encode_payloads(struct teak_store *store, const struct teak_op *op, uint32_t slot)
 {
     struct writer *writer = &store->writer;
     struct segment *active = segment_active(&store->segments);
     struct entry_identity who = {.log = op->log, .index = op->index, .term = op->term, .kind = op->kind};
     uint8_t *payload = writer->frame + writer->payload_end;
     uint8_t *table = writer->table + writer->table_bytes;
-    struct layout_slot *slots = active->slots + active->slot_count;
+    struct layout_slot *slots = active->slots + slot;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < op->count; i++, who.index++) {
         const struct teak_bytes *entry = &op->entries[i];
@@ -364,18 +411,20 @@ static inline uint64_t encode_payloads(struct teak_store *store, const struct te
         payload += entry->bytes + padding;
         bytes += entry->bytes;
     }
-    active->slot_count += op->count;
     writer->payload_end = (uint32_t)(payload - writer->frame);
     writer->table_bytes = (uint32_t)(table - writer->table);
     writer->entry_count += op->count;
     return bytes;
 }
 
-static void encode_entries(struct teak_store *store, const struct teak_op *op)
+/* Returns the first of their slots. */
+static uint32_t encode_entries(struct teak_store *store, struct log *log, const struct teak_op *op)
 {
+    const uint32_t slot = map_take_slots(log, segment_active(&store->segments), op->count);
     begin_entries(&store->writer, op);
-    store->writer.payload_bytes += encode_payloads(store, op);
+    store->writer.payload_bytes += encode_payloads(store, op, slot);
     store->writer.entries += op->count;
+    return slot;
 }
 
 static uint64_t term_in_map(const void *context, uint64_t index) { return log_term_at(context, index); }
@@ -387,12 +436,13 @@ static enum snapshot_effect snapshot_effect_of(const struct writer *writer, cons
     return log_snapshot_effect(&log->head, (struct teak_pos){.index = op->index, .term = op->term}, term_in_map, log);
 }
 
+/* What is not entries. */
 static void encode_op(struct teak_store *store, const struct log *log, const struct teak_op *op)
 {
     struct writer *writer = &store->writer;
     struct op value = {.log = op->log};
     switch (op->op) {
-    case TEAK_OP_ENTRIES: encode_entries(store, op); return;
+    case TEAK_OP_ENTRIES: return;
     case TEAK_OP_CREATE: value.code = OP_CREATE; break;
     case TEAK_OP_DROP: value.code = OP_DROP; break;
     case TEAK_OP_HARD_STATE:
@@ -434,21 +484,33 @@ static struct map_entries entries_at(const struct apply_at *at, const struct tea
                                 .bytes = slots_cost(at->active->slots + slot, op->count), .kind = op->kind};
 }
 
+/* The operations of a batch come as they were staged: nearly always the log is the one at hand, or the next. */
+static struct log *staged_log(struct teak_store *store, uint64_t id, uint32_t *at)
+{
+    const struct writer *writer = &store->writer;
+    if (writer->staged[*at].log->id == id) return writer->staged[*at].log;
+    if (*at + 1 < writer->staged_count && writer->staged[*at + 1].log->id == id) return writer->staged[++*at].log;
+    struct log *log = logs_find(&store->logs, id);
+    *at = log->staged_at;
+    return log;
+}
+
 /* Encode, then let it take effect. Nothing here can fail. */
 static void apply_batch(struct teak_store *store, const struct teak_batch *batch)
 {
     struct writer *writer = &store->writer;
     const struct apply_at at = {.logs = &store->logs, .segments = &store->segments,
                                 .active = segment_active(&store->segments), .lsn = writer->next_lsn};
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t i = 0, staged = 0; i < batch->count; i++) {
         const struct teak_op *op = &batch->ops[i];
-        const uint32_t slot = at.active->slot_count;
-        struct log *log = logs_find(&store->logs, op->log);
+        struct log *log = staged_log(store, op->log, &staged);
         encode_op(store, log, op);
         log->changed_lsn = at.lsn;
         switch (op->op) {
         case TEAK_OP_CREATE: apply_create(&at, log); break;
-        case TEAK_OP_ENTRIES: apply_entries(&at, log, entries_at(&at, op, slot)); break;
+        case TEAK_OP_ENTRIES:
+            apply_entries(&at, log, entries_at(&at, op, encode_entries(store, log, op)));
+            break;
         case TEAK_OP_HARD_STATE: apply_hard_state(log, op->term, op->vote, op->commit); break;
         case TEAK_OP_TRUNCATE: apply_truncate(&at, log, op->index); break;
         case TEAK_OP_SNAPSHOT:
@@ -506,7 +568,9 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
     struct writer *writer = &store->writer;
     struct need need = {0};
     writer->batch++;
+    writer->staged_count = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
+        look_ahead(store, batch, i);
         const enum teak_status status = admit_op(store, batch, i, &need, error);
         if (status != TEAK_OK) return status;
     }
@@ -523,7 +587,7 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
             return status;
         }
     }
-    return admit_tables(store, batch, &need, error);
+    return admit_tables(store, &need, error);
 }
 
 /* Linger and a lazy batch's second count from now, not from the last turn, which may be long ago. */
@@ -585,8 +649,8 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
     }
     if (bytes > writer->join_room || !store->segments.ready) return false;
     writer->join_room -= bytes;
-    encode_entries(store, op);
-    map_extend(writer->join_to, &store->segments, segment_active(&store->segments), op->count, bytes);
+    const uint32_t slot = encode_entries(store, writer->join_to, op);
+    map_extend(writer->join_to, &store->segments, segment_active(&store->segments), slot, op->count, bytes);
     writer->join_to->head.last.index += op->count;
     take_in(store, batch);
     return true;
@@ -772,10 +836,10 @@ uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries
                                 .active = segment_active(&store->segments), .lsn = writer->next_lsn};
     const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = moved->log, .index = moved->first, .term = moved->term,
                                .kind = moved->kind, .count = moved->count, .entries = moved->entries};
-    const uint32_t slot = at.active->slot_count;
+    const uint32_t slot = map_take_slots(log, at.active, moved->count);
     put_op(writer, &(struct op){.code = OP_REPLACE, .kind = moved->kind, .count = moved->count, .log = moved->log,
                                 .entries = {.first = moved->first, .term = moved->term}});
-    encode_payloads(store, &op);
+    encode_payloads(store, &op, slot);
     const struct map_entries entries = entries_at(&at, &op, slot);
     apply_replace(&at, log, &entries);
     if (log_is_short(log) || map_is_short(log, at.active)) logs_want(&store->logs, log);

@@ -15,15 +15,24 @@
 #include <stdint.h>
 
 #include "format/descriptor.h"
+#include "store/log.h"
 #include "teak/engine.h"
 
 struct teak_store;
-struct log;
 
 /* What a SNAPSHOT of the engine's own says, beside what teak_op has room for. id 0: the caller keeps the file. */
 struct writer_snapshot {
     enum snapshot_effect effect;
     uint64_t id, bytes, sum;
+};
+
+/* A log as it will be when the operations of the batch that were judged so far are applied. */
+struct staged {
+    struct log_head head;
+    struct log *log;
+    const struct teak_op *entries; /* the last operation that brings entries; NULL: none       */
+    uint32_t ops;                  /* that bring entries                                       */
+    bool is_reshaped;              /* entries do not go on where the last one in the map ends  */
 };
 
 struct writer {
@@ -60,6 +69,9 @@ struct writer {
     uint32_t reserved_bytes, reserved_entries;
     /* judging */
     uint64_t batch;         /* number of the batch being judged                       */
+    struct staged *staged;  /* the logs it has operations on                          */
+    uint32_t staged_count, staged_capacity;
+    uint32_t want_staged;   /* capacity that a refused batch would have needed        */
     struct writer_snapshot snapshot; /* the batch at hand installs a file                     */
     uint32_t want_effects;  /* effects that a refused batch would have needed         */
     struct teak_op *naming; /* the batch's operations, if TEAK_INDEX_NEXT in them is to become an index; else NULL */
@@ -69,6 +81,8 @@ struct writer {
 
 bool writer_init(struct writer *writer, uint32_t table_room);
 void writer_fini(struct writer *writer);
+/* Chores: room for the logs of a batch that was refused for want of it. false: no memory. */
+bool writer_grow_staged(struct writer *writer);
 
 enum teak_status writer_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error);
 enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,

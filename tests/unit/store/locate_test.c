@@ -61,8 +61,9 @@ static void extents_join_where_nothing_lies_between(void **state)
     struct segment *active = segment_active(&model->segments);
     const struct apply_at at = {.logs = &model->logs, .segments = &model->segments, .active = active, .lsn = 1};
     for (uint32_t i = 0; i < 50; i++) {
-        active->slot_count = i + 1;
-        apply_entries(&at, model->log, (struct map_entries){.first = 5 + i, .term = 3, .count = 1, .slot = i});
+        const uint32_t slot = map_take_slots(model->log, active, 1);
+        assert_int_equal(slot, i);
+        apply_entries(&at, model->log, (struct map_entries){.first = 5 + i, .term = 3, .count = 1, .slot = slot});
     }
     assert_int_equal(model->log->piece_count, 1);
     assert_int_equal(active->effect_count, 1);
@@ -72,12 +73,55 @@ static void extents_join_where_nothing_lies_between(void **state)
     model_end(model);
 }
 
+/* Entries of many logs in turn: each log's slots lie together in runs, so that it needs few extents, and slots are
+ * never more than entries find room for. */
+static void logs_in_turn_have_few_extents(void **state)
+{
+    (void)state;
+    enum { LOGS = 20, ROUNDS = 40, ENTRY = 400 };
+    struct map_model *model = model_begin("logs_in_turn_have_few_extents");
+    uint32_t most[2] = {0};
+    for (uint64_t id = 100; id < 100 + LOGS; id++) {
+        assert_true(logs_grow(&model->logs, 4, NULL));
+        logs_add(&model->logs, id)->head = (struct log_head){.alive = true, .fresh = true};
+    }
+    for (uint64_t index = 1; index <= 2 * ROUNDS; index++) {
+        if (index == ROUNDS + 1) model_roll(model); /* where they come again it is known how many there will be */
+        struct segment *active = segment_active(&model->segments);
+        const struct apply_at at = {.logs = &model->logs, .segments = &model->segments, .active = active, .lsn = 1};
+        for (uint64_t id = 100; id < 100 + LOGS; id++) {
+            struct log *log = logs_find(&model->logs, id);
+            log->wants_more = 1;
+            logs_want(&model->logs, log);
+            assert_true(segment_grow_effects(active, LOGS) && logs_grow(&model->logs, 4, active));
+            const uint32_t slot = map_take_slots(log, active, 1);
+            active->slots[slot] = (struct layout_slot){.bytes = le32_of(1), .sum = le64_of(id * 1000 + index)};
+            active->frames_end += ENTRY;
+            apply_entries(&at, log, (struct map_entries){.first = index, .term = 1, .count = 1, .slot = slot});
+            const struct effect *effect = &active->effects[log->effect];
+            most[index > ROUNDS] = (uint32_t)max_u64(most[index > ROUNDS], effect->count);
+            assert_true(active->slots_end <= active->slot_capacity);
+        }
+        assert_true(active->slot_count == LOGS * (index > ROUNDS ? index - ROUNDS : index));
+    }
+    printf("extents a log: %u, then %u\n", most[0], most[1]);
+    assert_true(most[0] <= 8 && most[1] <= 3);
+    for (uint64_t id = 100; id < 100 + LOGS; id++)
+        for (uint64_t index = 1; index <= 2 * ROUNDS; index++) {
+            struct place place;
+            assert_true(locate(&model->segments, logs_find(&model->logs, id), index, &place));
+            assert_int_equal(place.sum, id * 1000 + index);
+        }
+    model_end(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_is_where_the_model_says),
         cmocka_unit_test(entries_that_were_moved_are_where_they_were_moved_to),
         cmocka_unit_test(extents_join_where_nothing_lies_between),
+        cmocka_unit_test(logs_in_turn_have_few_extents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,7 @@ static void growth_reaches_logs_that_are_still_to_come(void **state)
         assert_true(logs_grow(&logs, 4, &active));
         assert_false(logs_need_growth(&logs, 4));
         struct log *log = logs_add(&logs, id);
-        assert_true(map_has_room(log, &active, 9));
+        assert_true(map_has_room(log, &active, 9, 1, 0, 1));
         assert_non_null(log->meta);
     }
     assert_int_equal(active.effect_count, 0); /* nothing was put into the segment for it */

@@ -81,12 +81,12 @@ static inline void model_move(struct map_model *model, const struct apply_at *at
            is[count].lsn <= model->safe_lsn && is[count].term == is->term && is[count].kind == is->kind)
         count++;
     if (count == 0) return;
-    const uint32_t slot = at->active->slot_count;
+    const uint32_t slot = map_take_slots(model->log, at->active, count);
     for (uint32_t i = 0; i < count; i++) {
         struct model_place *entry = &model->entries[first + i];
         entry->segment = at->active->number;
         entry->offset = at->active->frames_end + 128 + i;
-        at->active->slots[at->active->slot_count++] = (struct layout_slot){
+        at->active->slots[slot + i] = (struct layout_slot){
             .offset = le32_of(entry->offset), .bytes = le32_of(1), .sum = le64_of(first + i)};
     }
     const struct map_entries entries = {.first = first, .term = is->term, .count = count, .slot = slot,
@@ -125,14 +125,14 @@ static inline bool model_step(struct map_model *model)
     } else if (what >= 9 && model->moves && live > 0) {
         model_move(model, &at);
     } else {
-        const uint32_t count = 1 + seeded_below(seeded, 6), slot = active->slot_count;
+        const uint32_t count = 1 + seeded_below(seeded, 6), slot = map_take_slots(model->log, active, count);
         const uint8_t kind = (uint8_t)seeded_below(seeded, 2);
         model->term += seeded_below(seeded, 5) == 0;
         for (uint32_t i = 0; i < count; i++) {
             const uint64_t index = model->last + 1 + i;
             const uint32_t offset = active->frames_end + 128 + i;
             model->entries[index] = (struct model_place){active->number, model->term, model->lsn, offset, kind};
-            active->slots[active->slot_count++] = (struct layout_slot){
+            active->slots[slot + i] = (struct layout_slot){
                 .offset = le32_of(offset), .bytes = le32_of(1), .sum = le64_of(index)};
         }
         apply_entries(&at, model->log, (struct map_entries){.first = model->last + 1, .term = model->term,
