@@ -13,6 +13,8 @@
 #include "store/seal.h"
 #include "store/verdict.h"
 
+enum { LOGS_AHEAD = 64 };
+
 /* The log of that id, made if `make`; NULL and OK: there is none. Its tables have room for one more of everything, and
  * for
  * META where `meta_bytes` says so. */
@@ -22,7 +24,7 @@ static enum teak_status find_log(struct teak_store *store, struct segment *segme
     *out = logs_find(&store->logs, id);
     if (!*out && !make) return TEAK_OK;
     if (!*out) {
-        if (!logs_has_room(&store->logs, 1) && !logs_grow(&store->logs, store->logs.count / 2 + 16, NULL))
+        if (!logs_has_room(&store->logs, 1) && !logs_grow(&store->logs, LOGS_AHEAD, NULL))
             return fail(error, TEAK_NO_MEMORY, "replay");
         *out = logs_add(&store->logs, id);
     }

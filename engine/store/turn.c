@@ -38,10 +38,10 @@ static void grow_tables(struct teak_store *store)
     }
     if (grown) grown = segments_make_room(&store->segments);
     const uint32_t staged_before = store->writer.staged_capacity;
-    if (grown) grown = writer_grow_staged(&store->writer);
+    if (grown) grown = writer_size_staged(&store->writer, store->segments.newest);
     store->no_memory = !grown;
     if (grown && (wanted_logs || active->effect_capacity != effects_before ||
-                  store->writer.staged_capacity != staged_before))
+                  store->writer.staged_capacity > staged_before))
         store->chore_ended = true;
 }
 

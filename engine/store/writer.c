@@ -20,16 +20,23 @@ enum { SLOT_COST = 2 * sizeof(struct layout_slot) }; /* in table and index */
 bool writer_init(struct writer *writer, uint32_t table_room)
 {
     *writer = (struct writer){.table_room = table_room, .table = heap_take(table_room), .want_staged = STAGED_FIRST};
-    return writer->table != NULL && writer_grow_staged(writer);
+    return writer->table != NULL && writer_size_staged(writer, 0);
 }
 
-bool writer_grow_staged(struct writer *writer)
+bool writer_size_staged(struct writer *writer, uint64_t newest_segment)
 {
-    if (writer->want_staged <= writer->staged_capacity) return true;
-    struct staged *grown = heap_grow(writer->staged, writer->want_staged * sizeof *grown);
-    if (!grown) return false;
-    writer->staged = grown;
-    writer->staged_capacity = writer->want_staged;
+    uint32_t capacity = writer->want_staged;
+    if (newest_segment != writer->staged_since) {
+        if (writer->staged_high < writer->staged_capacity / 4)
+            capacity = writer->want_staged = (uint32_t)max_u64(2 * (uint64_t)writer->staged_high, STAGED_FIRST);
+        writer->staged_high = 0;
+        writer->staged_since = newest_segment;
+    }
+    if (capacity == writer->staged_capacity) return true;
+    struct staged *sized = heap_grow(writer->staged, capacity * sizeof *sized);
+    if (!sized) return capacity < writer->staged_capacity; /* as it was: large enough then */
+    writer->staged = sized;
+    writer->staged_capacity = capacity;
     return true;
 }
 
@@ -143,7 +150,7 @@ static enum teak_status stage(struct teak_store *store, const struct teak_batch 
     if (log->staged_in != writer->batch) {
         if (writer->staged_count == writer->staged_capacity) {
             const uint64_t logs = store->logs.count + (uint64_t)logs_being_born(batch);
-            writer->want_staged = (uint32_t)min_u64(batch->count, logs);
+            writer->want_staged = writer->staged_high = (uint32_t)min_u64(batch->count, logs);
             return fail_log(error, store->no_memory ? TEAK_NO_MEMORY : TEAK_FULL, op->log);
         }
         log->staged_in = writer->batch;
@@ -574,6 +581,7 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
         const enum teak_status status = admit_op(store, batch, i, &need, error);
         if (status != TEAK_OK) return status;
     }
+    writer->staged_high = (uint32_t)max_u64(writer->staged_high, writer->staged_count);
     enum teak_status status = admit_limits(store, &need, error);
     if (status != TEAK_OK) return status;
     if (writer->reserved) {

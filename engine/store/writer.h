@@ -72,6 +72,8 @@ struct writer {
     struct staged *staged;  /* the logs it has operations on                          */
     uint32_t staged_count, staged_capacity;
     uint32_t want_staged;   /* capacity that a refused batch would have needed        */
+    uint32_t staged_high;   /* most logs in a batch since `staged_since` was the newest segment */
+    uint64_t staged_since;
     struct writer_snapshot snapshot; /* the batch at hand installs a file                     */
     uint32_t want_effects;  /* effects that a refused batch would have needed         */
     struct teak_op *naming; /* the batch's operations, if TEAK_INDEX_NEXT in them is to become an index; else NULL */
@@ -81,8 +83,9 @@ struct writer {
 
 bool writer_init(struct writer *writer, uint32_t table_room);
 void writer_fini(struct writer *writer);
-/* Chores: room for the logs of a batch that was refused for want of it. false: no memory. */
-bool writer_grow_staged(struct writer *writer);
+/* Chores: room for the logs of a batch that was refused for want of it; and less where a whole segment has seen no such
+ * batch. false: no memory. */
+bool writer_size_staged(struct writer *writer, uint64_t newest_segment);
 
 enum teak_status writer_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error);
 enum teak_status writer_reserve(struct teak_store *store, uint32_t bytes, uint32_t entries, void **out,
