@@ -279,7 +279,7 @@ static void write_and_kill(void)
     if (got != 1) give_up();
 }
 
-/* ---------------------------------------------------------------------------------------------------------- printing */
+/* --------------------------------------------------------------------------------------------------------- printing */
 
 static void print_openings(const char *name, const struct result *results)
 {
@@ -292,7 +292,8 @@ static void print_openings(const char *name, const struct result *results)
         {"first_append_ms", offsetof(struct result, first_append_ms)},
         {"scanned_mib", offsetof(struct result, scanned_mib)}};
     for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
-        for (uint64_t i = 0; i < reps; i++) memcpy(&values[i], (const char *)&results[i] + rows[row].at, sizeof(double));
+        for (uint64_t i = 0; i < reps; i++)
+            memcpy(&values[i], (const char *)&results[i] + rows[row].at, sizeof(double));
         store_print_spread(rows[row].name, values, reps, stdout);
         printf(", ");
     }
@@ -356,7 +357,7 @@ int main(int argc, char **argv)
     if (window == 0) window = log_count;
     if (log_count == 0 || log_count > LOGS_MAX || entry_bytes == 0 || batch_entries == 0 ||
         batch_entries > BATCH_MAX || window < batch_entries || reps == 0 || reps > REPS_MAX) {
-        fprintf(stderr, "--logs 1 to %d, --batch 1 to %d and at most --window, --reps 1 to %d, --entry-bytes from 1 up\n",
+        fprintf(stderr, "--logs 1 to %d, --batch 1 to %d and at most --window, --reps 1 to %d, --entry-bytes 1 up\n",
                 LOGS_MAX, BATCH_MAX, REPS_MAX);
         return 2;
     }

@@ -478,7 +478,7 @@ enum teak_status teak_copy(const char *from, const char *to, struct teak_copy_re
     copying.snapshots_missing = report->snapshots_missing;
     heap_give(report);
     if (status != TEAK_OK) return status;
-    copying.tail = heap_take_zeroed(1, sizeof *copying.tail);
+    copying.tail = tail_new();
     copying.piece = heap_take_aligned(65536, PIECE);
     if (!copying.tail || !copying.piece) status = fail(error, TEAK_NO_MEMORY, "copy");
     if (status == TEAK_OK) status = store_begin_bare(to, &copying.from->superblock, &copying.to, error);

@@ -47,7 +47,7 @@ enum { LOG_OWN_PIECES = 5, LOG_OWN_RUNS = 4 };
 
 /* A store has many of them: they are small, and what an append looks at lies together. */
 struct log {
-    uint64_t id;
+    _Alignas(64) uint64_t id;
     struct log_head head;
     uint64_t staged_in;       /* the last batch that was judged with an operation on it                     */
     uint64_t effect_segment;  /* 0: none yet                                                                */
@@ -116,7 +116,7 @@ bool logs_init(struct logs *logs);
 void logs_fini(struct logs *logs);
 
 struct log *logs_find(struct logs *logs, uint64_t id); /* NULL: none */
-/* Brings what logs_find and an append will look at near: of an operation far ahead, and nearer ones. Changes nothing. */
+/* Brings what logs_find and an append will look at near: of an operation far ahead, and of a nearer one. */
 void logs_foresee_slot(const struct logs *logs, uint64_t id);
 void logs_foresee_log(const struct logs *logs, uint64_t id);
 const struct log *logs_find_near(const struct logs *logs, uint64_t id); /* where a look-up begins; NULL: not there */

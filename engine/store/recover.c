@@ -556,7 +556,7 @@ static enum teak_status salvage_segment(struct teak_store *store, uint64_t numbe
 {
     struct scan_source source = recover_source(store);
     source.lenient = true;
-    struct tail *pair = heap_take_zeroed(1, sizeof *pair);
+    struct tail *pair = tail_new();
     if (!pair) return fail(error, TEAK_NO_MEMORY, "replay");
     struct salvaging salvaging = {.upto = 1, .newest = SEGMENT_CLOSED};
     struct frame_head head;
@@ -918,7 +918,7 @@ static enum teak_status read_once(struct teak_store *store, struct teak_report *
 {
     struct scan_source source = recover_source(store);
     struct listing listing;
-    struct tail *tail = heap_take_zeroed(1, sizeof *tail);
+    struct tail *tail = tail_new();
     if (!tail) return fail(error, TEAK_NO_MEMORY, "open");
     const uint64_t begin = disk_now(store->disk);
     enum teak_status status = list_directory(store, &listing, report, error);

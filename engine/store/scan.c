@@ -380,6 +380,13 @@ static enum teak_status begin_tail(const struct scan_source *source, struct tail
     return TEAK_OK;
 }
 
+struct tail *tail_new(void)
+{
+    struct tail *tail = heap_take_aligned(_Alignof(struct tail), sizeof *tail); /* its images' keys ask for that */
+    if (tail) *tail = (struct tail){0};
+    return tail;
+}
+
 enum teak_status scan_tail(const struct scan_source *source, struct tail *tail, const struct footer *before,
                            uint64_t shown, struct teak_report *report, struct teak_error *error)
 {

@@ -86,6 +86,9 @@ struct tail {
     uint64_t later_frames, later_bytes; /* valid heads behind X, and what they say they span       */
 };
 
+/* One that is empty; heap_give takes it. NULL: no memory. */
+struct tail *tail_new(void);
+
 /* Judges loaded images. `before`: the sealed segment before the first, or NULL. `shown`: beside a writer no frame above
  * this LSN is looked at (UINT64_MAX: all). Fails: DAMAGED with the place in `error`, and in the report what is hurt. */
 enum teak_status scan_tail(const struct scan_source *source, struct tail *tail, const struct footer *before,

@@ -1,5 +1,4 @@
-/* many_logs_test.c: ten thousand logs in one store: what each of them holds in memory, by the heap's own count, and that
- * a large batch over many of them is taken whole.
+/* many_logs_test.c: ten thousand logs in one store: what each of them holds in memory, by the heap's own count.
  */
 #include "store/backends.h"
 #include "teak/memory.h"
@@ -110,7 +109,7 @@ static uint64_t newest_segment(struct teak_store *store)
     return stats.newest_segment;
 }
 
-/* One log fills segments until the newest is that one: whatever the others did has its index by then, or two wait. */
+/* One log fills segments until the newest is that one. */
 static void fill_upto(struct teak_store *store, uint64_t *index, uint64_t segment)
 {
     while (newest_segment(store) < segment) {
@@ -126,8 +125,8 @@ static bool all_have_indexes(struct teak_store *store, void *context)
     return segments_closed(&store->segments) == 0 && store->segments.ready && !seal_is_busy(&store->seal);
 }
 
-/* Bytes of a store in which `logs` logs rest that lie in three segments, with two terms: while it lives, and when it was
- * opened anew. */
+/* Bytes of a store in which `logs` logs rest that lie in three segments, with two terms: while it lives, and when it
+ * was opened anew. */
 static void measure(uint64_t logs, uint64_t *living_out, uint64_t *opened_out)
 {
     const struct rig rig = rig_make("manylogs");
@@ -168,8 +167,8 @@ static void a_log_at_rest_holds_512_bytes(void **state)
     uint64_t living[2], opened[2];
     measure(1, &living[0], &opened[0]);
     measure(MANY, &living[1], &opened[1]);
-    const double each = (double)(living[1] - living[0]) / (MANY - 1), again = (double)(opened[1] - opened[0]) / (MANY - 1);
-    printf("a log at rest: %.0f bytes, %.0f in a store just opened\n", each, again);
+    printf("a log at rest: %" PRIu64 " bytes, %" PRIu64 " in a store just opened\n",
+           (living[1] - living[0]) / (MANY - 1), (opened[1] - opened[0]) / (MANY - 1));
     assert_true(living[1] >= living[0] && living[1] - living[0] <= (uint64_t)LOG_BYTES * (MANY - 1));
     assert_true(opened[1] >= opened[0] && opened[1] - opened[0] <= (uint64_t)LOG_BYTES * (MANY - 1));
 }
