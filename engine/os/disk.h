@@ -154,6 +154,14 @@ struct disk {
 /* Do `op` now. Returns op->error. Any thread, one op per thread at a time; never while the same op is submitted. */
 static inline int disk_run(struct disk *disk, struct disk_op *op) { return disk->ops->run(disk, op); }
 
+/* Closes `*file` if it is open, which it then is not. Nobody needs to hear how: what was written was synced, or given
+ * up, before. */
+void disk_close_file(struct disk *disk, int32_t *file);
+
+/* An operation on `*file` landed, and its owner was never told because it is being abandoned: what it opened is open,
+ * what it closed is closed. */
+void disk_landed(const struct disk_op *op, int32_t *file);
+
 /* Queue `op`. It may start at once or at the next collect. Never fails: what cannot be started comes back with an
  * error. At most DISK_SUBMITTED_MAX ops may be out at a time. Owner thread, after attach. */
 enum { DISK_SUBMITTED_MAX = 128 };

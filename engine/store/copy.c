@@ -43,14 +43,6 @@ struct copying {
 
 /* ----------------------------------------------------------------------------------------------------------- files */
 
-static void close_file(struct copying *copying, int32_t *file)
-{
-    if (*file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
-    disk_run(copying->to->disk, &op);
-    *file = DISK_NONE;
-}
-
 static int run(struct copying *copying, struct disk_op op) { return disk_run(copying->to->disk, &op); }
 
 static int unlink_in(struct copying *copying, int32_t dir, const char *name)
@@ -76,7 +68,7 @@ static int copy_bytes(struct copying *copying, int32_t from_dir, const char *nam
     if (os_errno == EWOULDBLOCK) os_errno = ENOENT;                  /* it is being taken again just now */
     if (!os_errno) os_errno = open_in(copying, to_dir, name, DISK_CREATE | DISK_WRITABLE | DISK_NO_COW, &to);
     if (os_errno) {
-        close_file(copying, &from);
+        disk_close_file(copying->to->disk, &from);
         return os_errno;
     }
     for (uint64_t offset = 0; !os_errno;) {
@@ -90,8 +82,8 @@ static int copy_bytes(struct copying *copying, int32_t from_dir, const char *nam
         copying->result->copied_bytes += read.done;
     }
     if (!os_errno) os_errno = run(copying, (struct disk_op){.kind = DISK_SYNC_ALL, .file = to});
-    close_file(copying, &to);
-    close_file(copying, &from);
+    disk_close_file(copying->to->disk, &to);
+    disk_close_file(copying->to->disk, &from);
     if (os_errno) unlink_in(copying, to_dir, name);
     return os_errno;
 }
@@ -280,7 +272,7 @@ static int write_segment(struct copying *copying, const struct image *image, uin
                                                  .bytes = id.block_bytes});
     }
     if (!os_errno) os_errno = run(copying, (struct disk_op){.kind = DISK_SYNC_ALL, .file = file});
-    close_file(copying, &file);
+    disk_close_file(copying->to->disk, &file);
     if (!os_errno)
         os_errno = run(copying, (struct disk_op){.kind = DISK_RENAME, .flags = DISK_REPLACE, .dir = dir,
                                                  .name = temporary, .to = name});
@@ -364,8 +356,8 @@ static enum teak_status take_snapshots(struct copying *copying, struct teak_erro
         os_errno = run(copying, (struct disk_op){.kind = DISK_SYNC_ALL, .file = to});
         if (os_errno) status = fail_errno(error, os_errno, "sync", "snapshots");
     }
-    close_file(copying, &from);
-    if (to != DISK_NONE) close_file(copying, &to);
+    disk_close_file(copying->to->disk, &from);
+    if (to != DISK_NONE) disk_close_file(copying->to->disk, &to);
     return status;
 }
 
@@ -378,7 +370,7 @@ static enum teak_status sync_all(struct copying *copying, struct teak_error *err
         name_segment(copying->numbers[i], name);
         int os_errno = open_in(copying, copying->to->directory, name, 0, &file);
         if (!os_errno) os_errno = run(copying, (struct disk_op){.kind = DISK_SYNC, .file = file});
-        close_file(copying, &file);
+        disk_close_file(copying->to->disk, &file);
         if (os_errno) return fail_errno(error, os_errno, "sync", name);
     }
     const int os_errno = run(copying, (struct disk_op){.kind = DISK_SYNC_ALL, .file = copying->to->directory});

@@ -66,9 +66,7 @@ struct stream *stream_open(struct teak_store *store, uint64_t log, uint64_t life
 
 static void close_own(struct fetch *fetch)
 {
-    struct disk_op close = {.kind = DISK_CLOSE, .file = fetch->own};
-    if (fetch->own != DISK_NONE) disk_run(fetch->stream->store->disk, &close);
-    fetch->own = DISK_NONE;
+    disk_close_file(fetch->stream->store->disk, &fetch->own);
 }
 
 static void stream_free(struct stream *stream)
@@ -598,8 +596,7 @@ void streams_start(struct teak_store *store)
 static void opened(struct fetch *fetch)
 {
     if (fetch->segment->file != DISK_NONE || fetch->segment->is_retired) { /* somebody was faster, or it is forgotten */
-        struct disk_op close = {.kind = DISK_CLOSE, .file = fetch->op.file};
-        disk_run(fetch->stream->store->disk, &close);
+        disk_close_file(fetch->stream->store->disk, &fetch->op.file);
     } else {
         fetch->segment->file = fetch->op.file;
     }
@@ -711,9 +708,9 @@ void streams_fini(struct teak_store *store)
         behind = stream->behind;
         for (uint32_t i = 0; i < 2; i++) {
             struct fetch *fetch = &stream->fetches[i];
-            struct disk_op close = {.kind = DISK_CLOSE, .file = fetch->op.file};
-            const bool opens = fetch->step == FETCH_OPEN || fetch->step == FETCH_OWN;
-            if (fetch->at_disk && opens && !fetch->op.error) disk_run(store->disk, &close);
+            int32_t opened = DISK_NONE;
+            if (fetch->at_disk) disk_landed(&fetch->op, &opened);
+            disk_close_file(store->disk, &opened);
             if (fetch->map) disk_unmap(store->disk, fetch->map, fetch->map_bytes);
         }
         stream_free(stream);

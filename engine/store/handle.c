@@ -127,13 +127,6 @@ static void reader_drop(struct teak_reader *reader)
     heap_give(reader);
 }
 
-static void close_file(struct disk *disk, int32_t *file)
-{
-    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
-    if (*file != DISK_NONE) disk_run(disk, &op);
-    *file = DISK_NONE;
-}
-
 static struct door *door_of(struct teak_store *store)
 {
     if (store->readers.door) return store->readers.door;
@@ -349,7 +342,7 @@ static void recall(struct teak_reader *reader)
 /* Taken out of the row; what the disk still has of it ends by itself. */
 static void forget(struct teak_reader *reader, struct disk *disk)
 {
-    close_file(disk, &reader->answer_file);
+    disk_close_file(disk, &reader->answer_file);
     stream_close(reader->stream);
     reader_drop(reader);
 }
@@ -401,7 +394,7 @@ void readers_part(struct teak_store *store)
     while (readers->all) {
         struct teak_reader *reader = readers->all;
         readers->all = reader->next;
-        close_file(store->disk, &reader->file);
+        disk_close_file(store->disk, &reader->file);
         thread_wake(&reader->mail, UINT32_MAX);
         forget(reader, store->disk);
     }
@@ -459,7 +452,7 @@ static enum teak_status rotten(const struct teak_reader *reader, const struct le
 static void keep_file(struct teak_reader *reader)
 {
     if (reader->answer_file == DISK_NONE) return;
-    close_file(reader->door->disk, &reader->file);
+    disk_close_file(reader->door->disk, &reader->file);
     reader->file = reader->answer_file;
     reader->answer_file = DISK_NONE;
 }
@@ -597,9 +590,9 @@ void teak_reader_close(struct teak_reader *reader)
     if (!reader) return;
     struct door *door = reader->door;
     if (enter(door)) {
-        close_file(door->disk, &reader->file);
+        disk_close_file(door->disk, &reader->file);
         const uint32_t mail = atomic_load_explicit(&reader->mail, memory_order_acquire);
-        if (mail != MAIL_ASKED && mail != MAIL_RECALLED) close_file(door->disk, &reader->answer_file);
+        if (mail != MAIL_ASKED && mail != MAIL_RECALLED) disk_close_file(door->disk, &reader->answer_file);
         atomic_store_explicit(&reader->is_closed, true, memory_order_release);
         atomic_store_explicit(&door->asked, true, memory_order_release);
         if (reader->options.wake) reader->options.wake(reader->options.context);

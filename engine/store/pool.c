@@ -29,20 +29,10 @@ bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const 
     return true;
 }
 
-static void close_now(struct disk *disk, int32_t *file)
-{
-    if (*file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
-    disk_run(disk, &op);
-    *file = DISK_NONE;
-}
-
 void pool_fini(struct pool *pool, struct disk *disk)
 {
-    /* the store was abandoned: what was out has landed, and nobody was told */
-    if (pool->waiting && pool->op.kind == DISK_OPEN) pool->file = pool->op.file;
-    if (pool->waiting && pool->op.kind == DISK_CLOSE) pool->file = DISK_NONE;
-    if (disk) close_now(disk, &pool->file);
+    if (pool->waiting) disk_landed(&pool->op, &pool->file);
+    if (disk) disk_close_file(disk, &pool->file);
     heap_give(pool->zeros);
     heap_give(pool->identity);
     heap_give(pool->stock);
@@ -260,7 +250,7 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
     case POOL_PREPARE_SYNC_NAME:
         *out = prepared_segment(pool, disk, number);
         if (!*out) { /* the file now bears the number; it is found there at the next try */
-            close_now(disk, &pool->file);
+            disk_close_file(disk, &pool->file);
             pool->step = POOL_IDLE;
             (void)pool_add(pool, (struct stock){.number = number}); /* it came out of there: there is room */
             return ENOMEM;

@@ -202,9 +202,7 @@ void publish_close(struct teak_store *store)
                                 .bytes = make_record(store, true)};
         disk_run(store->disk, &write); /* nobody is left to be told of a failure, and nothing hangs on it */
     }
-    struct disk_op op = {.kind = DISK_CLOSE, .file = publish->file};
-    disk_run(store->disk, &op);
-    publish->file = DISK_NONE;
+    disk_close_file(store->disk, &publish->file);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- reading */
@@ -220,8 +218,7 @@ static int read_file(struct disk *disk, int32_t directory, const char *name, voi
     struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = out, .bytes = room};
     os_errno = disk_run(disk, &read);
     if (!os_errno) os_errno = disk_stat(disk, open.file, info);
-    struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
-    disk_run(disk, &close);
+    disk_close_file(disk, &open.file);
     *bytes_out = read.done;
     return os_errno;
 }
@@ -239,8 +236,7 @@ static bool somebody_writes(struct disk *disk, int32_t directory)
         const uint64_t pid = strtoull(owner, NULL, 10);
         living = pid == 0 || disk_is_process_alive(disk, pid);
     }
-    struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
-    disk_run(disk, &close);
+    disk_close_file(disk, &open.file);
     return living;
 }
 
@@ -298,8 +294,7 @@ enum teak_status teak_read_stats(const char *directory, struct teak_published *o
     if (status == TEAK_OK && disk_run(disk, &open) != 0) status = fail_errno(error, open.error, "open", directory);
     if (status == TEAK_OK) {
         status = read_stats(disk, open.file, bytes, out, error);
-        struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
-        disk_run(disk, &close);
+        disk_close_file(disk, &open.file);
     }
     heap_give(bytes);
     disk_close(disk);

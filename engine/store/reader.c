@@ -13,9 +13,7 @@ static void close_sealed(struct teak_store *store, struct segment *segment)
 {
     if (segment->map) disk_unmap(store->disk, (void *)(uintptr_t)segment->map, segment->map_bytes);
     segment->map = NULL;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = segment->file};
-    disk_run(store->disk, &op);
-    segment->file = DISK_NONE;
+    disk_close_file(store->disk, &segment->file);
     store->open_sealed--;
 }
 
@@ -55,10 +53,8 @@ void reader_unpin(struct teak_store *store, struct segment *segment)
         *link = segment->next_retired;
         let_go(store, segment);
         segment_free(segment, store->disk);
-    } else if (segment->state == SEGMENT_SEALED && !segment->map && segment->file != DISK_NONE) {
-        struct disk_op op = {.kind = DISK_CLOSE, .file = segment->file}; /* no part of the cache without a mapping */
-        disk_run(store->disk, &op);
-        segment->file = DISK_NONE;
+    } else if (segment->state == SEGMENT_SEALED && !segment->map) {
+        disk_close_file(store->disk, &segment->file); /* no part of the cache without a mapping */
     }
 }
 

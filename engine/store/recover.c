@@ -113,14 +113,6 @@ static enum teak_status open_lock(struct teak_store *store, uint32_t flags, stru
     return os_errno ? fail_errno(error, os_errno, "lock", "LOCK") : TEAK_OK;
 }
 
-static void close_file(struct teak_store *store, int32_t *file)
-{
-    if (*file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
-    disk_run(store->disk, &op);
-    *file = DISK_NONE;
-}
-
 /* Waits without a lock held by anybody that lives: a dead owner's requests may still be landing. OK: `how` is held.
  * LOCKED: a living process has it. */
 static enum teak_status wait_for_lock(struct teak_store *store, enum disk_lock how, uint32_t open_flags,
@@ -133,7 +125,7 @@ static enum teak_status wait_for_lock(struct teak_store *store, enum disk_lock h
         if (os_errno == 0) {
             const int named_errno = disk_is_named(store->disk, store->directory, "LOCK", store->lock_file, &is_named);
             if (named_errno == 0 && is_named) return TEAK_OK;
-            close_file(store, &store->lock_file); /* a LOCK that is no longer the file of that name */
+            disk_close_file(store->disk, &store->lock_file); /* a LOCK that is no longer the file of that name */
             const enum teak_status status = open_lock(store, open_flags, error);
             if (status != TEAK_OK) return status;
             continue;
@@ -209,7 +201,7 @@ enum teak_status recover_superblock(struct teak_store *store, struct teak_error 
     uint8_t bytes[SUPERBLOCK_BYTES];
     struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = bytes, .bytes = sizeof bytes};
     os_errno = disk_run(store->disk, &read);
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     if (os_errno) return fail_errno(error, os_errno, "read", "STORE");
     const enum teak_status status =
         superblock_judge(bytes, read.done, store->phase != STORE_READING, &store->superblock);
@@ -1148,7 +1140,7 @@ enum teak_status recover_write_superblock(struct teak_store *store, struct teak_
     struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE"};
     os_errno = disk_run(store->disk, &write);
     if (!os_errno) os_errno = disk_run(store->disk, &sync);
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     if (!os_errno) os_errno = disk_run(store->disk, &rename);
     return os_errno ? fail_errno(error, os_errno, "create", "STORE") : sync_directory(store, error);
 }
@@ -1166,7 +1158,7 @@ static bool is_virgin(struct teak_store *store, uint64_t number)
     if (number != 1 || disk_run(store->disk, &open) != 0) return false;
     struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = &layout, .bytes = sizeof layout};
     const int os_errno = disk_run(store->disk, &read);
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     if (os_errno || read.done != sizeof layout) return false;
     source.family = layout.family;
     source.block_bytes = le32_get(layout.block_bytes);

@@ -34,13 +34,8 @@ void relocate_fini(struct relocate *relocate) { give_memory(relocate); }
 
 void relocate_let_go(struct relocate *relocate, struct disk *disk)
 {
-    /* the store was abandoned: what was out has landed, and nobody was told */
-    if (relocate->waiting && relocate->op.kind == DISK_OPEN) relocate->file = relocate->op.file;
-    if (relocate->waiting && relocate->op.kind == DISK_CLOSE) relocate->file = DISK_NONE;
-    if (relocate->file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = relocate->file};
-    disk_run(disk, &op);
-    relocate->file = DISK_NONE;
+    if (relocate->waiting) disk_landed(&relocate->op, &relocate->file);
+    disk_close_file(disk, &relocate->file);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ when */

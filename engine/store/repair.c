@@ -17,14 +17,6 @@ enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 64 };
 
 /* ---------------------------------------------------------------------------------------------------------- helpers */
 
-static void close_file(struct teak_store *store, int32_t *file)
-{
-    if (*file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = *file};
-    disk_run(store->disk, &op);
-    *file = DISK_NONE;
-}
-
 static int sync_path(struct teak_store *store, const char *path)
 {
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = path, .flags = DISK_DIRECTORY};
@@ -32,7 +24,7 @@ static int sync_path(struct teak_store *store, const char *path)
     if (os_errno) return os_errno;
     struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
     os_errno = disk_run(store->disk, &sync);
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     return os_errno;
 }
 
@@ -104,7 +96,7 @@ static int copy_file(struct teak_store *store, const struct copying *copying, in
     }
     struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
     if (!os_errno) os_errno = disk_run(store->disk, &sync);
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     return os_errno;
 }
 
@@ -123,7 +115,7 @@ static int keep_copy(struct teak_store *store, const struct copying *copying, co
         os_errno = disk_run(store->disk, &other);
         if (os_errno) break;
         os_errno = compare(store, copying, open.file, other.file, &is_there);
-        close_file(store, &other.file);
+        disk_close_file(store->disk, &other.file);
         if (is_there) break;
     }
     if (os_errno == ENOENT) {
@@ -132,7 +124,7 @@ static int keep_copy(struct teak_store *store, const struct copying *copying, co
         if (!os_errno) os_errno = disk_run(store->disk, &rename);
         if (!os_errno) os_errno = sync_path(store, REPLACED);
     }
-    close_file(store, &open.file);
+    disk_close_file(store->disk, &open.file);
     return os_errno;
 }
 
@@ -174,7 +166,7 @@ static int make_substitute(struct teak_store *store, struct segment *segment, co
         if (os_errno) return os_errno;
         key_derive(&segment->key, store->superblock.family, salt);
     }
-    close_file(store, &segment->file);
+    disk_close_file(store->disk, &segment->file);
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = temporary,
                            .flags = DISK_CREATE | DISK_WRITABLE | DISK_NO_COW | store->open_flags};
     int os_errno = disk_run(store->disk, &open);
@@ -190,7 +182,7 @@ static int make_substitute(struct teak_store *store, struct segment *segment, co
     if (!os_errno) os_errno = disk_run(store->disk, &rename);
     if (!os_errno) os_errno = sync_store(store);
     if (os_errno) {
-        close_file(store, &open.file);
+        disk_close_file(store->disk, &open.file);
         struct disk_op unlink = {.kind = DISK_UNLINK, .dir = store->directory, .name = temporary};
         (void)disk_run(store->disk, &unlink); /* it has its new name, or means nothing */
         return os_errno;

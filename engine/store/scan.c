@@ -158,10 +158,7 @@ void image_close(const struct scan_source *source, struct image *image)
 {
     heap_give(image->bytes);
     image->bytes = NULL;
-    if (image->file == DISK_NONE) return;
-    struct disk_op op = {.kind = DISK_CLOSE, .file = image->file};
-    disk_run(source->disk, &op);
-    image->file = DISK_NONE;
+    disk_close_file(source->disk, &image->file);
 }
 
 enum teak_status image_summary(const struct scan_source *source, const struct image *image, uint8_t **out,

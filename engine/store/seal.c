@@ -337,11 +337,8 @@ static void switch_over(struct seal *seal, const struct segments *segments, stru
 static void finish(struct seal *seal, struct disk *disk, struct spare_tables *spare)
 {
     struct segment *segment = seal->segment;
-    struct disk_op close = {.kind = DISK_CLOSE, .file = segment->file};
-    if (segment->pins == 0) { /* everything was synced; whoever reads it opens it again, a bounded number at a time */
-        disk_run(disk, &close);
-        segment->file = DISK_NONE;
-    }
+    /* everything was synced; whoever reads it opens it again, a bounded number at a time */
+    if (segment->pins == 0) disk_close_file(disk, &segment->file);
     segment_keep_tables(segment, spare);
     seal->sealed++;
     forget_job(seal);

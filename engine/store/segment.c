@@ -137,11 +137,7 @@ void segment_free(struct segment *segment, struct disk *disk)
 {
     if (!segment) return;
     if (segment->map) disk_unmap(disk, (void *)(uintptr_t)segment->map, segment->map_bytes);
-    if (segment->file != DISK_NONE) {
-        struct disk_op op = {.kind = DISK_CLOSE, .file = segment->file};
-        disk_run(disk,
-                 &op); /* nothing was written that a close could still report: every write was synced or given up */
-    }
+    disk_close_file(disk, &segment->file);
     segment_drop_tables(segment);
     heap_give(segment);
 }

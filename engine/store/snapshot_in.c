@@ -49,9 +49,7 @@ static enum teak_status break_off(struct teak_snapshot_writer *writer, struct te
 
 static void close_part(struct teak_snapshot_writer *writer)
 {
-    struct disk_op op = {.kind = DISK_CLOSE, .file = writer->file};
-    if (writer->file != DISK_NONE) disk_run(writer->disk, &op);
-    writer->file = DISK_NONE;
+    disk_close_file(writer->disk, &writer->file);
 }
 
 void snapshot_in_free(struct teak_snapshot_writer *writer)
@@ -203,9 +201,8 @@ bool snapshot_in_peek(struct disk *disk, int32_t directory, uint64_t log, const 
     if (disk_run(disk, &open) != 0) return false;
     uint8_t bytes[HEAD_BYTES];
     struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = bytes, .bytes = sizeof bytes};
-    struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
     const bool is_read = disk_run(disk, &read) == 0 && read.done == sizeof bytes;
-    disk_run(disk, &close);
+    disk_close_file(disk, &open.file);
     struct key key;
     uint64_t chain;
     return is_read && snapshot_head_judge(bytes, family, &key, out, &chain) == TEAK_OK && out->log == log;

@@ -130,8 +130,7 @@ enum teak_status teak_snapshot_open(struct teak_store *store, uint64_t id, struc
 void teak_snapshot_close(struct teak_snapshot_reader *reader)
 {
     if (!reader) return;
-    struct disk_op close = {.kind = DISK_CLOSE, .file = reader->file};
-    if (reader->file != DISK_NONE) disk_run(reader->disk, &close);
+    disk_close_file(reader->disk, &reader->file);
     heap_give(reader->window);
     heap_give(reader->meta);
     heap_give(reader);

@@ -195,8 +195,7 @@ void snapshots_fini(struct snapshots *snapshots, struct disk *disk)
 {
     free_all(snapshots->queue);
     free_all(snapshots->ended);
-    struct disk_op close = {.kind = DISK_CLOSE, .file = snapshots->directory};
-    if (snapshots->directory != DISK_NONE) disk_run(disk, &close);
+    disk_close_file(disk, &snapshots->directory);
     heap_give(snapshots->notes);
     *snapshots = (struct snapshots){.directory = DISK_NONE};
 }

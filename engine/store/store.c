@@ -164,9 +164,8 @@ static enum teak_status sync_parent(struct teak_store *store, const char *path, 
     int os_errno = disk_run(store->disk, &open);
     if (!os_errno) {
         struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-        struct disk_op close = {.kind = DISK_CLOSE, .file = open.file};
         os_errno = disk_run(store->disk, &sync);
-        disk_run(store->disk, &close);
+        disk_close_file(store->disk, &open.file);
     }
     heap_give(parent);
     return os_errno ? fail_errno(error, os_errno, "create", path) : TEAK_OK;
@@ -207,11 +206,8 @@ static void close_disk(struct teak_store *store)
     pool_fini(&store->pool, disk);
     snapshots_fini(&store->snapshots, disk);
     recover_unlock(store);
-    const int32_t files[] = {store->lock_file, store->directory};
-    for (uint32_t i = 0; i < 2; i++) {
-        struct disk_op op = {.kind = DISK_CLOSE, .file = files[i]};
-        if (files[i] != DISK_NONE) disk_run(disk, &op);
-    }
+    disk_close_file(disk, &store->lock_file);
+    disk_close_file(disk, &store->directory);
     disk_close(disk);
 }
 
@@ -308,11 +304,7 @@ static enum teak_status open_store(struct teak_store *store, const char *path, c
     if (status == TEAK_OK) status = settle_limits(store, options, error);
     if (status == TEAK_OK) status = make_parts(store, options, report, error);
     if (status == TEAK_OK) status = recover_read(store, report, error);
-    if (options->read_only && store->lock_file != DISK_NONE) { /* it was for the time of looking */
-        struct disk_op op = {.kind = DISK_CLOSE, .file = store->lock_file};
-        disk_run(store->disk, &op);
-        store->lock_file = DISK_NONE;
-    }
+    if (options->read_only) disk_close_file(store->disk, &store->lock_file); /* it was for the time of looking */
     return status;
 }
 
