@@ -701,6 +701,15 @@ static void fill_report(struct teak_store *store, const struct tail *tail, struc
     }
 }
 
+/* Files above the newest segment: behind a cut, or behind one that is missing. */
+static void note_cut(struct teak_store *store, const struct numbers *numbers)
+{
+    uint64_t i = numbers->count;
+    while (i > 0 && numbers->list[i - 1] > store->segments.newest) i--;
+    store->cut_first = i < numbers->count ? numbers->list[i] : 0;
+    store->cut_end = i < numbers->count ? numbers->list[numbers->count - 1] + 1 : 0;
+}
+
 /* The state of writer, flight and pool, as if everything that was read had just become durable. */
 static enum teak_status take_over(struct teak_store *store, const struct listing *listing, const struct tail *tail,
                                   struct teak_error *error)
@@ -717,7 +726,7 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
     flight->durable_offset = (uint32_t)tail->end;
     store->forgot_at = store->segments.newest;
     store->continues = tail->is_clean && !store->salvaging;
-    store->cut_segments = tail->count - 1 - tail->last;
+    note_cut(store, &listing->segments);
     store->spares_seen = listing->spares.count;
     if (store->phase == STORE_READING) return TEAK_OK;
     bool enough = true;
@@ -859,6 +868,17 @@ static uint64_t lowest_of_row(const struct listing *listing)
     return numbers->list[i];
 }
 
+/* The newest files hold not one frame, and the one before them is missing: they were made ready for what comes next,
+ * and tell nothing of where the log ends. */
+static bool is_behind_a_gap(const struct scan_source *source, const struct listing *listing, const struct tail *tail)
+{
+    const struct numbers *numbers = &listing->segments;
+    if (tail->count == 0 || tail->count >= numbers->count) return false;
+    for (uint32_t i = 0; i < tail->count; i++)
+        if (image_vouched(source, &tail->images[i]) > 0) return false;
+    return numbers->list[numbers->count - tail->count - 1] + 1 != tail->images[0].number;
+}
+
 /* Damage is passed over: the tail is opened again, as far as it can be read, and planned anew. */
 static enum teak_status plan_salvage(struct teak_store *store, const struct listing *listing, struct tail *tail,
                                      struct salvaging *salvaging, struct teak_report *report, struct teak_error *error)
@@ -870,15 +890,24 @@ static enum teak_status plan_salvage(struct teak_store *store, const struct list
     struct before before = {.status = TEAK_OK};
     report->damage_count = 0;
     report->hard_states_suspect = false;
-    enum teak_status status = open_tail(store, listing, tail, &before, report, error);
+    struct listing known = *listing;
+    enum teak_status status = open_tail(store, &known, tail, &before, report, error);
+    const bool is_cut_off = status == TEAK_OK && is_behind_a_gap(&source, &known, tail);
+    if (is_cut_off) {
+        known.segments.count -= tail->count;
+        close_tail(&source, tail);
+        *tail = (struct tail){0};
+        before = (struct before){.status = TEAK_OK};
+        status = open_tail(store, &known, tail, &before, report, error);
+    }
     if (status != TEAK_OK) return status;
     struct frame_head head;
     struct op op;
     uint64_t lsn = before.is_sealed ? before.footer.last_lsn + 1 : 0;
     const struct image *newest = &tail->images[tail->count - (tail->count > 0)];
-    const bool is_open_ended = tail->count == 0 || (newest->is_suspect && !newest->has_key);
+    const bool is_open_ended = is_cut_off || tail->count == 0 || (newest->is_suspect && !newest->has_key);
     if (tail->count == 0 || !image_checkpoint(&source, &tail->images[0], &head, &op))
-        status = prepend_sealed(store, listing, tail, &lsn, error);
+        status = prepend_sealed(store, &known, tail, &lsn, error);
     if (status == TEAK_OK && tail->count == 0)
         return fail_segment(error, TEAK_SEGMENT_MISSING, "list", listing->segments.list[0], 0);
     if (lsn == 0 && tail->images[0].number == 1) lsn = 1;
@@ -891,7 +920,7 @@ static enum teak_status plan_salvage(struct teak_store *store, const struct list
         status = salvage_plan(&source, tail, lsn, is_open_ended, &salvaging->hurt, report, error);
     }
     if (status != TEAK_OK) return status;
-    if (tail->oldest == 0) tail->oldest = min_u64(lowest_of_row(listing), tail->images[0].number);
+    if (tail->oldest == 0) tail->oldest = min_u64(lowest_of_row(&known), tail->images[0].number);
     salvaging->upto = tail->last + 1;
     salvaging->newest = SEGMENT_ACTIVE;
     salvage_begin(&salvaging->walk, &source, tail, lsn, is_open_ended);
@@ -1009,15 +1038,15 @@ static void remove_leftovers(struct teak_store *store)
 /* Newest first, so that at every moment what is there is contiguous. */
 static enum teak_status discard_behind_cut(struct teak_store *store, struct teak_error *error)
 {
-    while (store->cut_segments > 0) {
+    while (store->cut_end > store->cut_first) {
         const struct stock spare = {.is_spare = true, .number = store->pool.next_spare};
         char from[NAME_BYTES], to[NAME_BYTES];
-        name_segment(store->segments.newest + store->cut_segments, from);
+        name_segment(store->cut_end - 1, from);
         name_spare(spare.number, to);
         if (store->salvaging) {
             const enum teak_status status = repair_move_away(store, from, error);
             if (status != TEAK_OK) return status;
-            store->cut_segments--;
+            store->cut_end--;
             continue;
         }
         struct disk_op op = {.kind = DISK_RENAME, .dir = store->directory, .name = from, .to = to};
@@ -1026,7 +1055,7 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
         if (!pool_add(&store->pool, spare)) return fail(error, TEAK_NO_MEMORY, "recover");
         const enum teak_status status = sync_directory(store, error);
         if (status != TEAK_OK) return status;
-        store->cut_segments--;
+        store->cut_end--;
     }
     return TEAK_OK;
 }

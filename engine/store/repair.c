@@ -245,17 +245,15 @@ uint32_t teak_repair_files(struct teak_store *store, uint64_t from, struct teak_
     uint32_t count = 0;
     uint64_t position = 0;
     if (!store->salvaging) return 0;
-    const uint64_t end = segments->newest + store->cut_segments;
-    for (uint64_t number = segments->oldest; number <= end && count < max; number++) {
-        struct teak_repair_file file = {.segment = number, .fate = TEAK_REPAIR_MOVED};
-        if (number <= segments->newest) {
-            const struct segment *segment = segment_at(segments, number);
-            if (!segment->is_salvaged) continue;
-            file.fate = segment->is_missing ? TEAK_REPAIR_MADE
-                        : segment->is_lost  ? TEAK_REPAIR_SUBSTITUTED
-                                            : TEAK_REPAIR_COPIED;
-        }
-        if (position++ >= from) out[count++] = file;
+    for (uint64_t number = segments->oldest; number <= segments->newest && count < max; number++) {
+        const struct segment *segment = segment_at(segments, number);
+        if (!segment->is_salvaged) continue;
+        const enum teak_repair_fate fate = segment->is_missing ? TEAK_REPAIR_MADE
+                                           : segment->is_lost  ? TEAK_REPAIR_SUBSTITUTED
+                                                               : TEAK_REPAIR_COPIED;
+        if (position++ >= from) out[count++] = (struct teak_repair_file){.segment = number, .fate = fate};
     }
+    for (uint64_t number = store->cut_first; number < store->cut_end && count < max; number++)
+        if (position++ >= from) out[count++] = (struct teak_repair_file){.segment = number, .fate = TEAK_REPAIR_MOVED};
     return count;
 }

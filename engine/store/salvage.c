@@ -34,13 +34,15 @@ void salvage_begin(struct salvage *walk, const struct scan_source *source, const
                    bool is_open_ended)
 {
     *walk = (struct salvage){.source = *source, .tail = tail, .lsn = lsn, .next_offset = source->block_bytes,
-                             .is_open_ended = is_open_ended};
+                             .reached_offset = source->block_bytes, .is_open_ended = is_open_ended};
     for (uint32_t i = 0; i < tail->count; i++)
         walk->vouched = max_u64(walk->vouched, image_vouched(source, &tail->images[i]));
 }
 
 static enum salvage_item lost(struct salvage *walk, uint64_t last_lsn)
 {
+    walk->reached = walk->image;
+    walk->reached_offset = walk->offset;
     walk->first_lsn = walk->lsn;
     walk->last_lsn = last_lsn;
     walk->is_checkpoint = walk->offset == walk->source.block_bytes && walk->first_lsn == last_lsn;
@@ -62,6 +64,8 @@ static enum salvage_item judge(struct salvage *walk)
     if (verdict != FRAME_WHOLE && walk->head.lsn > walk->vouched) return SALVAGE_END; /* it flew, and did not land */
     walk->end = walk->next_offset = walk->offset + walk->head.bytes;
     if (verdict == FRAME_TORN_TABLE) return lost(walk, walk->lsn);
+    walk->reached = walk->image;
+    walk->reached_offset = walk->end;
     walk->first_lsn = walk->last_lsn = walk->lsn;
     walk->lsn = walk->head.lsn + 1;
     walk->chain = walk->head.checksum;
@@ -99,18 +103,28 @@ static enum salvage_item pass_over(struct salvage *walk, uint64_t limit)
     return SALVAGE_END;
 }
 
-/* Behind everything that is there: does somebody vouch for more, or may a missing stretch have held more? */
+/* So many frames may have stood in `image` where nothing can be read any more. */
+static uint64_t unread_blocks(const struct salvage *walk, const struct image *image)
+{
+    const uint64_t readable = image->is_suspect && !image->has_key ? 0 : image->file_bytes;
+    if (image->has_footer || readable >= walk->source.segment_bytes) return 0;
+    return (walk->source.segment_bytes - readable) / walk->source.block_bytes;
+}
+
+/* Behind everything that is there: does somebody vouch for more, or may a missing stretch have held more? The newest
+ * segment may be one that was only prepared: what is missing then is missing before it. */
 static enum salvage_item end(struct salvage *walk)
 {
-    const struct image *image = &walk->tail->images[walk->tail->count - 1];
-    const uint64_t block = walk->source.block_bytes;
-    uint64_t last = walk->vouched;
-    const uint64_t missing = (walk->source.segment_bytes - image->file_bytes) / block;
-    if (!image->has_footer && missing > 0 && image->file_bytes < walk->source.segment_bytes)
-        last = max_u64(last, walk->lsn + missing - 1);
-    if (walk->is_open_ended) last = max_u64(last, walk->lsn + SCAN_TAIL_MAX * (walk->source.segment_bytes / block));
+    uint64_t last = walk->vouched, unread = 0;
+    for (uint32_t i = walk->reached; i < walk->tail->count; i++) unread += unread_blocks(walk, &walk->tail->images[i]);
+    if (walk->is_open_ended) unread += SCAN_TAIL_MAX * (walk->source.segment_bytes / walk->source.block_bytes);
+    if (unread > 0) last = max_u64(last, walk->lsn + unread - 1);
     walk->next_image = walk->tail->count;
     if (walk->lsn == 0 || last < walk->lsn) return SALVAGE_END;
+    if (walk->image > walk->reached) { /* it begins where the last item ended */
+        walk->image = walk->reached;
+        walk->offset = walk->end = walk->reached_offset;
+    }
     const enum salvage_item item = lost(walk, last);
     walk->is_checkpoint = false;
     return item;

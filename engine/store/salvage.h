@@ -29,6 +29,8 @@ struct salvage {
     const struct tail *tail;
     bool is_open_ended;       /* a whole file is missing behind the last image                             */
     uint64_t vouched;         /* highest durable LSN that any valid head says                              */
+    uint32_t reached;         /* image of the last item that was told, and where that ended                */
+    uint64_t reached_offset;
     uint32_t next_image;
     uint64_t next_offset;
     uint64_t lsn;             /* that the next frame should have; 0: not known                             */

@@ -92,7 +92,7 @@ struct teak_store {
     struct crowd crowd;
     /* what opening leaves to be done (recover.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
-    uint64_t cut_segments;            /* files behind the cut, numbers newest + 1 and up          */
+    uint64_t cut_first, cut_end;      /* files behind the cut: their numbers, [first, end)        */
     uint32_t leftover_count;          /* half-made spares to remove                               */
     bool quarantine;                  /* options->on_damage                                       */
     bool lenient;                     /* opening: files are read as far as they go                */

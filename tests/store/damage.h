@@ -50,8 +50,24 @@ struct damage_model {
     uint64_t commit[DAMAGE_LOGS + 1];
 };
 
+static inline bool damage_has_ready(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->segments.ready != NULL;
+}
+
+/* The newest segment with frames. Above it stands the one that was made ready, if it still does. */
+static inline uint64_t damage_newest(const struct rig *rig)
+{
+    uint64_t first, last;
+    struct found_frame frames[16];
+    rig_segments(rig, &first, &last);
+    while (damage_frames(rig, last, frames, 16) == 0) last--;
+    return last;
+}
+
 /* Logs 1 to 3 take turns; log 4 got two entries at the beginning and nothing since. `rounds` of three frames. Not
- * closed. */
+ * closed; the next segment is ready. */
 static inline struct damage_model damage_make(const struct rig *rig, uint64_t rounds, uint32_t bytes)
 {
     struct damage_model model = {{0}, {0}};
@@ -74,6 +90,7 @@ static inline struct damage_model damage_make(const struct rig *rig, uint64_t ro
             model.last[log] = model.commit[log] = round;
             free(data);
         }
+    rig_drive_until(store, damage_has_ready, NULL);
     teak_abandon(store);
     return model;
 }
