@@ -26,6 +26,7 @@ ALLOWED = {
     "engine_format": PURE | PROCESSOR,
     "engine_os": None,
     "engine_store": PURE,
+    "raft_core": PURE,
 }
 # What compilers add by themselves.
 IGNORED = re.compile(r"^(__asan_|__lsan_|__ubsan_|__tsan_|__msan_|__sancov_|__sanitizer|__stack_chk_|__tls_get_addr"

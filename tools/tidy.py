@@ -22,15 +22,17 @@ MAY_INCLUDE = {
     "engine/format": {"teak", "base", "format"},
     "engine/os": {"teak", "base", "os"},
     "engine/store": {"teak", "base", "format", "os", "store"},
+    "raft/include/teak": {"teak"},
+    "raft/core": {"teak", "base", "core"},
     "tools/teak": {"teak"},
     "bench/load": {"teak"},
     "examples": {"teak"},
 }
-FLOORS = {"teak", "base", "format", "os", "store"}
+FLOORS = {"teak", "base", "format", "os", "store", "core"}
 
 # Folders whose .c files the build takes by pattern; elsewhere a CMakeLists.txt has to name the file.
 BUILT = re.compile(r"^(engine/(base|format|os|store)|tools/teak|bench/(load|micro)|tests/unit/\w+"
-                   r"|tests/(conformance|store|golden|sim|fault|rot|powercut|fuzz|support))/[^/]+\.(c|cc)$")
+                   r"|raft/core|tests/(conformance|raft|store|golden|sim|fault|rot|powercut|fuzz|support))/[^/]+\.(c|cc)$")
 # Found by their names: by people, by git, by CMake, by editors.
 KNOWN = re.compile(r"^(README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE|(.*/)?CMakeLists\.txt|CMakePresets\.json"
                    r"|(.*/)?\.(gitignore|gitattributes|clang-format|clang-tidy|editorconfig)|\.ci/run|(.*/)?README\.md"
@@ -196,7 +198,7 @@ def check_dead(tree):
         if not path.endswith((".c", ".h", ".cc", ".py", ".md")):  # data: its kind may be named instead, or its folder
             names += ["*" + extension] if extension else []
             names += [os.path.basename(os.path.dirname(path))] if "/" in path and path.startswith("tests/") else []
-        public = path.startswith("engine/include/")
+        public = path.startswith(("engine/include/", "raft/include/"))
         if not (BUILT.match(path) or KNOWN.match(path) or path in included or public
                 or any(words.get(word, set()) - {path} for word in names)):
             tree.complain(path, 1, "nothing includes, builds or names this file")

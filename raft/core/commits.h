@@ -1,0 +1,26 @@
+/* commits.h: how far the log is committed, and the fate of proposals.
+ *
+ * OWNS   commit, the runs of proposals.
+ * HOLDS  Commit never goes back and never passes the log. A leader counts only for an entry of its own term (5.4.2): an
+ *        older one on a majority can still be lost to a leader that never saw it.
+ */
+#ifndef TEAK_RAFT_COMMITS_H
+#define TEAK_RAFT_COMMITS_H
+
+#include "core/core.h"
+
+/* The leader: what has a majority got durably? */
+void commits_count(struct teak_raft *raft);
+
+/* Committed up to `index` at least. */
+void commits_to(struct teak_raft *raft, uint64_t index);
+
+/* A proposal is at the end of the log. Ask commits_has_place first. */
+bool commits_has_place(const struct teak_raft *raft, uint64_t tag);
+void commits_open(struct teak_raft *raft, uint64_t tag);
+
+/* Fates that were not told yet: whether, and tell them. */
+bool commits_has_done(const struct teak_raft *raft);
+uint32_t commits_tell(struct teak_raft *raft, struct teak_raft_done *out);
+
+#endif

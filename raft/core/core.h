@@ -1,0 +1,202 @@
+/* core.h: the state of a node, all of it, in one block.
+ *
+ * OWNS   The layout. Each group of fields names the one file that writes it.
+ * HOLDS  (1) applied <= handed <= min(commit, durable)      (2) durable <= written <= last
+ *        (3) commit <= last, verified <= last               (4) nothing in the block points into the block: arrays are
+ *        reached by offsets, so that a copy of the block is a node (twin.c)
+ */
+#ifndef TEAK_RAFT_CORE_H
+#define TEAK_RAFT_CORE_H
+
+#include "base/check.h"
+#include "base/terms.h"
+#include "teak/raft.h"
+
+enum { NO_SLOT = 255 };
+
+/* Timers; timers.c is the only file that looks at the time. */
+enum timer {
+    TIMER_ELECTION,  /* nobody leads: campaign                       */
+    TIMER_PROMISE,   /* runs: a leader was heard of, no vote against it */
+    TIMER_HEARTBEAT, /* the leader's round                           */
+    TIMER_QUORUM,    /* the leader counts who was heard              */
+    TIMER_TRANSFER,  /* a hand-over is given up                      */
+    TIMER_COUNT
+};
+
+/* A configuration. The members stand in an array beside it, ids ascending; bit s of a set is member s. */
+struct config {
+    uint64_t index;            /* of its entry; 0: there is none           */
+    uint32_t count;
+    uint32_t voters;           /* the only half, or the outgoing one       */
+    uint32_t next;             /* the incoming half; 0: not joint          */
+    uint32_t self;             /* this node's bit, 0: not a member         */
+    uint32_t joint;            /* 1: must be left                          */
+};
+
+/* What the leader knows of a member; slot s is member s of the newest configuration. peers.c */
+struct peer {
+    uint64_t match;       /* confirmed up to here, durably there                                        */
+    uint64_t next;        /* the next entry to send. Holds: match < next                                */
+    uint64_t commit_sent; /* the highest commit index it was told in this term                          */
+    uint64_t incarnation; /* of its process, 0: not heard of yet                                        */
+    uint64_t former;      /* the incarnation before: what still comes of it is dropped                  */
+    uint64_t had;         /* match before its process changed, until its log is known again             */
+    uint32_t flight_first, flight_count; /* ring of APPENDs on their way                                */
+    uint32_t flight_bytes;
+    uint8_t progress;     /* enum teak_raft_progress                                                    */
+};
+
+/* An APPEND on its way. */
+struct parcel {
+    uint64_t last;
+    uint64_t bytes;
+};
+
+/* A job in flight. jobs.c */
+struct work {
+    uint64_t token;
+    uint64_t last;     /* index the log ends at after it; lowered by a later truncation                 */
+    uint64_t cut_from; /* of the job, for when it is taken back                                         */
+    uint64_t term, vote;
+};
+
+/* A run of proposals whose fate is not told yet. First `committed` of them are, then `lost`, the rest is open.
+ * fates.c */
+struct proposal {
+    uint64_t first_tag, first_index, term;
+    uint32_t count, committed, lost;
+};
+
+/* Entries that are no longer in memory, on their way in: one lane for members, one for the state machine. cold.c */
+enum lane_state { LANE_IDLE, LANE_WANTED, LANE_ASKED, LANE_FILLED, LANE_LENT };
+enum { LANE_PEER, LANE_APPLY, LANE_COUNT };
+struct lane {
+    uint64_t ticket;
+    uint64_t first, last, before; /* range asked for; LANE_FILLED: what came, and the term before it    */
+    uint32_t entries_at, count;
+    uint8_t state, slot;
+};
+
+enum { EVENTS_MAX = 16 };
+
+struct teak_raft {
+    uint32_t size, members_max, span_max; /* span_max: most entries in one message, job, apply or fetch     */
+    uint32_t config_at, previous_at;      /* members of `config`, of `previous`                             */
+    uint32_t peers_at, parcels_at, tail_at, runs_at, jobs_at, proposals_at, send_at, fetch_at, done_at;
+    uint32_t own_at;                      /* two buffers for CONFIG entries of this node's own making       */
+    struct teak_raft_options options;
+    uint64_t born, incarnation;
+
+    /* role.c */
+    uint64_t term, vote, leader;
+    uint64_t leader_incarnation;
+    uint8_t role;
+    bool halted;
+    bool rotten;                   /* the store lost entries in the middle: it must not lead                */
+    bool apply_stops;              /* ... and the next one to apply is among them                           */
+
+    /* timers.c */
+    uint64_t now, at[TIMER_COUNT]; /* TEAK_RAFT_NEVER: does not run */
+    uint64_t random;
+    uint32_t backoff;              /* failed elections in a row: the next timeout is 2^backoff longer       */
+
+    /* elect.c: sets of members */
+    uint64_t vote_round;
+    uint32_t asking;               /* to be asked for a (pre-)vote in the next ready                        */
+    uint32_t granted, denied;
+    bool forced;                   /* the leader asked for this election                                    */
+    bool grant_owed;               /* a vote was given and not told: leaves when durable                    */
+    uint64_t grant_round, grant_asked;
+
+    /* tail.c: the log */
+    struct teak_raft_pos last;
+    uint64_t tail_first;           /* entries tail_first .. last.index are in memory                        */
+    uint64_t tail_bytes;           /* of frames they hold                                                   */
+    uint32_t tail_slot;            /* where tail_first stands in the ring                                   */
+    uint32_t run_count;
+    uint64_t commit, verified;
+    struct config config, previous;
+    uint32_t own_next;
+
+    /* jobs.c: the disk */
+    uint64_t written, durable;     /* last index that is part of a job; that is durable                     */
+    uint64_t cut_from;             /* 0, or a truncation that no job has carried yet                        */
+    uint64_t written_term, written_vote, durable_term, durable_vote;
+    uint64_t token;                /* of the newest job                                                     */
+    uint32_t job_first, job_count;
+    bool has_room;
+
+    /* follow.c */
+    uint64_t confirmed;            /* the leader of this term was told                                      */
+    bool confirm_owed;             /* ... and wants to hear it again                                        */
+
+    /* lead.c: sets of members */
+    uint32_t beating;              /* get a heartbeat in the next ready                                     */
+    uint32_t heard, heard_before;  /* gave a sign of life since the last count; before it                   */
+    uint32_t paused;               /* have a probe on its way                                               */
+    uint32_t poked;                /* get an APPEND even if it is empty                                     */
+    uint32_t full;                 /* have no space                                                         */
+    uint64_t beat_round;
+    uint64_t lead_first;           /* index of the entry it began its term with                             */
+    uint32_t turn;                 /* the member that is served first next time                             */
+    uint64_t transfer_to;          /* 0: leadership stays                                                   */
+    bool transfer_owed;            /* it is to be told in the next ready                                    */
+
+    /* commit and apply: fates.c, ready.c */
+    uint64_t handed, applied;
+    uint32_t proposal_count;
+
+    struct lane lanes[LANE_COUNT];
+    uint64_t ticket;
+
+    /* outbox.c, ready.c: what the last ready lent; enter() takes it back */
+    uint32_t send_max, send_count; /* replies that wait for the next ready                                  */
+    bool send_lent;
+    struct teak_raft_job job;
+    uint32_t event_count, events_forgotten;
+    bool events_lent;
+    struct teak_raft_event events[EVENTS_MAX + 1];
+};
+
+static inline void *raft_at(const struct teak_raft *raft, uint32_t offset)
+{
+    return (uint8_t *)(uintptr_t)raft + offset;
+}
+static inline struct teak_raft_member *config_members(const struct teak_raft *raft)
+{
+    return (struct teak_raft_member *)raft_at(raft, raft->config_at);
+}
+static inline struct teak_raft_member *previous_members(const struct teak_raft *raft)
+{
+    return (struct teak_raft_member *)raft_at(raft, raft->previous_at);
+}
+static inline struct peer *peer_at(const struct teak_raft *raft, uint32_t slot)
+{
+    return (struct peer *)raft_at(raft, raft->peers_at) + slot;
+}
+static inline struct terms raft_terms(const struct teak_raft *raft)
+{
+    return (struct terms){.runs = (struct term_run *)raft_at(raft, raft->runs_at), .count = raft->run_count,
+                          .capacity = raft->options.term_runs};
+}
+static inline uint64_t min_index(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t max_index(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Slot of a member of the newest configuration, NO_SLOT: none. */
+static inline uint32_t slot_of(const struct teak_raft *raft, uint64_t id)
+{
+    const struct teak_raft_member *members = config_members(raft);
+    for (uint32_t slot = 0; slot < raft->config.count; slot++)
+        if (members[slot].id == id) return slot;
+    return NO_SLOT;
+}
+
+/* Everybody but this node. */
+static inline uint32_t others(const struct teak_raft *raft)
+{
+    return ((UINT32_C(1) << raft->config.count) - 1) & ~raft->config.self;
+}
+static inline uint32_t all_voters(const struct teak_raft *raft) { return raft->config.voters | raft->config.next; }
+
+#endif

@@ -1,0 +1,20 @@
+/* follow.h: the follower's side of replication. Section 5.3 of the paper.
+ *
+ * OWNS   verified, confirmed.
+ * HOLDS  What it confirms is min(durable, verified): a durable tail of another leader's is not confirmed, and
+ *        neither is what came but is not on the disk. Within a term a log is only appended to, but for the first
+ *        conflict.
+ */
+#ifndef TEAK_RAFT_FOLLOW_H
+#define TEAK_RAFT_FOLLOW_H
+
+#include "core/core.h"
+
+/* Both: the message is of this term. */
+void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg);
+void follow_heartbeat(struct teak_raft *raft, const struct teak_raft_msg *msg);
+
+/* True if the leader is to be told how far it is confirmed. */
+bool follow_owes(const struct teak_raft *raft);
+
+#endif

@@ -1,0 +1,68 @@
+/* handoff.c: see handoff.h. */
+#include "core/handoff.h"
+
+#include "core/change.h"
+#include "core/elect.h"
+#include "core/role.h"
+#include "core/timers.h"
+
+/* Who may lead when the configuration in force is left. */
+static uint32_t heirs(const struct teak_raft *raft)
+{
+    return (raft->config.next ? raft->config.next : raft->config.voters) & others(raft);
+}
+
+static uint32_t alive(const struct teak_raft *raft) { return (raft->heard | raft->heard_before) & ~raft->full; }
+
+/* By priority, then by what it has. */
+static uint32_t best(const struct teak_raft *raft)
+{
+    uint32_t found = NO_SLOT;
+    for (uint32_t rest = heirs(raft) & alive(raft); rest != 0; rest &= rest - 1) {
+        const uint32_t slot = (uint32_t)__builtin_ctz(rest);
+        if (found != NO_SLOT) {
+            const uint8_t mine = config_members(raft)[slot].priority, its = config_members(raft)[found].priority;
+            if (mine < its || (mine == its && peer_at(raft, slot)->match <= peer_at(raft, found)->match)) continue;
+        }
+        found = slot;
+    }
+    return found;
+}
+
+enum teak_raft_status handoff_start(struct teak_raft *raft, uint64_t to)
+{
+    const uint32_t slot = to ? slot_of(raft, to) : best(raft);
+    if (slot == NO_SLOT) return to || heirs(raft) == 0 ? TEAK_RAFT_UNKNOWN_MEMBER : TEAK_RAFT_BEHIND;
+    if (!(heirs(raft) >> slot & 1)) return TEAK_RAFT_UNKNOWN_MEMBER;
+    if (raft->transfer_to != 0) return TEAK_RAFT_TRANSFERRING;
+    if (!(alive(raft) >> slot & 1)) return TEAK_RAFT_BEHIND;
+    raft->transfer_to = config_members(raft)[slot].id;
+    timer_start(raft, TIMER_TRANSFER, raft->options.election);
+    handoff_check(raft);
+    return TEAK_RAFT_OK;
+}
+
+static bool is_caught_up(const struct teak_raft *raft)
+{
+    if (raft->role != TEAK_RAFT_LEADER || raft->transfer_to == 0) return false;
+    const uint32_t slot = slot_of(raft, raft->transfer_to);
+    return slot != NO_SLOT && peer_at(raft, slot)->match == raft->last.index;
+}
+
+void handoff_check(struct teak_raft *raft)
+{
+    if (is_caught_up(raft)) raft->transfer_owed = true;
+}
+
+void handoff_give_up(struct teak_raft *raft)
+{
+    raft->transfer_to = 0;
+    raft->transfer_owed = false;
+    if (change_is_out(raft)) role_follow(raft, raft->term, 0); /* it leads no longer, whoever comes next */
+}
+
+void handoff_on_timeout_now(struct teak_raft *raft, const struct teak_raft_msg *msg)
+{
+    if (raft->role != TEAK_RAFT_FOLLOWER || raft->leader != msg->from || !role_may_lead(raft)) return;
+    elect_stand(raft, true);
+}

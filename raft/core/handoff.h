@@ -1,0 +1,24 @@
+/* handoff.h: leadership goes to another voter. Section 3.10 of the thesis.
+ *
+ * PATH   handoff_start: proposals are refused from now on → handoff_check: the target has the whole log, durably
+ *        (this node need not: its store may be why it hands over): TIMEOUT_NOW, again with each round of heartbeats
+ *        → the target campaigns, no promise hinders it.
+ * FAILS  The target does not answer within an election timeout: handoff_give_up, proposals are taken again.
+ */
+#ifndef TEAK_RAFT_HANDOFF_H
+#define TEAK_RAFT_HANDOFF_H
+
+#include "core/core.h"
+
+/* To member `to`, 0: the best one. OK, UNKNOWN_MEMBER, TRANSFERRING, BEHIND. */
+enum teak_raft_status handoff_start(struct teak_raft *raft, uint64_t to);
+
+/* Something became durable, here or there, or a round of heartbeats begins: is the target to be told? */
+void handoff_check(struct teak_raft *raft);
+
+void handoff_give_up(struct teak_raft *raft);
+
+/* The leader asked this node to campaign. */
+void handoff_on_timeout_now(struct teak_raft *raft, const struct teak_raft_msg *msg);
+
+#endif

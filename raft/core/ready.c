@@ -1,0 +1,174 @@
+/* ready.c: see ready.h. */
+#include "core/ready.h"
+
+#include "core/cold.h"
+#include "core/commits.h"
+#include "core/elect.h"
+#include "core/follow.h"
+#include "core/jobs.h"
+#include "core/lead.h"
+#include "core/outbox.h"
+#include "core/tail.h"
+
+void ready_take_back(struct teak_raft *raft)
+{
+    cold_take_back(raft);
+    if (raft->send_lent) raft->send_count = 0;
+    if (raft->events_lent) raft->event_count = raft->events_forgotten = 0;
+    raft->send_lent = raft->events_lent = false;
+}
+
+/* --------------------------------------------------------------------------------------------------------- messages */
+
+static bool owes_grant(const struct teak_raft *raft) { return raft->grant_owed && jobs_vote_is_durable(raft); }
+
+static bool has_messages(const struct teak_raft *raft)
+{
+    if (raft->halted) return false;
+    return (raft->send_count > 0 && !raft->send_lent) || owes_grant(raft) || follow_owes(raft) || raft->transfer_owed ||
+           (raft->asking != 0 && elect_may_ask(raft)) || raft->beating != 0 || lead_has_message(raft);
+}
+
+static void send_grant(struct teak_raft *raft)
+{
+    struct teak_raft_msg *msg = owes_grant(raft) ? outbox_add(raft, TEAK_RAFT_VOTE_REPLY, raft->vote) : NULL;
+    if (!msg) return;
+    msg->round = raft->grant_round;
+    msg->asked = raft->grant_asked;
+    raft->grant_owed = false;
+}
+
+/* One for all appends that became durable since the last. */
+static void send_confirmation(struct teak_raft *raft)
+{
+    struct teak_raft_msg *msg = follow_owes(raft) ? outbox_add(raft, TEAK_RAFT_APPEND_REPLY, raft->leader) : NULL;
+    if (!msg) return;
+    msg->asked = raft->leader_incarnation;
+    msg->index = min_index(raft->durable, raft->verified);
+    raft->confirmed = msg->index;
+    raft->confirm_owed = false;
+}
+
+static void send_questions(struct teak_raft *raft)
+{
+    const bool is_pre = raft->role == TEAK_RAFT_PRE_CANDIDATE;
+    if (!elect_may_ask(raft)) return;
+    for (; raft->asking != 0; raft->asking &= raft->asking - 1) {
+        const uint64_t to = config_members(raft)[__builtin_ctz(raft->asking)].id;
+        struct teak_raft_msg *msg = outbox_add(raft, is_pre ? TEAK_RAFT_PRE_VOTE : TEAK_RAFT_VOTE, to);
+        if (!msg) return;
+        if (is_pre) msg->term = raft->term + 1;
+        msg->at = raft->last;
+        msg->round = raft->vote_round;
+        msg->force = !is_pre && raft->forced;
+    }
+}
+
+static void send_heartbeats(struct teak_raft *raft)
+{
+    for (; raft->beating != 0; raft->beating &= raft->beating - 1) {
+        const uint32_t slot = (uint32_t)__builtin_ctz(raft->beating);
+        struct teak_raft_msg *msg = outbox_add(raft, TEAK_RAFT_HEARTBEAT, config_members(raft)[slot].id);
+        if (!msg) return;
+        msg->index = min_index(peer_at(raft, slot)->match, raft->commit);
+        msg->round = raft->beat_round;
+    }
+}
+
+static void send_hand_over(struct teak_raft *raft)
+{
+    struct teak_raft_msg *msg = raft->transfer_owed ? outbox_add(raft, TEAK_RAFT_TIMEOUT_NOW, raft->transfer_to) : NULL;
+    if (msg) raft->transfer_owed = false;
+}
+
+static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
+{
+    send_grant(raft);
+    send_confirmation(raft);
+    send_questions(raft);
+    send_heartbeats(raft);
+    lead_send(raft);
+    send_hand_over(raft);
+    out->send = outbox(raft);
+    out->send_count = raft->send_count;
+    raft->send_lent = true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ apply */
+
+static bool can_apply(const struct teak_raft *raft)
+{
+    if (raft->halted || raft->handed >= min_index(raft->commit, raft->durable)) return false;
+    return raft->handed + 1 >= raft->tail_first || raft->lanes[LANE_APPLY].state == LANE_FILLED;
+}
+
+/* Raft's own entries are passed over; those of the application between two of them are one batch. */
+static void hand_out(struct teak_raft *raft, const struct teak_raft_entry *entries, uint32_t count,
+                     struct teak_raft_apply *out)
+{
+    uint32_t begin = 0;
+    while (begin < count && entries[begin].kind < TEAK_RAFT_KIND_APPLICATION) begin++;
+    uint32_t end = begin;
+    while (end < count && entries[end].kind >= TEAK_RAFT_KIND_APPLICATION) end++;
+    raft->handed += end;
+    *out = (struct teak_raft_apply){
+        .entries = end > begin ? entries + begin : NULL, .count = end - begin, .upto = raft->handed};
+}
+
+static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
+{
+    if (!can_apply(raft)) return;
+    const uint64_t first = raft->handed + 1;
+    if (first >= raft->tail_first) {
+        uint32_t count;
+        uint64_t bytes;
+        const uint64_t last = min_index(raft->commit, raft->durable);
+        const struct teak_raft_entry *span =
+            tail_span(raft, first, last, UINT32_MAX, raft->options.apply_bytes_max, &count, &bytes);
+        hand_out(raft, span, count, out);
+        return;
+    }
+    struct lane *lane = &raft->lanes[LANE_APPLY];
+    const uint32_t done = (uint32_t)(first - lane->first); /* of what was fetched, by readies before */
+    hand_out(raft, cold_entries(raft, LANE_APPLY) + done, lane->count - done, out);
+    if (raft->handed == lane->first + lane->count - 1) lane->state = LANE_LENT;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ ready */
+
+bool ready_has(const struct teak_raft *raft)
+{
+    if ((raft->event_count > 0 && !raft->events_lent) || commits_has_done(raft)) return true;
+    if (raft->halted) return false;
+    return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || cold_wants(raft);
+}
+
+static void fill_events(struct teak_raft *raft, struct teak_raft_ready *out)
+{
+    out->events = raft->events;
+    out->event_count = raft->event_count;
+    raft->events_lent = true;
+    if (raft->events_forgotten > 0)
+        raft->events[out->event_count++] =
+            (struct teak_raft_event){.type = TEAK_RAFT_EVENT_FORGOTTEN, .a = raft->events_forgotten};
+}
+
+void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *out)
+{
+    *out = (struct teak_raft_ready){.send_count = 0};
+    fill_events(raft, out);
+    out->done = (struct teak_raft_done *)raft_at(raft, raft->done_at);
+    out->done_count = commits_tell(raft, (struct teak_raft_done *)raft_at(raft, raft->done_at));
+    if (raft->halted) return;
+    if ((want & TEAK_RAFT_PERSIST) && jobs_wants(raft)) {
+        jobs_build(raft);
+        out->job = &raft->job;
+    }
+    cold_sift(raft);
+    if (want & TEAK_RAFT_SEND) fill_messages(raft, out);
+    if (want & TEAK_RAFT_APPLY) fill_apply(raft, &out->apply);
+    if (want & TEAK_RAFT_FETCH) {
+        out->fetch = (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at);
+        out->fetch_count = cold_ask(raft, (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at));
+    }
+}

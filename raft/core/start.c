@@ -1,0 +1,173 @@
+/* start.c: a node begins: the layout of its block, options and what the store has judged. Founding a cluster. */
+#include <string.h>
+
+#include "core/cold.h"
+#include "core/members.h"
+#include "core/tail.h"
+#include "core/timers.h"
+
+struct teak_raft_options teak_raft_options_default(void)
+{
+    return (struct teak_raft_options){
+        .election = 300, .heartbeat = 60, .entry_bytes_max = 1 << 20, .message_bytes_max = 256 << 10,
+        .job_bytes_max = 1 << 20, .apply_bytes_max = 256 << 10, .tail_bytes_max = 32 << 20, .window_bytes = 4 << 20,
+        .window_messages = 64, .tail_entries = 8192, .jobs_max = 16, .tags_max = 64, .term_runs = 64, .members_max = 7};
+}
+
+static bool options_are_valid(const struct teak_raft_options *options)
+{
+    if (options->id == 0 || options->heartbeat == 0 || options->election <= options->heartbeat) return false;
+    if (options->election > UINT64_C(1) << 56) return false; /* times 2, times 8, and no overflow */
+    if (options->entry_bytes_max == 0 || options->message_bytes_max == 0 || options->job_bytes_max == 0) return false;
+    if (options->apply_bytes_max == 0 || options->tail_bytes_max == 0 || options->window_bytes == 0) return false;
+    if (options->window_messages == 0 || options->window_messages > 1 << 16) return false;
+    if (options->tail_entries < 8 || options->tail_entries > 1 << 22) return false;
+    if (options->jobs_max == 0 || options->jobs_max > 1 << 16 || options->tags_max == 0 || options->tags_max > 1 << 20)
+        return false;
+    if (options->term_runs < 8 || options->term_runs > 1 << 20) return false;
+    return options->members_max > 0 && options->members_max <= TEAK_RAFT_MEMBERS_MAX;
+}
+
+static uint32_t take(size_t *end, size_t bytes)
+{
+    const size_t at = *end;
+    *end = (at + bytes + 15) & ~(size_t)15;
+    return (uint32_t)at;
+}
+
+/* Where everything lies; returns the size. The largest options stay below 4 GiB. */
+static size_t lay_out(const struct teak_raft_options *options, struct teak_raft *raft)
+{
+    size_t end = 0;
+    const uint32_t members = options->members_max;
+    take(&end, sizeof *raft);
+    raft->members_max = members;
+    raft->span_max = options->tail_entries / 2;
+    raft->send_max = 4 * members + 2;
+    raft->config_at = take(&end, members * sizeof(struct teak_raft_member));
+    raft->previous_at = take(&end, members * sizeof(struct teak_raft_member));
+    raft->peers_at = take(&end, members * sizeof(struct peer));
+    raft->parcels_at = take(&end, (size_t)members * options->window_messages * sizeof(struct parcel));
+    raft->tail_at =
+        take(&end, (options->tail_entries + TAIL_RESERVE + raft->span_max) * sizeof(struct teak_raft_entry));
+    raft->runs_at = take(&end, options->term_runs * sizeof(struct term_run));
+    raft->jobs_at = take(&end, options->jobs_max * sizeof(struct work));
+    raft->proposals_at = take(&end, options->tags_max * sizeof(struct proposal));
+    raft->send_at = take(&end, raft->send_max * sizeof(struct teak_raft_msg));
+    raft->fetch_at = take(&end, LANE_COUNT * sizeof(struct teak_raft_fetch));
+    raft->done_at = take(&end, 2 * (size_t)options->tags_max * sizeof(struct teak_raft_done));
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
+        raft->lanes[lane].entries_at = take(&end, raft->span_max * sizeof(struct teak_raft_entry));
+    raft->own_at = take(&end, 2 * TEAK_RAFT_CONFIG_BYTES(members));
+    raft->size = (uint32_t)end;
+    return end;
+}
+
+size_t teak_raft_size(const struct teak_raft_options *options)
+{
+    struct teak_raft layout;
+    return options && options_are_valid(options) ? lay_out(options, &layout) : 0;
+}
+
+/* ----------------------------------------------------------------------------------------------- what the store has */
+
+/* Terms ascend, and all from min(commit, last) on are covered. */
+static bool take_runs(struct teak_raft *raft, const struct teak_raft_start *start)
+{
+    if (start->last.index == 0) return start->last.term == 0 && start->run_count == 0;
+    if (start->run_count == 0 || !start->runs || start->last.term == 0) return false;
+    uint32_t skip = start->run_count > raft->options.term_runs ? start->run_count - raft->options.term_runs : 0;
+    struct teak_raft_pos before = {0, 0};
+    for (uint32_t i = 0; i < start->run_count; i++) {
+        const struct teak_raft_pos run = start->runs[i];
+        if (run.index <= before.index || run.term <= before.term || run.index > start->last.index) return false;
+        before = run;
+        if (i < skip) continue;
+        struct terms terms = raft_terms(raft);
+        terms_append(&terms, run.index, run.term);
+        raft->run_count = terms.count;
+    }
+    return before.term == start->last.term && start->runs[skip].index <= max_index(raft->commit, 1);
+}
+
+static bool take_configs(struct teak_raft *raft, const struct teak_raft_start *start)
+{
+    uint64_t before = 0;
+    if (start->config_count > 0 && !start->configs) return false;
+    for (uint32_t i = 0; i < start->config_count; i++) {
+        const struct teak_raft_entry *entry = &start->configs[i];
+        struct teak_raft_member members[TEAK_RAFT_MEMBERS_MAX];
+        struct config config;
+        if (entry->index <= before || entry->index > start->last.index || entry->kind != TEAK_RAFT_CONFIG) return false;
+        if (!entry->data || !members_judge(entry->data, entry->bytes, members, &config)) return false;
+        if (!members_adopt(raft, entry)) return false;
+        before = entry->index;
+    }
+    raft->event_count = 0;
+    return true;
+}
+
+static enum teak_raft_status take_start(struct teak_raft *raft, const struct teak_raft_start *start)
+{
+    if (start->verdict == TEAK_RAFT_TAIL_LOST || start->hard.term < start->last.term) return TEAK_RAFT_DAMAGED;
+    if (start->hard.commit > start->last.index || start->applied > start->last.index) return TEAK_RAFT_DAMAGED;
+    raft->term = raft->written_term = raft->durable_term = start->hard.term;
+    raft->vote = raft->written_vote = raft->durable_vote = start->hard.vote;
+    raft->last = start->last;
+    raft->tail_first = start->last.index + 1;
+    raft->written = raft->durable = start->last.index;
+    raft->handed = raft->applied = start->applied;
+    raft->commit = max_index(start->hard.commit, start->applied);
+    raft->verified = raft->confirmed = raft->commit;
+    raft->rotten = start->verdict == TEAK_RAFT_ROT;
+    if (!take_runs(raft, start) || !take_configs(raft, start)) return TEAK_RAFT_DAMAGED;
+    return TEAK_RAFT_OK;
+}
+
+enum teak_raft_status teak_raft_init(void *block, size_t bytes, const struct teak_raft_options *options,
+                                     const struct teak_raft_start *start, uint64_t now, struct teak_raft **raft_out)
+{
+    const size_t size = teak_raft_size(options);
+    if (!block || !start || !raft_out || size == 0 || bytes < size || (uintptr_t)block % 16 != 0)
+        return TEAK_RAFT_MISUSE;
+    if (start->born == 0 || start->incarnation == 0 || now >= TEAK_RAFT_NEVER) return TEAK_RAFT_MISUSE;
+    memset(block, 0, size);
+    struct teak_raft *raft = (struct teak_raft *)block;
+    lay_out(options, raft);
+    raft->options = *options;
+    raft->born = start->born;
+    raft->incarnation = start->incarnation;
+    raft->now = now;
+    raft->random = options->seed;
+    raft->has_room = true;
+    for (int timer = 0; timer < TIMER_COUNT; timer++) timer_stop(raft, (enum timer)timer);
+    const enum teak_raft_status status = take_start(raft, start);
+    if (status != TEAK_RAFT_OK) return status;
+    timer_election(raft);
+    *raft_out = raft;
+    return TEAK_RAFT_OK;
+}
+
+void teak_raft_fini(struct teak_raft *raft)
+{
+    if (!raft) return;
+    tail_clear(raft);
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) cold_void(raft, lane);
+}
+
+/* --------------------------------------------------------------------------------------------------------- founding */
+
+enum teak_raft_status teak_raft_bootstrap(const struct teak_raft_member *members, uint32_t count, uint8_t *bytes,
+                                          size_t capacity, struct teak_raft_entry *entry,
+                                          struct teak_raft_job *job_out)
+{
+    if (!bytes || !entry || !job_out) return TEAK_RAFT_MISUSE;
+    const enum teak_raft_status status = members_wanted(members, count);
+    if (status != TEAK_RAFT_OK) return status;
+    if (capacity < TEAK_RAFT_CONFIG_BYTES(count)) return TEAK_RAFT_MISUSE;
+    *entry = (struct teak_raft_entry){.index = 1, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = bytes,
+                                      .bytes = members_encode(members, count, false, bytes)};
+    *job_out = (struct teak_raft_job){.hard = {.term = 1, .commit = 1}, .entries = entry, .count = 1, .urgent = true,
+                                      .after_last = {1, 1}};
+    return TEAK_RAFT_OK;
+}

@@ -1,0 +1,67 @@
+/* tail.h: the log as the node knows it: where it ends, its terms by heart, its newest entries in memory.
+ *
+ *      1                 tail_first                  durable        written       last
+ *      ├──── fetched ────┼─────── in memory ─────────┼── in jobs ───┼── no job ───┤
+ *
+ * OWNS   last, the ring, the runs of terms, tail_bytes.
+ * HOLDS  What is not durable is in memory. Terms from min(commit, durable) on are known. One reference is held for
+ *        each stretch of neighbouring entries that share a frame, and its bytes are counted once.
+ * FAILS  Never: who appends has asked for room before.
+ */
+#ifndef TEAK_RAFT_TAIL_H
+#define TEAK_RAFT_TAIL_H
+
+#include "core/core.h"
+
+/* The ring has so many places more than the option says, for entries of the node's own: the one a leader begins
+ * with, the one that leaves a joint configuration. */
+enum { TAIL_RESERVE = 2 };
+
+/* Term of the entry at `index`; 0 of index 0, of what lies beyond, of what is not known by heart. */
+uint64_t tail_term(const struct teak_raft *raft, uint64_t index);
+static inline bool tail_knows(const struct teak_raft *raft, uint64_t index)
+{
+    return index == 0 || tail_term(raft, index) != 0;
+}
+
+/* The last index at or below `upto`, and not below `floor`, whose term is at most `term`. Where terms are not known
+ * by heart it stops: `upto` or a neighbour of what is known. */
+uint64_t tail_last_of_term(const struct teak_raft *raft, uint64_t upto, uint64_t term, uint64_t floor);
+
+/* What may be forgotten to make room. */
+enum tail_grip {
+    TAIL_KEEP_FOR_PEERS, /* nothing that a member still needs: proposals, first try */
+    TAIL_KEEP_FOR_APPLY, /* nothing that is not handed out to be applied            */
+    TAIL_KEEP_DURABLE    /* only what the disk does not have                        */
+};
+
+/* Room for an entry with this frame and so many bytes? Forgets from the front, as far as `grip` allows. `reserved`: the
+ * places that are kept for the node's own entries count too. */
+bool tail_has_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
+                   bool reserved);
+
+/* Forgets the first entry in memory. false: the disk does not have it. */
+bool tail_forget_one(struct teak_raft *raft);
+
+/* Room for a new term? Forgets terms of what is committed. */
+bool tail_has_run(struct teak_raft *raft, uint64_t term);
+
+/* Appends `entry`, whose index and term follow the last one's. Holds its frame. A CONFIG is in force at once; false: it
+ * has too many members. */
+bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry);
+
+/* Forgets entries from `from` on; `from` > commit. */
+void tail_truncate(struct teak_raft *raft, uint64_t from);
+
+/* Entries from `first` on, side by side: as many as there are up to `last`, in memory, within count_max and
+ * bytes_max (the first always). */
+const struct teak_raft_entry *tail_span(const struct teak_raft *raft, uint64_t first, uint64_t last, uint32_t count_max,
+                                        uint32_t bytes_max, uint32_t *count_out, uint64_t *bytes_out);
+
+/* The entry at `index`, which is in memory. */
+const struct teak_raft_entry *tail_at(const struct teak_raft *raft, uint64_t index);
+
+/* Lets go of all frames. */
+void tail_clear(struct teak_raft *raft);
+
+#endif

@@ -1,0 +1,71 @@
+/* timers.c: see timers.h. */
+#include "core/timers.h"
+
+#include "core/elect.h"
+#include "core/handoff.h"
+#include "core/lead.h"
+
+enum { BACKOFF_MAX = 3 }; /* 2^3: eight times */
+
+void timer_start(struct teak_raft *raft, enum timer timer, uint64_t after)
+{
+    const uint64_t latest = TEAK_RAFT_NEVER - 1;
+    raft->at[timer] = after < latest - min_index(raft->now, latest) ? raft->now + after : latest;
+}
+
+void timer_stop(struct teak_raft *raft, enum timer timer) { raft->at[timer] = TEAK_RAFT_NEVER; }
+
+static uint64_t draw(struct teak_raft *raft, uint64_t limit) /* SplitMix64; below limit > 0 */
+{
+    uint64_t z = raft->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) % limit;
+}
+
+void timer_election(struct teak_raft *raft)
+{
+    const uint64_t election = raft->options.election;
+    const uint64_t after = (election + draw(raft, election + 1)) << raft->backoff;
+    timer_start(raft, TIMER_ELECTION, after);
+}
+
+/* An election that did not end: the next one waits longer, so that on slow disks or links one gets the time it
+ * needs. */
+static void election_over(struct teak_raft *raft)
+{
+    if (raft->role == TEAK_RAFT_CANDIDATE && raft->backoff < BACKOFF_MAX) raft->backoff++;
+    timer_election(raft);
+    elect_start(raft);
+}
+
+void timer_fire(struct teak_raft *raft, enum timer timer)
+{
+    CHECK(!timer_runs(raft, timer));
+    switch (timer) {
+    case TIMER_ELECTION: election_over(raft); return;
+    case TIMER_PROMISE: return;
+    case TIMER_HEARTBEAT:
+        timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
+        lead_beat(raft);
+        return;
+    case TIMER_QUORUM:
+        timer_start(raft, TIMER_QUORUM, raft->options.election);
+        lead_count(raft);
+        return;
+    case TIMER_TRANSFER: handoff_give_up(raft); return;
+    case TIMER_COUNT: break;
+    }
+    CHECK(false);
+}
+
+void timers_tick(struct teak_raft *raft, uint64_t now)
+{
+    raft->now = now;
+    for (int timer = 0; timer < TIMER_COUNT; timer++) {
+        if (raft->at[timer] > now) continue;
+        raft->at[timer] = TEAK_RAFT_NEVER;
+        timer_fire(raft, (enum timer)timer);
+        if (raft->halted) return;
+    }
+}

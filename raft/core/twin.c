@@ -1,0 +1,214 @@
+/* twin.c: see teak/raft_check.h: a node copied, summed up, its timers let off. */
+#include "teak/raft_check.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/cold.h"
+#include "core/invariant.h"
+#include "core/outbox.h"
+#include "core/ready.h"
+#include "core/tail.h"
+#include "core/timers.h"
+
+static_assert((int)TIMER_ELECTION == TEAK_RAFT_TIMER_ELECTION && (int)TIMER_PROMISE == TEAK_RAFT_TIMER_PROMISE &&
+                  (int)TIMER_HEARTBEAT == TEAK_RAFT_TIMER_HEARTBEAT && (int)TIMER_QUORUM == TEAK_RAFT_TIMER_QUORUM &&
+                  (int)TIMER_TRANSFER == TEAK_RAFT_TIMER_TRANSFER && (int)TIMER_COUNT == TEAK_RAFT_TIMER_COUNT,
+              "the public timers are the private ones");
+
+/* ------------------------------------------------------------------------------------------------------------ clone */
+
+/* CONFIG entries of the node's own making lie in its block. */
+static void rebase(struct teak_raft_entry *entry, const struct teak_raft *from, const struct teak_raft *to)
+{
+    const uintptr_t at = (uintptr_t)entry->data, begin = (uintptr_t)from;
+    if (entry->data && at >= begin && at < begin + from->size) entry->data = (const uint8_t *)to + (at - begin);
+}
+
+static void hold_all(struct teak_raft *raft, const struct teak_raft *from)
+{
+    const struct teak_raft_frame *before = NULL;
+    for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) {
+        struct teak_raft_entry *entry = (struct teak_raft_entry *)(uintptr_t)tail_at(raft, index);
+        rebase(entry, from, raft);
+        if (entry->frame && entry->frame != before) teak_raft_hold(entry->frame);
+        before = entry->frame;
+    }
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
+        for (uint32_t i = 0; i < raft->lanes[lane].count; i++)
+            if (raft->lanes[lane].state >= LANE_FILLED) teak_raft_hold(cold_entries(raft, lane)[i].frame);
+}
+
+enum teak_raft_status teak_raft_clone(void *block, size_t bytes, const struct teak_raft *raft, struct teak_raft **out)
+{
+    if (!block || !raft || !out || bytes < raft->size || (uintptr_t)block % 16 != 0) return TEAK_RAFT_MISUSE;
+    memcpy(block, raft, raft->size);
+    struct teak_raft *copy = (struct teak_raft *)block;
+    hold_all(copy, raft);
+    *out = copy;
+    return TEAK_RAFT_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- digest */
+
+struct sum {
+    uint64_t a, b;
+};
+
+static uint64_t scramble(uint64_t x)
+{
+    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    x = (x ^ (x >> 29)) * UINT64_C(0xff51afd7ed558ccd);
+    return x ^ (x >> 32);
+}
+
+static void put(struct sum *sum, uint64_t value)
+{
+    sum->a = scramble(sum->a ^ value) + UINT64_C(0x9e3779b97f4a7c15);
+    sum->b = scramble(sum->b + value * UINT64_C(0xc2b2ae3d27d4eb4f)) ^ UINT64_C(0x165667b19e3779f9);
+}
+
+static void put_entry(struct sum *sum, const struct teak_raft_entry *entry)
+{
+    put(sum, entry->index);
+    put(sum, entry->term);
+    put(sum, (uint64_t)entry->kind << 32 | entry->bytes);
+    for (uint32_t i = 0; i < entry->bytes; i++) put(sum, entry->data[i]);
+}
+
+static void put_config(struct sum *sum, const struct config *config, const struct teak_raft_member *members)
+{
+    put(sum, config->index);
+    put(sum, (uint64_t)config->joint << 32 | config->count);
+    for (uint32_t i = 0; i < config->count; i++) {
+        put(sum, members[i].id);
+        put(sum, members[i].born);
+        put(sum, (uint64_t)members[i].roles << 8 | members[i].priority);
+    }
+}
+
+static void put_log(struct sum *sum, const struct teak_raft *raft)
+{
+    put(sum, raft->last.index);
+    put(sum, raft->last.term);
+    put(sum, raft->tail_first);
+    for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) put_entry(sum, tail_at(raft, index));
+    const struct terms terms = raft_terms(raft);
+    put(sum, terms.count);
+    for (uint32_t i = 0; i < terms.count; i++) {
+        put(sum, terms.runs[i].first);
+        put(sum, terms.runs[i].term);
+    }
+    const uint64_t marks[] = {raft->commit,  raft->verified,     raft->written,      raft->durable,
+                              raft->handed,  raft->applied,      raft->cut_from,     raft->written_term,
+                              raft->written_vote, raft->durable_term, raft->durable_vote, raft->has_room};
+    for (uint32_t i = 0; i < sizeof marks / sizeof marks[0]; i++) put(sum, marks[i]);
+    put_config(sum, &raft->config, config_members(raft));
+    put_config(sum, &raft->previous, previous_members(raft));
+}
+
+static void put_jobs(struct sum *sum, const struct teak_raft *raft)
+{
+    put(sum, raft->job_count);
+    for (uint32_t i = 0; i < raft->job_count; i++) {
+        const struct work *work = (const struct work *)raft_at(raft, raft->jobs_at) +
+                                  (raft->job_first + i) % raft->options.jobs_max;
+        put(sum, work->last);
+        put(sum, work->cut_from);
+        put(sum, work->term);
+        put(sum, work->vote);
+    }
+    for (uint32_t i = 0; i < raft->proposal_count; i++) {
+        const struct proposal *run = (const struct proposal *)raft_at(raft, raft->proposals_at) + i;
+        const uint64_t values[] = {run->first_tag, run->first_index, run->term, run->count, run->committed, run->lost};
+        for (uint32_t j = 0; j < 6; j++) put(sum, values[j]);
+    }
+}
+
+static void put_role(struct sum *sum, const struct teak_raft *raft)
+{
+    const uint64_t values[] = {raft->term, raft->vote, raft->leader, raft->role, raft->halted, raft->rotten,
+                               raft->apply_stops, raft->asking, raft->granted, raft->denied, raft->forced,
+                               raft->grant_owed, raft->confirmed, raft->confirm_owed};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+    if (raft->grant_owed) {
+        put(sum, raft->grant_round);
+        put(sum, raft->grant_asked);
+    }
+    for (int timer = 0; timer < TIMER_COUNT; timer++) put(sum, timer_runs(raft, (enum timer)timer));
+    put(sum, raft->backoff);
+}
+
+/* What only a leader looks at counts on a leader only. */
+static void put_peers(struct sum *sum, const struct teak_raft *raft)
+{
+    for (uint32_t slot = 0; slot < raft->config.count; slot++) {
+        const struct peer *peer = peer_at(raft, slot);
+        put(sum, peer->incarnation);
+        put(sum, peer->former);
+        if (raft->role != TEAK_RAFT_LEADER) continue;
+        const uint64_t values[] = {peer->match, peer->next, peer->commit_sent, peer->had, peer->progress,
+                                   peer->flight_count};
+        for (uint32_t i = 0; i < 6; i++) put(sum, values[i]);
+        for (uint32_t i = 0; i < peer->flight_count; i++) {
+            const uint32_t window = raft->options.window_messages;
+            const struct parcel *parcel = (const struct parcel *)raft_at(raft, raft->parcels_at) + slot * window +
+                                          (peer->flight_first + i) % window;
+            put(sum, parcel->last);
+            put(sum, parcel->bytes);
+        }
+    }
+    if (raft->role != TEAK_RAFT_LEADER) return;
+    const uint64_t values[] = {raft->beating, raft->heard, raft->heard_before, raft->paused, raft->poked, raft->full,
+                               raft->lead_first, raft->turn, raft->transfer_to, raft->transfer_owed};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+}
+
+static void put_waiting(struct sum *sum, const struct teak_raft *raft)
+{
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
+        put(sum, raft->lanes[lane].state);
+        put(sum, raft->lanes[lane].slot);
+        put(sum, raft->lanes[lane].first);
+        put(sum, raft->lanes[lane].last);
+        put(sum, raft->lanes[lane].count);
+    }
+    const uint32_t waiting = raft->send_lent ? 0 : raft->send_count;
+    put(sum, waiting);
+    for (uint32_t i = 0; i < waiting; i++) {
+        const struct teak_raft_msg *msg = &outbox(raft)[i];
+        const uint64_t values[] = {msg->type, msg->to, msg->term, msg->index, msg->at.index, msg->at.term, msg->round,
+                                   msg->asked, msg->refused, msg->full};
+        for (uint32_t j = 0; j < 10; j++) put(sum, values[j]);
+    }
+}
+
+void teak_raft_digest(const struct teak_raft *raft, uint8_t out[16])
+{
+    struct sum sum = {.a = raft->options.id, .b = raft->incarnation};
+    put_role(&sum, raft);
+    put_log(&sum, raft);
+    put_jobs(&sum, raft);
+    put_peers(&sum, raft);
+    put_waiting(&sum, raft);
+    memcpy(out, &sum.a, 8);
+    memcpy(out + 8, &sum.b, 8);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- timers */
+
+bool teak_raft_runs(const struct teak_raft *raft, enum teak_raft_timer timer)
+{
+    return timer < TEAK_RAFT_TIMER_COUNT && timer_runs(raft, (enum timer)timer);
+}
+
+enum teak_raft_status teak_raft_fire(struct teak_raft *raft, enum teak_raft_timer timer)
+{
+    if (!raft || timer >= TEAK_RAFT_TIMER_COUNT || !timer_runs(raft, (enum timer)timer)) return TEAK_RAFT_MISUSE;
+    ready_take_back(raft);
+    if (raft->halted) return TEAK_RAFT_HALTED;
+    timer_stop(raft, (enum timer)timer);
+    timer_fire(raft, (enum timer)timer);
+    invariant_check(raft);
+    return TEAK_RAFT_OK;
+}

@@ -1,0 +1,550 @@
+/* teak/raft.h: the Raft consensus algorithm as a pure core.
+ *
+ * A node is one replica of one group. It calls nothing: no disk, no socket, no clock, no heap. Inputs go in (messages,
+ * proposals, the time), one *ready* comes out (messages to send, a job for the log store, entries to apply, entries
+ * wanted back from the store), acknowledgements go back in. The same node runs under a loop of yours, in a simulator
+ * and in a model checker.
+ *
+ * One turn of a driver, for one group or for a thousand:
+ *
+ *     now = clock();                                     // after the sockets were drained, before anything leaves
+ *     for (each message m)           teak_raft_receive(node, &m);
+ *     for (each completion c)        teak_raft_persisted(node, c.token, c.outcome);   // or teak_raft_fetched
+ *     teak_raft_tick(node, now);
+ *     teak_raft_ready(node, want, &ready);               // want: what can be taken now
+ *     if (ready.job)                 submit it to the store, do not wait
+ *     for (each of ready.send)       send it, do not wait
+ *     if (ready.apply.upto)          apply the entries; then teak_raft_applied(node, ready.apply.upto)
+ *     for (each of ready.fetch)      ask the store for the entries
+ *     sleep until the earliest of teak_raft_deadline(node), a message, a completion
+ *
+ * THE PROMISE  An entry that is handed out to be applied is in the log of a majority of voters, durably, and no other
+ *              entry will ever be applied at its index, on any node of the cluster.
+ *              It holds as long as persisted(DURABLE) is the truth, and no two nodes share an id.
+ *
+ * GATES  A ready holds only what may leave now. What waits for the disk is state inside the node until it is durable.
+ *
+ *   message                                    may appear in a ready
+ *   -----------------------------------------  -----------------------------------------------------------------
+ *   PRE_VOTE, its reply, HEARTBEAT, its reply  at once
+ *   VOTE_REPLY that refuses, APPEND_REPLY
+ *     that refuses                             at once
+ *   VOTE of term T                             when (T, vote for itself) is durable, and all jobs before it
+ *   VOTE_REPLY that grants in term T           when (T, vote for the asker) is durable
+ *   APPEND of the leader of T                  when (T, vote for itself) is durable; its entries need not be
+ *   APPEND_REPLY that confirms up to m         m = min(durable, verified with the leader of this term)
+ *   TIMEOUT_NOW                                when its target has confirmed the leader's last index
+ *   own match of a leader                      what is durable
+ *   entry i to be applied                      i <= min(commit, durable)
+ *
+ * OWNERSHIP  Payloads are never copied. An entry points at its bytes, and at the frame that owns them.
+ *
+ *   field                                      owner              valid until
+ *   -----------------------------------------  -----------------  ------------------------------------------------
+ *   arrays in teak_raft_ready (send, entries,
+ *     fetch, done, events)                     the node           the next call on it that is not const
+ *   entry.data, msg.entries[].data given to
+ *     receive, propose, fetched                entry.frame; with  the node holds the frame as long as it has the
+ *                                              no frame: caller   entry; with no frame: for ever
+ *   entry.data in a ready                      entry.frame        the next call that is not const; who needs it
+ *                                                                 longer holds the frame (teak_raft_hold)
+ *   teak_raft_start.configs, .runs             caller             teak_raft_init returns
+ *
+ * CAVEATS
+ *  - One thread per node at a time. Different nodes share nothing but frames, whose count is atomic.
+ *  - Times are in a unit of the caller's, from one monotonic clock that counts suspend. 0 is the first valid time.
+ *  - What comes from other nodes is judged, never asserted. What contradicts committed state halts this node, never the
+ *    process: it answers TEAK_RAFT_HALTED from then on, sends nothing, and its last event names both sides.
+ *  - An input that answers anything but TEAK_RAFT_OK or TEAK_RAFT_HALTED has changed nothing that is replicated.
+ *    TEAK_RAFT_DROPPED and TEAK_RAFT_BAD_MESSAGE are not errors of the caller's: a network may deliver anything.
+ *  - Order of completions: jobs of one node become durable in the order of their tokens.
+ *
+ * Every function lists: Does, Owner, Threads, Durable, Fails. A status that a card does not list does not come.
+ */
+#ifndef TEAK_RAFT_H
+#define TEAK_RAFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef TEAK_API
+#if defined(__GNUC__)
+#define TEAK_API __attribute__((visibility("default")))
+#else
+#define TEAK_API
+#endif
+#endif
+
+struct teak_raft;
+
+#define TEAK_RAFT_NEVER UINT64_MAX /* no deadline */
+enum { TEAK_RAFT_MEMBERS_MAX = 31 }; /* a constant of the protocol: sets of members are words of 32 bits */
+
+/* X(number, ENUMERATOR, "stable_name", "what it means") */
+#define TEAK_RAFT_STATUS_LIST(X)                                                                                       \
+    X(0, OK, "ok", "it was done")                                                                                      \
+    X(1, MISUSE, "misuse", "an argument or the order of calls is wrong")                                               \
+    X(2, NOT_LEADER, "not_leader", "only the leader takes this; the view names it where it is known")                  \
+    X(3, BUSY, "busy", "a limit is reached; it clears when entries commit")                                            \
+    X(4, TOO_LARGE, "too_large", "the entry exceeds entry_bytes_max")                                                  \
+    X(5, NO_SPACE, "no_space", "the store has no space for entries")                                                   \
+    X(6, LEADER_ALIVE, "leader_alive", "a leader was heard of within the election timeout")                            \
+    X(7, NOT_VOTER, "not_voter", "this node has no vote in its configuration, or must not lead")                       \
+    X(8, DROPPED, "dropped", "a message of another cluster, group or node, or of a former run")                        \
+    X(9, BAD_MESSAGE, "bad_message", "a message that no node of this version sends")                                   \
+    X(10, STALE, "stale", "a token or ticket that is not, or no longer, in flight")                                    \
+    X(11, DAMAGED, "damaged", "what the store gives cannot be this node's log")                                        \
+    X(12, HALTED, "halted", "the node has stopped: see its events")                                                    \
+    X(13, TRANSFERRING, "transferring", "leadership is being handed over")                                             \
+    X(14, UNKNOWN_MEMBER, "unknown_member", "no such member, or not a voter that could lead")                          \
+    X(15, NOT_READY, "not_ready", "the leader has not committed an entry of its own term yet")                         \
+    X(16, CHANGE_IN_FLIGHT, "change_in_flight", "a change of membership is not finished")                              \
+    X(17, CHANGED, "changed", "the configuration is not the one that the change was computed from")                    \
+    X(18, BEHIND, "behind", "a member must have caught up first")                                                      \
+    X(19, NO_VOTERS, "no_voters", "a configuration needs a voter")
+
+enum teak_raft_status {
+#define X(number, enumerator, name, text) TEAK_RAFT_##enumerator = (number),
+    TEAK_RAFT_STATUS_LIST(X)
+#undef X
+    TEAK_RAFT_STATUS_COUNT
+};
+
+/* The stable name of a status; "unknown" of a number that is none. Threads: any. */
+TEAK_API const char *teak_raft_status_name(enum teak_raft_status status);
+
+/* ----------------------------------------------------------------------------------------------- entries and frames */
+
+struct teak_raft_pos {
+    uint64_t index, term;
+};
+
+/* What must not be forgotten. vote 0: none in this term. commit may lag behind the truth, and never leads it. */
+struct teak_raft_hard {
+    uint64_t term, vote, commit;
+};
+
+/* Memory that entries point into, of one message's or one proposal's entries and sized to them: limits count frames. */
+struct teak_raft_frame {
+    uint32_t refs;  /* changed by teak_raft_hold and teak_raft_drop only; who makes a frame sets 1      */
+    uint32_t bytes; /* of memory that the frame keeps from being freed                                  */
+    void (*free)(struct teak_raft_frame *frame); /* called when refs becomes 0, on the thread that dropped */
+};
+
+/* Does: one reference more, one less. Threads: any. Durable: nothing. Fails: never; NULL is fine. */
+TEAK_API void teak_raft_hold(struct teak_raft_frame *frame);
+TEAK_API void teak_raft_drop(struct teak_raft_frame *frame);
+
+/* Kinds 0 to 15 are Raft's own; from 16 on they are the application's and travel untouched. */
+enum { TEAK_RAFT_NOOP = 0, TEAK_RAFT_CONFIG = 1, TEAK_RAFT_KIND_APPLICATION = 16 };
+
+struct teak_raft_entry {
+    uint64_t index, term;
+    uint64_t tag; /* of the proposal, on the node where it was proposed; 0 elsewhere */
+    const uint8_t *data;
+    struct teak_raft_frame *frame; /* owns data; NULL: data lives as long as the node */
+    uint32_t bytes;
+    uint8_t kind;
+};
+
+/* What is proposed. */
+struct teak_raft_blob {
+    const uint8_t *data;
+    struct teak_raft_frame *frame;
+    uint32_t bytes;
+    uint8_t kind; /* TEAK_RAFT_KIND_APPLICATION or above */
+};
+
+/* ------------------------------------------------------------------------------------------------------- members */
+
+/* Roles of a member, as bits. A configuration is joint while any member has TEAK_RAFT_VOTER_NEXT or a VOTER is to go:
+ * then a decision needs a majority of the VOTERs and one of the VOTER_NEXTs. */
+enum {
+    TEAK_RAFT_VOTER = 1,      /* votes; in a joint configuration: in the outgoing half           */
+    TEAK_RAFT_VOTER_NEXT = 2, /* votes in the incoming half of a joint configuration             */
+    TEAK_RAFT_LEARNER = 4     /* receives the log; with VOTER: becomes a learner on leaving joint */
+};
+
+struct teak_raft_member {
+    uint64_t id;   /* not 0 */
+    uint64_t born; /* drawn when its log was created; 0: not known, any will do */
+    uint8_t roles;
+    uint8_t priority; /* kept and handed out; see docs/divergence.md */
+};
+
+struct teak_raft_set {
+    uint64_t index; /* of its entry; 0: the node has no configuration */
+    uint32_t count;
+    bool joint;
+    const struct teak_raft_member *members; /* ids ascend */
+};
+
+/* Bytes of a CONFIG entry of n members. */
+#define TEAK_RAFT_CONFIG_BYTES(n) (4u + 18u * (n))
+
+/* ------------------------------------------------------------------------------------------------------- messages */
+
+enum teak_raft_msg_type {
+    TEAK_RAFT_PRE_VOTE = 1,    /* would you vote for me in `term`? at: my last position                          */
+    TEAK_RAFT_PRE_VOTE_REPLY,  /* refused or not                                                                 */
+    TEAK_RAFT_VOTE,            /* vote for me in `term`. at: my last position                                    */
+    TEAK_RAFT_VOTE_REPLY,      /* refused or not                                                                 */
+    TEAK_RAFT_APPEND,          /* at: what precedes the entries; index: commit                                   */
+    TEAK_RAFT_APPEND_REPLY,    /* index: confirmed up to; refused: `index` precedes what is refused, at: try this */
+    TEAK_RAFT_HEARTBEAT,       /* index: commit, no more than the receiver has confirmed                         */
+    TEAK_RAFT_HEARTBEAT_REPLY, /* index: confirmed up to; refused: your term is over                             */
+    TEAK_RAFT_TIMEOUT_NOW,     /* campaign at once, I hand over                                                  */
+    TEAK_RAFT_MSG_TYPE_COUNT
+};
+
+struct teak_raft_msg {
+    uint8_t cluster[16];          /* of all nodes of a cluster the same                                         */
+    uint64_t group, from, to;
+    uint64_t born, incarnation;   /* of the sender: its log, its process                                        */
+    uint64_t term;                /* the sender's; PRE_VOTE: the one it would campaign in                       */
+    struct teak_raft_pos at;
+    uint64_t index;
+    uint64_t round;               /* of who asks; a reply repeats it                                            */
+    uint64_t asked;               /* replies: the incarnation of who asked                                      */
+    const struct teak_raft_entry *entries; /* APPEND: contiguous, the first at at.index + 1                     */
+    uint32_t count;
+    uint8_t type;                 /* enum teak_raft_msg_type                                                    */
+    bool refused;
+    bool full;                    /* replies: the sender's store has no space for entries                       */
+    bool force;                   /* VOTE: the leader asked for this election                                   */
+};
+
+/* ----------------------------------------------------------------------------------------------------------- life */
+
+struct teak_raft_options {
+    uint64_t id;                    /* this node, not 0                                                        */
+    uint8_t cluster[16];            /* drawn when the cluster was founded                                      */
+    uint64_t group;                 /* of many on the same nodes                                               */
+    uint64_t seed;                  /* of the random election timeouts: another one on each node               */
+    uint64_t election;              /* shortest election timeout, longest is twice that; > heartbeat           */
+    uint64_t heartbeat;             /* between two rounds of heartbeats, > 0                                   */
+    uint32_t entry_bytes_max;       /* the same on all nodes                                                   */
+    uint32_t message_bytes_max;     /* payload in an APPEND; one entry may exceed it                           */
+    uint32_t job_bytes_max;         /* payload in a job; one entry may exceed it                               */
+    uint32_t apply_bytes_max;       /* payload handed out at a time; one entry may exceed it                   */
+    uint32_t tail_bytes_max;        /* of frames held by entries in memory                                     */
+    uint32_t window_bytes;          /* sent to a member and not confirmed                                      */
+    uint32_t window_messages;       /* APPENDs sent to a member and not confirmed, at least 1                  */
+    uint32_t tail_entries;          /* entries in memory, at least 8; what is older is fetched                 */
+    uint32_t jobs_max;              /* jobs in flight, at least 1                                              */
+    uint32_t tags_max;              /* runs of proposals whose fate is open, at least 1                        */
+    uint32_t term_runs;             /* changes of term that are known by heart, at least 8                     */
+    uint32_t members_max;           /* 1 to TEAK_RAFT_MEMBERS_MAX; a larger configuration halts the node       */
+};
+
+/* Does      Options that suit a group of up to 7 on a local network, time in milliseconds; id, seed, cluster are 0.
+ * Owner, Durable  -   Threads any   Fails never */
+TEAK_API struct teak_raft_options teak_raft_options_default(void);
+
+enum teak_raft_verdict {
+    TEAK_RAFT_WHOLE = 0, /* the store has all that it ever confirmed                                             */
+    TEAK_RAFT_TAIL_LOST, /* it may lack what it confirmed: the node must not start, see docs/raft.md             */
+    TEAK_RAFT_ROT        /* entries in the middle cannot be read: it votes and follows, but does not lead        */
+};
+
+/* What the log store knows. */
+struct teak_raft_start {
+    struct teak_raft_hard hard;
+    struct teak_raft_pos last;             /* {0, 0}: an empty log                                               */
+    uint64_t applied;                      /* by the state machine, durably; 0: it begins anew                   */
+    const struct teak_raft_entry *configs; /* the two newest CONFIG entries of the log, ascending, or all        */
+    uint32_t config_count;
+    const struct teak_raft_pos *runs;      /* the newest places where the term changes, ascending: at least all  */
+    uint32_t run_count;                    /* above the commit index, and the one that begins at or below it     */
+    uint64_t born;                         /* drawn when this log was created, not 0                             */
+    uint64_t incarnation;                  /* drawn now, not 0: never used before by any run of this node        */
+    enum teak_raft_verdict verdict;
+};
+
+/* Does      Says how much memory a node with these options needs. 0: options are not valid.
+ * Owner, Durable  -   Threads any   Fails 0 */
+TEAK_API size_t teak_raft_size(const struct teak_raft_options *options);
+
+/* Does      Makes a node, a follower, of `block`. Its election timer starts at `now`.
+ * Owner     The block is the caller's and the node's until teak_raft_fini. 16-byte aligned. It holds no frames yet.
+ * Threads   Any.
+ * Durable   Nothing.
+ * Fails     MISUSE (options, NULL, block too small, born or incarnation 0) · DAMAGED (verdict TAIL_LOST; applied or
+ *           commit beyond the log; terms, configurations that no log holds) */
+TEAK_API enum teak_raft_status teak_raft_init(void *block, size_t bytes, const struct teak_raft_options *options,
+                                              const struct teak_raft_start *start, uint64_t now,
+                                              struct teak_raft **raft_out);
+
+/* Does      Lets go of every frame. The block is the caller's again.   Threads the node's   Fails never */
+TEAK_API void teak_raft_fini(struct teak_raft *raft);
+
+/* ----------------------------------------------------------------------------------------------------------- output */
+
+/* What to do at the store, as one atomic batch: cut, then append, with the hard state. */
+struct teak_raft_job {
+    uint64_t token; /* ascends; persisted() repeats it */
+    struct teak_raft_hard hard;
+    uint64_t cut_from; /* 0, or: forget entries from this index on, first */
+    const struct teak_raft_entry *entries;
+    uint32_t count;
+    bool urgent;                     /* it carries a new term or vote: do not let it linger            */
+    struct teak_raft_pos after_last; /* the log must end here afterwards                               */
+};
+
+struct teak_raft_apply {
+    const struct teak_raft_entry *entries; /* kinds of the application only */
+    uint32_t count;
+    uint64_t upto; /* 0: nothing to apply; else all up to here is handed out, Raft's own entries included */
+};
+
+/* Entries wanted back. Answered by teak_raft_fetched. */
+struct teak_raft_fetch {
+    uint64_t ticket, first, last;
+    uint32_t bytes_max; /* of payload; one entry may exceed it */
+};
+
+enum teak_raft_fate {
+    TEAK_RAFT_COMMITTED = 1, /* it will be applied everywhere                                                   */
+    TEAK_RAFT_LOST,          /* another entry is committed in its place                                         */
+    TEAK_RAFT_UNKNOWN        /* the node halted: it may be committed some day or never                          */
+};
+
+/* What became of proposals: tags first_tag .. first_tag + count - 1, at first_index and on. */
+struct teak_raft_done {
+    uint64_t first_tag, first_index, term;
+    uint32_t count;
+    enum teak_raft_fate fate;
+};
+
+enum teak_raft_event_type {
+    TEAK_RAFT_EVENT_TERM = 1,       /* a: term, b: leader of it, 0 while there is none known                    */
+    TEAK_RAFT_EVENT_LEADING,        /* a: term. Elected: fence others off with it                               */
+    TEAK_RAFT_EVENT_LEADING_READY,  /* a: term, b: index. An entry of its own is committed: all before is known */
+    TEAK_RAFT_EVENT_CONFIG,         /* a: index, b: members. In force from now on                               */
+    TEAK_RAFT_EVENT_PEER_REPLACED,  /* a: id, b: born. It is not the member of that id: it does not count       */
+    TEAK_RAFT_EVENT_PEER_LOST_DATA, /* a: id, b: what it lacks of what it had confirmed begins here             */
+    TEAK_RAFT_EVENT_HALTED,         /* a: why (enum teak_raft_halt), b: the index, term or id it is about       */
+    TEAK_RAFT_EVENT_FORGOTTEN       /* a: so many events were not fetched in time                               */
+};
+
+enum teak_raft_halt {
+    TEAK_RAFT_HALT_POISONED = 1,      /* the store said so                                                      */
+    TEAK_RAFT_HALT_TWO_LEADERS,       /* b: id of the second leader of one term                                 */
+    TEAK_RAFT_HALT_COMMITTED_DIFFERS, /* b: index of an entry that contradicts what is committed or confirmed   */
+    TEAK_RAFT_HALT_MEMBERS,           /* b: index of a configuration of more members than members_max           */
+    TEAK_RAFT_HALT_STORE              /* b: index that the store answers with something else than it was given  */
+};
+
+struct teak_raft_event {
+    enum teak_raft_event_type type;
+    uint64_t a, b;
+};
+
+/* What the caller can take now. What is not wanted stays, and grows together into fewer, larger pieces. */
+enum {
+    TEAK_RAFT_SEND = 1,
+    TEAK_RAFT_PERSIST = 2, /* want it only when the store takes job_bytes_max */
+    TEAK_RAFT_APPLY = 4,
+    TEAK_RAFT_FETCH = 8,
+    TEAK_RAFT_ALL = 15
+};
+
+struct teak_raft_ready {
+    const struct teak_raft_msg *send;
+    const struct teak_raft_job *job; /* NULL: none */
+    struct teak_raft_apply apply;
+    const struct teak_raft_fetch *fetch;
+    const struct teak_raft_done *done;     /* always */
+    const struct teak_raft_event *events;  /* always */
+    uint32_t send_count, fetch_count, done_count, event_count;
+};
+
+/* Does      Says whether teak_raft_ready with TEAK_RAFT_ALL would hand anything out.
+ * Owner, Durable  -   Threads the node's   Fails never */
+TEAK_API bool teak_raft_has_ready(const struct teak_raft *raft);
+
+/* Does      Hands out what may leave now and is wanted, once. Call again while teak_raft_has_ready: arrays are bounded.
+ * Owner     The node's, valid until the next call on it that is not const.
+ * Threads   The node's.
+ * Durable   What it hands out depends on nothing that is not durable: see the table of gates.
+ * Fails     MISUSE (unknown bits in want, NULL) */
+TEAK_API enum teak_raft_status teak_raft_ready(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *out);
+
+/* Does      The time at which teak_raft_tick is to be called at the latest, TEAK_RAFT_NEVER: no timer runs.
+ * Owner, Durable  -   Threads the node's   Fails never */
+TEAK_API uint64_t teak_raft_deadline(const struct teak_raft *raft);
+
+/* ----------------------------------------------------------------------------------------------------------- inputs */
+
+/* Does      Tells the time. Timers that have run out do what they are for.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     MISUSE (now goes back) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_tick(struct teak_raft *raft, uint64_t now);
+
+/* Does      Takes a message of another node.
+ * Owner     The message is the caller's. Frames of entries that are kept are held.
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     DROPPED (not for this node, or from a former run) · BAD_MESSAGE · MISUSE (NULL) · HALTED (it is, or the
+ *           message made it) */
+TEAK_API enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const struct teak_raft_msg *msg);
+
+/* Does      Appends blobs to the leader's log: a prefix of `count`, as many as limits allow. The fate of tags
+ *           first_tag, first_tag + 1, ... comes in `done`.
+ * Owner     Frames of what is taken are held; those of the rest are not touched.
+ * Threads   The node's.
+ * Durable   When the fate is COMMITTED, on a majority.
+ * Fails     NOT_LEADER · BUSY (none fits now) · TOO_LARGE (the first) · NO_SPACE · TRANSFERRING · MISUSE (no blob, or
+ *           a kind below TEAK_RAFT_KIND_APPLICATION) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_propose(struct teak_raft *raft, const struct teak_raft_blob *blobs,
+                                                 uint32_t count, uint64_t first_tag, uint32_t *taken_out);
+
+/* Does      Campaigns now, without waiting for the timer: a pre-vote, then a vote.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     LEADER_ALIVE · NOT_VOTER (not in its configuration, or rotten, or no room for a leader's first entry) ·
+ *           BUSY (its vote of an election that runs is not durable yet) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_campaign(struct teak_raft *raft);
+
+/* Does      Hands leadership to a voter, 0: the one that is furthest. It is told to campaign when it has the whole
+ *           log; until then, or an election timeout, proposals are refused.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     NOT_LEADER · UNKNOWN_MEMBER (not another voter) · TRANSFERRING (already) · BEHIND (not heard of of late) ·
+ *           HALTED */
+TEAK_API enum teak_raft_status teak_raft_transfer(struct teak_raft *raft, uint64_t to);
+
+/* Does      Appends a change of membership: the whole wanted set, computed from the configuration at `seen`. Roles
+ *           wanted are TEAK_RAFT_VOTER or TEAK_RAFT_LEARNER. One step where voters stay the same; else joint, and left
+ *           by itself.
+ * Owner     Members are copied.
+ * Threads   The node's.
+ * Durable   When the configuration is committed: see the view.
+ * Fails     NOT_LEADER · NOT_READY · CHANGE_IN_FLIGHT · CHANGED (not `seen`) · NO_VOTERS · BEHIND (a new voter has to
+ *           be a learner that has caught up) · BUSY (limits) · NO_SPACE · TRANSFERRING · MISUSE (ids do not ascend,
+ *           roles, too many, born differs) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_change(struct teak_raft *raft, uint64_t seen,
+                                                const struct teak_raft_member *members, uint32_t count);
+
+/* Does      Says that messages to a member get lost: what is on its way is sent anew after the next sign of life.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     UNKNOWN_MEMBER · HALTED */
+TEAK_API enum teak_raft_status teak_raft_unreachable(struct teak_raft *raft, uint64_t peer);
+
+/* ------------------------------------------------------------------------------------------------- acknowledgements */
+
+enum teak_raft_outcome {
+    TEAK_RAFT_DURABLE = 1, /* persisted: this job and all before it                                             */
+    TEAK_RAFT_NO_ROOM,     /* persisted: no space; neither this job nor a later one was or will be done         */
+    TEAK_RAFT_POISONED,    /* persisted: nobody knows what is on the medium                                     */
+    TEAK_RAFT_FETCHED,     /* fetched: here they are                                                            */
+    TEAK_RAFT_CORRUPT      /* fetched: one of them cannot be read; the node leads no more                       */
+};
+
+/* Does      Tells what became of a job. DURABLE: all up to `token`. NO_ROOM: this job and those behind it are taken
+ *           back, and until teak_raft_room no job has entries. POISONED: the node halts.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   It says so.
+ * Fails     STALE (no such job in flight) · MISUSE (an outcome that is not for jobs) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_persisted(struct teak_raft *raft, uint64_t token,
+                                                   enum teak_raft_outcome outcome);
+
+/* Does      Tells that the store has space for entries again, or has none.
+ * Owner, Durable  -   Threads the node's   Fails HALTED */
+TEAK_API enum teak_raft_status teak_raft_room(struct teak_raft *raft, bool has_room);
+
+/* Does      Tells that all up to `index` is applied. To be called for each apply that was handed out, in any
+ *           granularity.
+ * Owner, Durable  -   Threads the node's
+ * Fails     MISUSE (beyond what was handed out, or back) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_applied(struct teak_raft *raft, uint64_t index);
+
+/* Does      Answers a fetch: entries from its first on, at least one, and the term of the entry before (0 of index 0).
+ * Owner     Frames are held as long as the node needs them.
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     STALE (the ticket is no longer wanted: fine) · MISUSE (not what was asked for; an outcome that is not for
+ *           fetches) · HALTED (it is, or the entries contradict what the node knows) */
+TEAK_API enum teak_raft_status teak_raft_fetched(struct teak_raft *raft, uint64_t ticket,
+                                                 enum teak_raft_outcome outcome, uint64_t term_before,
+                                                 const struct teak_raft_entry *entries, uint32_t count);
+
+/* --------------------------------------------------------------------------------------------------------- founding */
+
+/* Does      Makes the first entry of a new log, the founding configuration at (1, term 1), and the job that stores it.
+ *           The same on every founding voter, only into an empty log; then teak_raft_init with what the store has.
+ * Owner     `bytes` (TEAK_RAFT_CONFIG_BYTES(count)) and `entry` are the caller's; the job points at them.
+ * Threads   Any.
+ * Durable   When the store has done the job.
+ * Fails     MISUSE (no members, too many, ids do not ascend, roles other than VOTER and LEARNER, capacity) ·
+ *           NO_VOTERS */
+TEAK_API enum teak_raft_status teak_raft_bootstrap(const struct teak_raft_member *members, uint32_t count,
+                                                   uint8_t *bytes, size_t capacity, struct teak_raft_entry *entry,
+                                                   struct teak_raft_job *job_out);
+
+/* ---------------------------------------------------------------------------------------------------------- looking */
+
+enum teak_raft_role { TEAK_RAFT_FOLLOWER = 0, TEAK_RAFT_PRE_CANDIDATE, TEAK_RAFT_CANDIDATE, TEAK_RAFT_LEADER };
+
+struct teak_raft_view {
+    enum teak_raft_role role;
+    bool halted, has_room, rotten;
+    uint64_t id, term, vote, leader;            /* 0: none known                                                 */
+    struct teak_raft_pos last;
+    uint64_t commit, durable, verified;         /* verified: known to agree with the leader of this term         */
+    uint64_t handed, applied;                   /* to the state machine                                          */
+    uint64_t durable_term, durable_vote;
+    uint64_t tail_first;                        /* entries in memory begin here                                  */
+    uint64_t tail_bytes;                        /* of frames held by them                                        */
+    uint64_t config_index;                      /* of the configuration in force                                 */
+    uint64_t vote_round;                        /* of its elections                                              */
+    uint64_t transferring;                      /* to this member, 0: no                                         */
+    uint32_t jobs, proposals;                   /* in flight; runs whose fate is open                            */
+};
+
+enum teak_raft_progress {
+    TEAK_RAFT_PROBE = 0, /* one APPEND at a time, until the logs are known to agree            */
+    TEAK_RAFT_REPLICATE  /* a window of APPENDs                                                */
+};
+
+struct teak_raft_peer_view {
+    struct teak_raft_member member;
+    enum teak_raft_progress progress;
+    uint64_t match, next;
+    uint32_t in_flight, in_flight_bytes;
+    bool paused; /* a probe is on its way   */
+    bool full;   /* its store has no space  */
+    bool heard;  /* since the last count    */
+};
+
+/* Does      Fills in what there is to see of the node.   Owner the caller's   Threads the node's   Fails never */
+TEAK_API void teak_raft_view(const struct teak_raft *raft, struct teak_raft_view *out);
+
+/* Does      The same of member number `slot`, itself included; what is replicated is known on a leader only.
+ * Owner     The caller's.   Threads the node's   Fails false: no such slot */
+TEAK_API bool teak_raft_peer(const struct teak_raft *raft, uint32_t slot, struct teak_raft_peer_view *out);
+
+/* Does      The configuration in force.   Owner the node's, until the next call that is not const   Threads the node's
+ * Fails     never */
+TEAK_API void teak_raft_config(const struct teak_raft *raft, struct teak_raft_set *out);
+
+/* Does      The term of the entry at `index`. 0: not known by heart, or no such entry.   Threads any   Fails 0 */
+TEAK_API uint64_t teak_raft_term_at(const struct teak_raft *raft, uint64_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,305 @@
+/* explore.c: see explore.h. Depth first, on a stack of whole worlds. */
+#include "explore.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+
+enum { DEPTH_MAX = 220, ACTIONS_MAX = 256 };
+
+enum action_type {
+    DELIVER,
+    COMPLETE,
+    DROP,
+    DUP,
+    FIRE,
+    CRASH,
+    PROPOSE,
+    REFUSE,
+    ROOM,
+    CHANGE,
+    TRANSFER
+};
+
+struct action {
+    uint8_t type, node, what;
+};
+
+struct frame {
+    struct world world;
+    struct budget left;
+    struct action taken; /* leads to this frame */
+    struct action actions[ACTIONS_MAX];
+    uint32_t count, next;
+};
+
+struct seen {
+    uint64_t (*slots)[2];
+    uint64_t size, count;
+};
+
+/* true: it was not there. */
+static bool seen_add(struct seen *seen, const uint64_t key[2])
+{
+    if (seen->count * 2 >= seen->size) {
+        struct seen larger = {.size = seen->size ? seen->size * 2 : 1 << 16};
+        larger.slots = calloc(larger.size, sizeof larger.slots[0]);
+        if (!larger.slots) abort();
+        for (uint64_t i = 0; i < seen->size; i++)
+            if (seen->slots[i][0] | seen->slots[i][1]) seen_add(&larger, seen->slots[i]);
+        free(seen->slots);
+        *seen = larger;
+    }
+    uint64_t at = key[0] & (seen->size - 1);
+    while (seen->slots[at][0] | seen->slots[at][1]) {
+        if (seen->slots[at][0] == key[0] && seen->slots[at][1] == key[1]) return false;
+        at = (at + 1) & (seen->size - 1);
+    }
+    seen->slots[at][0] = key[0];
+    seen->slots[at][1] = key[1];
+    seen->count++;
+    return true;
+}
+
+static void key_of(const struct frame *frame, uint64_t key[2])
+{
+    uint64_t left = 0;
+    world_digest(&frame->world, (uint8_t *)key);
+    const uint8_t *bytes = (const uint8_t *)&frame->left;
+    for (size_t i = 0; i < sizeof frame->left; i++) left = left * 31 + bytes[i];
+    key[0] ^= left * UINT64_C(0x9e3779b97f4a7c15);
+    key[1] += left;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- actions */
+
+static void add(struct frame *frame, enum action_type type, uint32_t node, uint32_t what)
+{
+    if (frame->count == ACTIONS_MAX) abort();
+    frame->actions[frame->count++] =
+        (struct action){.type = (uint8_t)type, .node = (uint8_t)node, .what = (uint8_t)what};
+}
+
+static void list_timers(struct frame *frame, uint32_t node)
+{
+    const uint8_t left[] = {frame->left.elections, frame->left.promises, frame->left.heartbeats, frame->left.quorums,
+                            frame->left.transfers};
+    for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
+        if (left[timer] > 0 && teak_raft_runs(world_node(&frame->world, node), (enum teak_raft_timer)timer))
+            add(frame, FIRE, node, timer);
+}
+
+static void list_actions(struct frame *frame)
+{
+    const struct world *world = &frame->world;
+    frame->count = frame->next = 0;
+    for (uint32_t i = 0; i < world->net_count; i++) {
+        add(frame, DELIVER, 0, i);
+        if (frame->left.drops > 0) add(frame, DROP, 0, i);
+        if (frame->left.dups > 0) add(frame, DUP, 0, i);
+    }
+    for (uint32_t node = 1; node <= world->node_count; node++) {
+        const struct disk_model *disk = &world->disks[node - 1];
+        const struct teak_raft *raft = world_node(world, node);
+        if (disk->flight_count > 0) add(frame, COMPLETE, node, 0);
+        list_timers(frame, node);
+        for (uint32_t kept = 0; frame->left.crashes > 0 && kept <= disk->flight_count; kept++)
+            add(frame, CRASH, node, kept);
+        if (disk->flight_count > 0 && frame->left.refusals > 0) add(frame, REFUSE, node, 0);
+        if (disk->full) add(frame, ROOM, node, 0);
+        if (raft->role != TEAK_RAFT_LEADER) continue;
+        if (frame->left.proposals > 0) add(frame, PROPOSE, node, 0);
+        for (uint32_t which = 0; frame->left.changes > 0 && which < 2; which++) add(frame, CHANGE, node, which);
+        if (frame->left.transfers > 0) add(frame, TRANSFER, node, 0);
+    }
+}
+
+/* Two changes: the leader goes, or the last node is the other thing: a voter, a learner. */
+static uint32_t wanted(const struct world *world, uint32_t node, uint32_t which, struct teak_raft_member *members)
+{
+    uint32_t count = 0;
+    for (uint32_t id = 1; id <= world->node_count; id++) {
+        const uint32_t slot = slot_of(world_node(world, node), id);
+        uint8_t roles = slot == NO_SLOT ? TEAK_RAFT_LEARNER : config_members(world_node(world, node))[slot].roles;
+        if (which == 0 && id == node) continue;
+        if (which == 1 && id == world->node_count)
+            roles = roles == TEAK_RAFT_VOTER ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER;
+        members[count++] = (struct teak_raft_member){.id = id, .roles = roles};
+    }
+    return count;
+}
+
+static void act(struct frame *frame, struct action action)
+{
+    struct world *world = &frame->world;
+    struct budget *left = &frame->left;
+    struct teak_raft_member members[WORLD_NODES];
+    const uint32_t node = action.node;
+    uint8_t *const timers[] = {&left->elections, &left->promises, &left->heartbeats, &left->quorums, &left->transfers};
+    switch ((enum action_type)action.type) {
+    case DELIVER: world_deliver(world, action.what, false); return;
+    case COMPLETE: world_complete(world, node); return;
+    case DROP:
+        left->drops--;
+        world_drop(world, action.what);
+        return;
+    case DUP:
+        left->dups--;
+        world_deliver(world, action.what, true);
+        return;
+    case FIRE:
+        --*timers[action.what];
+        world_fire(world, node, (enum teak_raft_timer)action.what);
+        return;
+    case CRASH:
+        left->crashes--;
+        world_crash(world, node, action.what);
+        world_start(world, node);
+        return;
+    case PROPOSE: {
+        const char text[2] = {(char)('a' + left->proposals), 0};
+        left->proposals--;
+        world_propose(world, node, text, 100u + left->proposals);
+        return;
+    }
+    case REFUSE:
+        left->refusals--;
+        world_refuse(world, node);
+        return;
+    case ROOM: world_room(world, node); return;
+    case CHANGE:
+        left->changes--;
+        teak_raft_change(world_node(world, node), world_node(world, node)->config.index, members,
+                         wanted(world, node, action.what, members));
+        world_drain(world, node);
+        return;
+    case TRANSFER:
+        left->transfers--;
+        teak_raft_transfer(world_node(world, node), 0);
+        world_drain(world, node);
+        return;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- the way there */
+
+static void print_action(FILE *out, const struct frame *before, struct action action)
+{
+    static const char *const timers[] = {"election", "promise", "heartbeat", "quorum", "transfer"};
+    struct teak_raft_member members[WORLD_NODES];
+    switch ((enum action_type)action.type) {
+    case DELIVER: fprintf(out, "deliver %u\n", action.what + 1); return;
+    case COMPLETE: fprintf(out, "complete %u\n", action.node); return;
+    case DROP: fprintf(out, "drop %u\n", action.what + 1); return;
+    case DUP: fprintf(out, "dup %u\n", action.what + 1); return;
+    case FIRE: fprintf(out, "fire %u %s\n", action.node, timers[action.what]); return;
+    case CRASH: fprintf(out, "crash %u kept=%u\nstart %u\n", action.node, action.what, action.node); return;
+    case PROPOSE: fprintf(out, "propose %u %c\n", action.node, 'a' + before->left.proposals); return;
+    case REFUSE: fprintf(out, "refuse %u\n", action.node); return;
+    case ROOM: fprintf(out, "room %u\n", action.node); return;
+    case CHANGE: {
+        fprintf(out, "change %u", action.node);
+        const uint32_t count = wanted(&before->world, action.node, action.what, members);
+        for (uint32_t i = 0; i < count; i++)
+            fprintf(out, " %" PRIu64 "%s", members[i].id, members[i].roles == TEAK_RAFT_LEARNER ? ":learner" : "");
+        fprintf(out, "\n");
+        return;
+    }
+    case TRANSFER: fprintf(out, "transfer %u 0\n", action.node); return;
+    }
+}
+
+static void print_way(const struct explore *explore, const struct frame *stack, uint32_t depth)
+{
+    printf("%s: a counter-example, as a script\n\nnodes %u", explore->name, explore->nodes);
+    if (explore->learners) {
+        printf(" learners=");
+        for (uint32_t i = explore->nodes - explore->learners + 1; i <= explore->nodes; i++) printf("%u,", i);
+    }
+    printf("\n");
+    if (explore->setup) printf("campaign 1\nstabilize\n");
+    for (uint32_t i = 1; i <= depth; i++) print_action(stdout, &stack[i - 1], stack[i].taken);
+    printf("\n");
+}
+
+/* ----------------------------------------------------------------------------------------------------------- search */
+
+static void note(struct explore *explore, const struct world *world, uint32_t depth)
+{
+    uint64_t leaders = 0;
+    for (uint32_t term = 0; term < WORLD_TERMS; term++) leaders += world->led_by[term] != 0;
+    if (leaders > explore->leaders) explore->leaders = leaders;
+    if (world->committed > explore->commits) explore->commits = world->committed;
+    if (depth > explore->depth) explore->depth = depth;
+    explore->states++;
+}
+
+static void begin(struct explore *explore, struct frame *root)
+{
+    struct teak_raft_member members[WORLD_NODES];
+    for (uint32_t i = 0; i < explore->nodes; i++)
+        members[i] = (struct teak_raft_member){
+            .id = i + 1, .roles = i + explore->learners < explore->nodes ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER};
+    world_begin(&root->world, world_options(), explore->nodes, members, explore->nodes, NULL);
+    if (explore->setup) {
+        teak_raft_campaign(world_node(&root->world, 1));
+        world_drain(&root->world, 1);
+        world_stabilize(&root->world);
+    }
+    root->world.net_max = explore->net_max;
+    root->left = explore->budget;
+    list_actions(root);
+}
+
+void explore_run(struct explore *explore)
+{
+    struct seen seen = {.size = 0};
+    struct frame *stack = calloc(DEPTH_MAX, sizeof *stack);
+    if (!stack) abort();
+    uint64_t key[2];
+    uint32_t depth = 0;
+    begin(explore, &stack[0]);
+    key_of(&stack[0], key);
+    seen_add(&seen, key);
+    note(explore, &stack[0].world, 0);
+    explore->broken = stack[0].world.broken;
+    explore->exhausted = true;
+    while (!explore->broken) {
+        struct frame *top = &stack[depth];
+        if (top->next == top->count) {
+            if (depth == 0) break;
+            world_end(&top->world);
+            depth--;
+            continue;
+        }
+        if (depth + 1 == DEPTH_MAX || explore->states >= explore->states_max) {
+            explore->exhausted = false;
+            break;
+        }
+        struct frame *next = &stack[depth + 1];
+        world_copy(&next->world, &top->world);
+        next->left = top->left;
+        next->taken = top->actions[top->next++];
+        act(next, next->taken);
+        explore->steps++;
+        depth++;
+        if (next->world.broken) {
+            explore->broken = true;
+            print_way(explore, stack, depth);
+            break;
+        }
+        key_of(next, key);
+        if (!seen_add(&seen, key)) {
+            world_end(&next->world);
+            depth--;
+            continue;
+        }
+        note(explore, &next->world, depth);
+        list_actions(next);
+    }
+    for (uint32_t i = 0; i <= depth; i++) world_end(&stack[i].world);
+    free(stack);
+    free(seen.slots);
+}

@@ -1,0 +1,38 @@
+/* explore.h: explicit-state model checking of the production core. Every order of deliveries, losses, timeouts,
+ * completions and crashes within a budget is tried on copies of the real nodes; a state that was seen before is not
+ * gone into again.
+ *
+ * HOLDS  A search either exhausts its budget or says that it did not. A broken invariant ends it, with the way there
+ *        as a script that script_test plays.
+ */
+#ifndef TEAK_TESTS_RAFT_EXPLORE_H
+#define TEAK_TESTS_RAFT_EXPLORE_H
+
+#include "world.h"
+
+/* How often each may happen on one path. Deliveries and completions are free. */
+struct budget {
+    uint8_t elections;  /* the election timer of any node runs out     */
+    uint8_t promises;   /* ... the promise                             */
+    uint8_t heartbeats;
+    uint8_t quorums;
+    uint8_t transfers;  /* are asked for, and given up                 */
+    uint8_t drops, dups, crashes, proposals, refusals, changes;
+};
+
+struct explore {
+    const char *name;
+    uint32_t nodes;                        /* all are voters, but for the learners */
+    uint32_t learners;                     /* the last so many                     */
+    uint32_t net_max;
+    struct budget budget;
+    const char *setup;                     /* e: node 1 is made leader first, undisturbed */
+    uint64_t states_max;                   /* more: give up                        */
+    /* out */
+    uint64_t states, steps, depth, leaders, commits;
+    bool exhausted, broken;
+};
+
+void explore_run(struct explore *explore);
+
+#endif

@@ -1,0 +1,76 @@
+/* explore_test.c: budgets that are searched to the end. TEAK_EXPLORE=n makes room for n million states and adds the
+ * larger budgets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "explore.h"
+
+static void search(struct explore explore)
+{
+    explore.states_max = 3000000;
+    if (getenv("TEAK_EXPLORE")) explore.states_max = strtoull(getenv("TEAK_EXPLORE"), NULL, 10) * 1000000;
+    explore_run(&explore);
+    printf("%s: %" PRIu64 " states, %" PRIu64 " steps, depth %" PRIu64 ", at most %" PRIu64 " leaders, %" PRIu64
+           " entries committed%s\n",
+           explore.name, explore.states, explore.steps, explore.depth, explore.leaders, explore.commits,
+           explore.exhausted ? "" : "; NOT exhausted");
+    assert_false(explore.broken);
+    assert_true(explore.exhausted);
+}
+
+static void elections(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "elections", .nodes = 3, .net_max = 3, .budget = {.elections = 2}});
+}
+
+static void replication(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "replication", .nodes = 3, .net_max = 4, .setup = "leader",
+                            .budget = {.proposals = 1, .drops = 1, .dups = 1}});
+}
+
+static void truncation(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "truncation", .nodes = 3, .net_max = 3, .setup = "leader",
+                            .budget = {.elections = 1, .promises = 1, .proposals = 1}});
+}
+
+static void membership(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "membership", .nodes = 3, .learners = 1, .net_max = 3, .setup = "leader",
+                            .budget = {.changes = 1, .elections = 1}});
+}
+
+static void no_space(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "no space", .nodes = 2, .net_max = 3, .setup = "leader",
+                            .budget = {.refusals = 1, .proposals = 2, .elections = 1}});
+}
+
+static void transfer(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "transfer", .nodes = 3, .net_max = 3, .setup = "leader",
+                            .budget = {.transfers = 1, .proposals = 1}});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elections),  cmocka_unit_test(replication), cmocka_unit_test(truncation),
+        cmocka_unit_test(membership), cmocka_unit_test(no_space),    cmocka_unit_test(transfer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

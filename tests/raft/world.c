@@ -1,0 +1,637 @@
+/* world.c: see world.h. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "core/quorum.h"
+#include "core/tail.h"
+
+/* ------------------------------------------------------------------------------------------------------------ bytes */
+
+const uint8_t *world_intern(const uint8_t *data, uint32_t bytes)
+{
+    enum { MAX = 256, EACH = 1024 };
+    static uint8_t pool[MAX][EACH];
+    static uint32_t sizes[MAX], count;
+    if (bytes > EACH) abort();
+    for (uint32_t i = 0; i < count; i++)
+        if (sizes[i] == bytes && memcmp(pool[i], data, bytes) == 0) return pool[i];
+    if (count == MAX) abort();
+    if (bytes > 0) memcpy(pool[count], data, bytes);
+    sizes[count] = bytes;
+    return pool[count++];
+}
+
+static struct teak_raft_entry kept_entry(struct teak_raft_entry entry)
+{
+    entry.tag = 0;
+    entry.frame = NULL;
+    if (entry.bytes > 0) entry.data = world_intern(entry.data, entry.bytes);
+    return entry;
+}
+
+static bool same_entry(const struct teak_raft_entry *a, const struct teak_raft_entry *b)
+{
+    return a->term == b->term && a->kind == b->kind && a->bytes == b->bytes && (a->bytes == 0 || a->data == b->data);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ words */
+
+static const char *const type_names[] = {"?", "PRE_VOTE", "PRE_VOTE_REPLY", "VOTE", "VOTE_REPLY", "APPEND",
+                                         "APPEND_REPLY", "HEARTBEAT", "HEARTBEAT_REPLY", "TIMEOUT_NOW"};
+const char *world_type_name(uint8_t type) { return type_names[type < TEAK_RAFT_MSG_TYPE_COUNT ? type : 0]; }
+
+void world_print_entry(FILE *out, const struct teak_raft_entry *entry)
+{
+    fprintf(out, "%" PRIu64 "/%" PRIu64, entry->index, entry->term);
+    if (entry->kind == TEAK_RAFT_CONFIG) {
+        fprintf(out, entry->data[1] ? "=joint" : "=config");
+        for (uint32_t at = 4; at < entry->bytes; at += 18)
+            fprintf(out, " %u:%u", entry->data[at], entry->data[at + 16]);
+    } else if (entry->kind >= TEAK_RAFT_KIND_APPLICATION) {
+        fprintf(out, "=%.*s", (int)entry->bytes, (const char *)entry->data);
+    }
+}
+
+void world_print_msg(FILE *out, const struct teak_raft_msg *msg)
+{
+    fprintf(out, "%" PRIu64 " -> %" PRIu64 " %s t%" PRIu64, msg->from, msg->to, world_type_name(msg->type), msg->term);
+    switch ((enum teak_raft_msg_type)msg->type) {
+    case TEAK_RAFT_PRE_VOTE:
+    case TEAK_RAFT_VOTE:
+        fprintf(out, " last %" PRIu64 "/%" PRIu64 "%s", msg->at.index, msg->at.term, msg->force ? " force" : "");
+        break;
+    case TEAK_RAFT_PRE_VOTE_REPLY:
+    case TEAK_RAFT_VOTE_REPLY: fprintf(out, msg->refused ? " no" : " yes"); break;
+    case TEAK_RAFT_APPEND:
+        fprintf(out, " after %" PRIu64 "/%" PRIu64 " commit %" PRIu64 " [", msg->at.index, msg->at.term, msg->index);
+        for (uint32_t i = 0; i < msg->count; i++) {
+            if (i > 0) fprintf(out, ", ");
+            world_print_entry(out, &msg->entries[i]);
+        }
+        fprintf(out, "]");
+        break;
+    case TEAK_RAFT_APPEND_REPLY:
+        if (msg->refused)
+            fprintf(out, " refuses %" PRIu64 ", try %" PRIu64 "/%" PRIu64, msg->index, msg->at.index, msg->at.term);
+        else
+            fprintf(out, " has %" PRIu64, msg->index);
+        break;
+    case TEAK_RAFT_HEARTBEAT: fprintf(out, " commit %" PRIu64, msg->index); break;
+    case TEAK_RAFT_HEARTBEAT_REPLY:
+        fprintf(out, msg->refused ? " refuses" : " has %" PRIu64, msg->index);
+        break;
+    case TEAK_RAFT_TIMEOUT_NOW:
+    case TEAK_RAFT_MSG_TYPE_COUNT: break;
+    }
+    if (msg->full) fprintf(out, " full");
+}
+
+static void print_event(FILE *out, uint32_t node, const struct teak_raft_event *event)
+{
+    static const char *const names[] = {"?", "TERM", "LEADING", "LEADING_READY", "CONFIG", "PEER_REPLACED",
+                                        "PEER_LOST_DATA", "HALTED", "FORGOTTEN"};
+    fprintf(out, "%u event %s %" PRIu64 " %" PRIu64 "\n", node, names[event->type], event->a, event->b);
+}
+
+static void print_job(FILE *out, uint32_t node, const struct teak_raft_job *job)
+{
+    fprintf(out, "%u job: term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64, node, job->hard.term, job->hard.vote,
+            job->hard.commit);
+    if (job->cut_from) fprintf(out, ", cut %" PRIu64, job->cut_from);
+    for (uint32_t i = 0; i < job->count; i++) {
+        fprintf(out, i == 0 ? ", append " : ", ");
+        world_print_entry(out, &job->entries[i]);
+    }
+    fprintf(out, "%s\n", job->urgent ? ", urgent" : "");
+}
+
+void world_broken(struct world *world, const char *what, uint64_t a, uint64_t b)
+{
+    fprintf(world->out ? world->out : stderr, "BROKEN: %s (%" PRIu64 ", %" PRIu64 ")\n", what, a, b);
+    world->broken = true;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- ledger */
+
+struct teak_raft *world_node(const struct world *world, uint32_t number)
+{
+    return (struct teak_raft *)(uintptr_t)world->blocks[number - 1];
+}
+
+/* The entry at `index` as the node sees it: in memory, else on its disk. NULL: it has none. */
+static const struct teak_raft_entry *seen(const struct world *world, uint32_t node, uint64_t index)
+{
+    const struct teak_raft *raft = world_node(world, node);
+    if (index > raft->last.index) return NULL;
+    if (index >= raft->tail_first) return tail_at(raft, index);
+    return index <= world->disks[node - 1].last ? &world->disks[node - 1].entries[index] : NULL;
+}
+
+/* A majority of each half has it durably: how many disks hold (index, term)? */
+static bool is_on_quorum(const struct world *world, const struct teak_raft *leader, uint64_t index, uint64_t term)
+{
+    uint32_t have = 0;
+    for (uint32_t slot = 0; slot < leader->config.count; slot++) {
+        const uint64_t id = config_members(leader)[slot].id;
+        if (id == 0 || id > world->node_count) continue;
+        const struct disk_model *disk = &world->disks[id - 1];
+        if (index <= disk->last && disk->entries[index].term == term) have |= UINT32_C(1) << slot;
+    }
+    return quorum_has(leader->config.voters, leader->config.next, have);
+}
+
+static void judge_commit(struct world *world, uint32_t node)
+{
+    const struct teak_raft *raft = world_node(world, node);
+    if (raft->commit < world->commit_seen[node - 1]) world_broken(world, "commit went back", node, raft->commit);
+    for (uint64_t index = world->commit_seen[node - 1] + 1; index <= raft->commit; index++) {
+        const struct teak_raft_entry *entry = seen(world, node, index);
+        if (!entry) {
+            world_broken(world, "a committed entry is missing", node, index);
+            return;
+        }
+        const struct teak_raft_entry kept = kept_entry(*entry);
+        if (index <= world->committed) {
+            if (!same_entry(&kept, &world->ledger[index])) world_broken(world, "committed entries differ", node, index);
+            continue;
+        }
+        if (raft->role == TEAK_RAFT_LEADER && !is_on_quorum(world, raft, raft->commit, raft->term))
+            world_broken(world, "committed, and not on a majority of disks", node, index);
+        world->ledger[index] = kept;
+        world->committed_in[index] = raft->term;
+        world->committed = index;
+    }
+    world->commit_seen[node - 1] = raft->commit;
+}
+
+static void judge_leader(struct world *world, uint32_t node)
+{
+    const struct teak_raft *raft = world_node(world, node);
+    if (raft->term < world->term_seen[node - 1]) world_broken(world, "a term went back", node, raft->term);
+    world->term_seen[node - 1] = raft->term;
+    if (raft->role != TEAK_RAFT_LEADER) return;
+    if (raft->term >= WORLD_TERMS) abort();
+    if (world->led_by[raft->term] != 0 && world->led_by[raft->term] != node)
+        world_broken(world, "two leaders in a term", raft->term, node);
+    const bool is_new = world->led_by[raft->term] == 0;
+    world->led_by[raft->term] = node;
+    const struct teak_raft_hard *hard = &world->disks[node - 1].hard;
+    if (hard->term != raft->term || hard->vote != node)
+        world_broken(world, "a leader whose term is not durable", node, raft->term);
+    for (uint64_t index = 1; is_new && index <= world->committed; index++) {
+        /* leader completeness; one of an older term may still find out that it was elected, and can commit nothing */
+        if (world->committed_in[index] >= raft->term) continue;
+        const struct teak_raft_entry *entry = seen(world, node, index);
+        const struct teak_raft_entry kept = entry ? kept_entry(*entry) : (struct teak_raft_entry){.term = 0};
+        if (!same_entry(&kept, &world->ledger[index]))
+            world_broken(world, "a leader lacks what is committed", node, index);
+    }
+}
+
+/* Equal (index, term): equal bytes, and equal terms before. Nodes as they see themselves, and their disks. */
+static void judge_matching(struct world *world, uint32_t node)
+{
+    const struct teak_raft *raft = world_node(world, node);
+    for (uint32_t other = 1; other <= world->node_count; other++) {
+        const struct disk_model *disk = &world->disks[other - 1];
+        bool agreed = false;
+        for (uint64_t index = min_index(raft->last.index, disk->last); index > 0; index--) {
+            const struct teak_raft_entry *mine = seen(world, node, index);
+            if (!mine) break;
+            const struct teak_raft_entry kept = kept_entry(*mine);
+            const struct teak_raft_entry *its = &disk->entries[index];
+            if (agreed || kept.term == its->term) {
+                if (!same_entry(&kept, its)) world_broken(world, "logs do not match", index, node * 100 + other);
+                agreed = true;
+            }
+        }
+    }
+}
+
+static void judge(struct world *world, uint32_t node)
+{
+    if (!world->up[node - 1]) return;
+    if (world_node(world, node)->halted && !world->may_halt) world_broken(world, "a node halted", node, 0);
+    judge_leader(world, node);
+    judge_commit(world, node);
+    judge_matching(world, node);
+}
+
+/* ----------------------------------------------------------------------------------------------- what is handed out */
+
+static void to_disk(struct world *world, uint32_t node, const struct teak_raft_job *job)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (disk->flight_count == WORLD_FLIGHTS || job->count > WORLD_SPAN) abort();
+    struct flight_job *flight = &disk->flights[disk->flight_count++];
+    *flight = (struct flight_job){.token = job->token, .cut_from = job->cut_from, .hard = job->hard,
+                                  .after = job->after_last, .count = job->count};
+    for (uint32_t i = 0; i < job->count; i++) flight->entries[i] = kept_entry(job->entries[i]);
+    if (world->out) print_job(world->out, node, job);
+}
+
+static void to_net(struct world *world, const struct teak_raft_msg *msg)
+{
+    if (world->net_count == world->net_max) world_drop(world, 0);
+    struct letter *letter = &world->net[world->net_count++];
+    memset(letter, 0, sizeof *letter);
+    letter->msg = *msg;
+    if (msg->count > WORLD_SPAN) abort();
+    for (uint32_t i = 0; i < msg->count; i++) letter->entries[i] = kept_entry(msg->entries[i]);
+    letter->msg.entries = NULL;
+    if (!world->out) return;
+    world_print_msg(world->out, msg);
+    fprintf(world->out, "\n");
+}
+
+static void to_state_machine(struct world *world, uint32_t node, const struct teak_raft_apply *apply)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    for (uint32_t i = 0; i < apply->count; i++) {
+        const struct teak_raft_entry kept = kept_entry(apply->entries[i]);
+        if (kept.index > world->committed || !same_entry(&kept, &world->ledger[kept.index]))
+            world_broken(world, "applied what is not committed", node, kept.index);
+        if (kept.index > disk->last || !same_entry(&kept, &disk->entries[kept.index]))
+            world_broken(world, "applied what is not durable here", node, kept.index);
+    }
+    if (apply->upto <= disk->applied) world_broken(world, "applied twice", node, apply->upto);
+    disk->applied = apply->upto;
+    if (!world->out) return;
+    fprintf(world->out, "%u applies up to %" PRIu64 ":", node, apply->upto);
+    for (uint32_t i = 0; i < apply->count; i++) {
+        fprintf(world->out, " ");
+        world_print_entry(world->out, &apply->entries[i]);
+    }
+    fprintf(world->out, "\n");
+}
+
+static void answer(struct world *world, uint32_t node, struct teak_raft_fetch fetch)
+{
+    const struct disk_model *disk = &world->disks[node - 1];
+    if (world->out)
+        fprintf(world->out, "%u fetches %" PRIu64 "..%" PRIu64 "\n", node, fetch.first, fetch.last);
+    if (fetch.last > disk->last) {
+        world_broken(world, "fetches what is not durable", fetch.first, fetch.last);
+        return;
+    }
+    struct teak_raft_entry entries[WORLD_SPAN];
+    const uint32_t count = (uint32_t)(fetch.last - fetch.first + 1);
+    for (uint32_t i = 0; i < count; i++) entries[i] = disk->entries[fetch.first + i];
+    const uint64_t before = fetch.first > 1 ? disk->entries[fetch.first - 1].term : 0;
+    const enum teak_raft_status status =
+        teak_raft_fetched(world_node(world, node), fetch.ticket, TEAK_RAFT_FETCHED, before, entries, count);
+    if (status != TEAK_RAFT_OK) world_broken(world, "a fetch is refused", fetch.first, status);
+}
+
+static void print_done(FILE *out, uint32_t node, const struct teak_raft_done *done)
+{
+    static const char *const fates[] = {"?", "COMMITTED", "LOST", "UNKNOWN"};
+    fprintf(out, "%u done: tags %" PRIu64 "..%" PRIu64 " at %" PRIu64 "/%" PRIu64 " %s\n", node, done->first_tag,
+            done->first_tag + done->count - 1, done->first_index, done->term, fates[done->fate]);
+}
+
+void world_drain(struct world *world, uint32_t node)
+{
+    struct teak_raft *raft = world_node(world, node);
+    if (!world->up[node - 1]) return;
+    judge(world, node);
+    uint32_t turns = 0;
+    while (teak_raft_has_ready(raft) && !world->broken) {
+        struct teak_raft_ready ready;
+        struct teak_raft_fetch fetches[4];
+        if (++turns > 1000) {
+            world_broken(world, "a node is never done", node, turns);
+            return;
+        }
+        if (teak_raft_ready(raft, TEAK_RAFT_ALL, &ready) != TEAK_RAFT_OK) abort();
+        for (uint32_t i = 0; world->out && i < ready.event_count; i++) print_event(world->out, node, &ready.events[i]);
+        for (uint32_t i = 0; world->out && i < ready.done_count; i++) print_done(world->out, node, &ready.done[i]);
+        if (ready.job) to_disk(world, node, ready.job);
+        for (uint32_t i = 0; i < ready.send_count; i++) to_net(world, &ready.send[i]);
+        if (ready.apply.upto) to_state_machine(world, node, &ready.apply);
+        const uint32_t fetch_count = ready.fetch_count;
+        for (uint32_t i = 0; i < fetch_count; i++) fetches[i] = ready.fetch[i];
+        for (uint32_t i = 0; i < fetch_count; i++) answer(world, node, fetches[i]);
+        if (teak_raft_applied(raft, world->disks[node - 1].applied) == TEAK_RAFT_MISUSE)
+            world_broken(world, "what was applied is refused", node, 0);
+    }
+    judge(world, node);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ steps */
+
+enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool keep)
+{
+    struct letter letter = world->net[place];
+    letter.msg.entries = letter.entries;
+    if (!keep) world_drop(world, place);
+    const uint32_t node = (uint32_t)letter.msg.to;
+    if (node == 0 || node > world->node_count || !world->up[node - 1]) return TEAK_RAFT_DROPPED;
+    const enum teak_raft_status status = teak_raft_receive(world_node(world, node), &letter.msg);
+    if (status == TEAK_RAFT_BAD_MESSAGE || status == TEAK_RAFT_MISUSE)
+        world_broken(world, "a message is refused", letter.msg.type, status);
+    world_drain(world, node);
+    return status;
+}
+
+void world_drop(struct world *world, uint32_t place)
+{
+    world->net_count--;
+    memmove(&world->net[place], &world->net[place + 1], (world->net_count - place) * sizeof world->net[0]);
+}
+
+static void store(struct world *world, uint32_t node, const struct flight_job *job)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (job->cut_from != 0 && job->cut_from <= disk->last) disk->last = (uint32_t)job->cut_from - 1;
+    for (uint32_t i = 0; i < job->count; i++) {
+        if (job->entries[i].index != disk->last + 1)
+            world_broken(world, "a job leaves a hole", node, job->entries[i].index);
+        if (disk->last == WORLD_LOG) abort();
+        disk->entries[++disk->last] = job->entries[i];
+    }
+    if (job->hard.term < disk->hard.term) world_broken(world, "the durable term goes back", node, job->hard.term);
+    if (job->hard.term == disk->hard.term && disk->hard.vote != 0 && job->hard.vote != disk->hard.vote)
+        world_broken(world, "the durable vote changes", node, job->hard.vote);
+    disk->hard = job->hard;
+    const uint64_t term = disk->last > 0 ? disk->entries[disk->last].term : 0;
+    if (job->after.index != disk->last || job->after.term != term)
+        world_broken(world, "the disk's log is not what the job says", job->after.index, disk->last);
+}
+
+static void forget_flights(struct disk_model *disk, uint32_t count)
+{
+    disk->flight_count -= count;
+    memmove(disk->flights, disk->flights + count, disk->flight_count * sizeof disk->flights[0]);
+}
+
+void world_complete(struct world *world, uint32_t node)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (disk->flight_count == 0) return;
+    const uint64_t token = disk->flights[0].token;
+    store(world, node, &disk->flights[0]);
+    forget_flights(disk, 1);
+    if (teak_raft_persisted(world_node(world, node), token, TEAK_RAFT_DURABLE) != TEAK_RAFT_OK)
+        world_broken(world, "a completion is refused", node, token);
+    world_drain(world, node);
+}
+
+void world_refuse(struct world *world, uint32_t node)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (disk->flight_count == 0) return;
+    const uint64_t token = disk->flights[0].token;
+    disk->flight_count = 0;
+    disk->full = true;
+    if (teak_raft_persisted(world_node(world, node), token, TEAK_RAFT_NO_ROOM) != TEAK_RAFT_OK)
+        world_broken(world, "a refusal is refused", node, token);
+    world_drain(world, node);
+}
+
+void world_room(struct world *world, uint32_t node)
+{
+    world->disks[node - 1].full = false;
+    teak_raft_room(world_node(world, node), true);
+    world_drain(world, node);
+}
+
+enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer)
+{
+    const enum teak_raft_status status = teak_raft_fire(world_node(world, node), timer);
+    world_drain(world, node);
+    return status;
+}
+
+void world_crash(struct world *world, uint32_t node, uint32_t kept)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    for (uint32_t i = 0; i < kept && i < disk->flight_count; i++) store(world, node, &disk->flights[i]);
+    disk->flight_count = 0;
+    teak_raft_fini(world_node(world, node));
+    memset(world->blocks[node - 1], 0, WORLD_BLOCK);
+    world->up[node - 1] = false;
+}
+
+void world_start(struct world *world, uint32_t node)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    struct teak_raft_entry configs[WORLD_LOG];
+    struct teak_raft_pos runs[WORLD_LOG];
+    struct teak_raft_options options = world->options;
+    options.id = node;
+    options.seed = node;
+    struct teak_raft_start start = {.hard = disk->hard, .applied = disk->applied, .configs = configs, .runs = runs,
+                                    .born = 1000 + node, .incarnation = node * 100 + ++world->starts[node - 1]};
+    for (uint32_t i = 1; i <= disk->last; i++) {
+        const struct teak_raft_entry *entry = &disk->entries[i];
+        if (entry->kind == TEAK_RAFT_CONFIG) configs[start.config_count++] = *entry;
+        if (entry->term != start.last.term) runs[start.run_count++] = (struct teak_raft_pos){i, entry->term};
+        start.last = (struct teak_raft_pos){i, entry->term};
+    }
+    struct teak_raft *raft;
+    const enum teak_raft_status status =
+        teak_raft_init(world->blocks[node - 1], WORLD_BLOCK, &options, &start, world->clock, &raft);
+    if (status != TEAK_RAFT_OK) {
+        world_broken(world, "a node does not start", node, status);
+        return;
+    }
+    world->up[node - 1] = true;
+    world->commit_seen[node - 1] = world->term_seen[node - 1] = 0;
+    disk->full = false;
+    world_drain(world, node);
+}
+
+enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag)
+{
+    const struct teak_raft_blob blob = {.data = world_intern((const uint8_t *)text, (uint32_t)strlen(text)),
+                                        .bytes = (uint32_t)strlen(text), .kind = TEAK_RAFT_KIND_APPLICATION};
+    uint32_t taken;
+    const enum teak_raft_status status = teak_raft_propose(world_node(world, node), &blob, 1, tag, &taken);
+    world_drain(world, node);
+    return status;
+}
+
+void world_stabilize(struct world *world)
+{
+    for (uint32_t turns = 0; turns < 2000 && !world->broken; turns++) {
+        bool moved = false;
+        for (uint32_t node = 1; node <= world->node_count; node++)
+            while (world->up[node - 1] && world->disks[node - 1].flight_count > 0 && !world->broken) {
+                if (world->out) fprintf(world->out, "- complete %u\n", node);
+                world_complete(world, node);
+                moved = true;
+            }
+        if (world->net_count > 0) {
+            if (world->out) {
+                struct teak_raft_msg msg = world->net[0].msg;
+                msg.entries = world->net[0].entries;
+                fprintf(world->out, "- deliver ");
+                world_print_msg(world->out, &msg);
+                fprintf(world->out, "\n");
+            }
+            world_deliver(world, 0, false);
+            moved = true;
+        }
+        if (!moved) return;
+    }
+    world_broken(world, "it never becomes quiet", 0, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- life */
+
+struct teak_raft_options world_options(void)
+{
+    struct teak_raft_options options = teak_raft_options_default();
+    options.tail_entries = 2 * WORLD_SPAN;
+    options.window_messages = 4;
+    options.jobs_max = WORLD_FLIGHTS;
+    options.tags_max = 4;
+    options.term_runs = 8;
+    options.members_max = WORLD_NODES;
+    options.election = 100;
+    options.heartbeat = 10;
+    options.group = 1;
+    return options;
+}
+
+void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,
+                 const struct teak_raft_member *members, uint32_t member_count, FILE *out)
+{
+    memset(world, 0, sizeof *world);
+    world->out = out;
+    world->options = options;
+    world->node_count = count;
+    world->net_max = WORLD_NET;
+    if (teak_raft_size(&(struct teak_raft_options){.id = 0}) != 0) abort();
+    struct teak_raft_options any = options;
+    any.id = 1;
+    if (teak_raft_size(&any) == 0 || teak_raft_size(&any) > WORLD_BLOCK) abort();
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    struct teak_raft_entry entry;
+    struct teak_raft_job job;
+    if (teak_raft_bootstrap(members, member_count, bytes, sizeof bytes, &entry, &job) != TEAK_RAFT_OK) abort();
+    world->ledger[1] = kept_entry(entry);
+    world->committed = 1;
+    for (uint32_t node = 1; node <= count; node++) {
+        bool founds = false;
+        for (uint32_t i = 0; i < member_count; i++) founds = founds || members[i].id == node;
+        if (founds) {
+            struct disk_model *disk = &world->disks[node - 1];
+            disk->entries[1] = kept_entry(entry);
+            disk->last = 1;
+            disk->hard = job.hard;
+        }
+        world_start(world, node);
+    }
+}
+
+void world_end(struct world *world)
+{
+    for (uint32_t node = 1; node <= world->node_count; node++)
+        if (world->up[node - 1]) teak_raft_fini(world_node(world, node));
+}
+
+void world_copy(struct world *to, const struct world *from)
+{
+    memcpy(to, from, offsetof(struct world, disks));
+    for (uint32_t i = 0; i < from->node_count; i++) {
+        const struct disk_model *disk = &from->disks[i];
+        memcpy(&to->disks[i], disk, offsetof(struct disk_model, entries));
+        memcpy(to->disks[i].entries, disk->entries, (disk->last + 1) * sizeof disk->entries[0]);
+        memcpy(to->disks[i].flights, disk->flights, disk->flight_count * sizeof disk->flights[0]);
+        struct teak_raft *raft;
+        if (from->up[i] && teak_raft_clone(to->blocks[i], WORLD_BLOCK, world_node(from, i + 1), &raft) != TEAK_RAFT_OK)
+            abort();
+    }
+    memcpy(to->net, from->net, from->net_count * sizeof from->net[0]);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- digest */
+
+struct sum {
+    uint64_t a, b;
+};
+
+static void put(struct sum *sum, uint64_t value)
+{
+    sum->a = (sum->a ^ value) * UINT64_C(0x9fb21c651e98df25);
+    sum->a ^= sum->a >> 28;
+    sum->b = (sum->b + value) * UINT64_C(0xd6e8feb86659fd93);
+    sum->b ^= sum->b >> 32;
+}
+
+static void put_entries(struct sum *sum, const struct teak_raft_entry *entries, uint32_t count)
+{
+    put(sum, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put(sum, entries[i].term);
+        put(sum, (uint64_t)entries[i].kind << 32 | entries[i].bytes);
+        put(sum, entries[i].bytes > 0 ? (uint64_t)(uintptr_t)entries[i].data : 0); /* interned */
+    }
+}
+
+static struct sum letter_sum(const struct letter *letter)
+{
+    struct sum sum = {1, 2};
+    const struct teak_raft_msg *msg = &letter->msg;
+    const bool is_beat = msg->type == TEAK_RAFT_HEARTBEAT || msg->type == TEAK_RAFT_HEARTBEAT_REPLY;
+    const uint64_t values[] = {msg->type, msg->from, msg->to, msg->incarnation, msg->term, msg->at.index, msg->at.term,
+                               msg->index, is_beat ? 0 : msg->round, msg->asked,
+                               (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
+    put_entries(&sum, letter->entries, msg->count);
+    return sum;
+}
+
+void world_digest(const struct world *world, uint8_t out[16])
+{
+    struct sum sum = {3, 4}, net = {0, 0};
+    for (uint32_t i = 0; i < world->net_count; i++) { /* the network has no order */
+        const struct sum one = letter_sum(&world->net[i]);
+        net.a += one.a * (one.b | 1);
+        net.b += (one.b ^ one.a >> 17) * (one.a | 1);
+    }
+    put(&sum, net.a);
+    put(&sum, net.b);
+    put(&sum, world->net_count);
+    for (uint32_t node = 1; node <= world->node_count; node++) {
+        const struct disk_model *disk = &world->disks[node - 1];
+        uint64_t of_node[2] = {0, 0};
+        put(&sum, world->up[node - 1]);
+        put(&sum, world->starts[node - 1]);
+        if (world->up[node - 1]) {
+            struct teak_raft_view view;
+            teak_raft_digest(world_node(world, node), (uint8_t *)of_node);
+            teak_raft_view(world_node(world, node), &view);
+            put(&sum, view.vote_round);
+        }
+        put(&sum, of_node[0]);
+        put(&sum, of_node[1]);
+        put(&sum, disk->hard.term);
+        put(&sum, disk->hard.vote);
+        put(&sum, disk->hard.commit);
+        put(&sum, disk->applied);
+        put(&sum, disk->full);
+        put_entries(&sum, disk->entries + 1, disk->last);
+        put(&sum, disk->flight_count);
+        for (uint32_t i = 0; i < disk->flight_count; i++) {
+            const struct flight_job *job = &disk->flights[i];
+            put(&sum, job->cut_from);
+            put(&sum, job->hard.term);
+            put(&sum, job->hard.vote);
+            put(&sum, job->hard.commit);
+            put(&sum, job->after.index);
+            put_entries(&sum, job->entries, job->count);
+        }
+    }
+    put_entries(&sum, world->ledger + 1, (uint32_t)world->committed);
+    for (uint64_t i = 1; i <= world->committed; i++) put(&sum, world->committed_in[i]);
+    for (uint32_t term = 0; term < WORLD_TERMS; term++) put(&sum, world->led_by[term]);
+    memcpy(out, &sum.a, 8);
+    memcpy(out + 8, &sum.b, 8);
+}

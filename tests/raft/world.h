@@ -1,0 +1,107 @@
+/* world.h: a few nodes, their disks and the network between them, in one piece of memory, for scripts and for the model
+ * checker. Nothing happens by itself: each step is a call. After each step the invariants are judged.
+ *
+ * OWNS   Disks (what is durable, and the jobs in flight), the network (messages in the order they were sent), the
+ *        ledger (which entry was committed at which index, who led which term).
+ * PATH   an input to a node → world_drain: everything it hands out goes to the disk, the network, the state machine.
+ *        Fetches are answered at once, from the disk.
+ * FAILS  A broken invariant calls world_broken, which prints it and, where there is one, how it came to be.
+ */
+#ifndef TEAK_TESTS_RAFT_WORLD_H
+#define TEAK_TESTS_RAFT_WORLD_H
+
+#include <stdio.h>
+
+#include "teak/raft_check.h"
+
+enum {
+    WORLD_NODES = 5,
+    WORLD_LOG = 40,
+    WORLD_SPAN = 4,     /* most entries in a message or a job: half of tail_entries */
+    WORLD_FLIGHTS = 4,  /* jobs in flight */
+    WORLD_NET = 64,
+    WORLD_TERMS = 24,
+    WORLD_BLOCK = 10240
+};
+
+struct flight_job {
+    uint64_t token, cut_from;
+    struct teak_raft_hard hard;
+    struct teak_raft_pos after;
+    uint32_t count;
+    struct teak_raft_entry entries[WORLD_SPAN];
+};
+
+struct disk_model {
+    struct teak_raft_hard hard;
+    uint32_t last; /* entries[1 .. last] */
+    uint32_t flight_count;
+    uint64_t applied;
+    bool full;
+    struct teak_raft_entry entries[WORLD_LOG + 1];
+    struct flight_job flights[WORLD_FLIGHTS];
+};
+
+struct letter {
+    struct teak_raft_msg msg;
+    struct teak_raft_entry entries[WORLD_SPAN];
+};
+
+struct world {
+    uint32_t node_count;
+    uint32_t net_count;
+    uint32_t net_max; /* more than that: the oldest are lost */
+    uint32_t starts[WORLD_NODES]; /* runs of each node's process so far: incarnations are told apart by it */
+    uint64_t clock;
+    bool up[WORLD_NODES];
+    bool broken;
+    bool may_halt; /* a halted node is what the script is about */
+    /* the ledger */
+    uint64_t committed;
+    struct teak_raft_entry ledger[WORLD_LOG + 1];
+    uint64_t committed_in[WORLD_LOG + 1]; /* the term of the leader that committed it */
+    uint64_t led_by[WORLD_TERMS];
+    uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
+    FILE *out; /* a trace of everything; NULL: none */
+    struct teak_raft_options options;
+    struct disk_model disks[WORLD_NODES];
+    struct letter net[WORLD_NET];
+    _Alignas(16) uint8_t blocks[WORLD_NODES][WORLD_BLOCK];
+};
+
+/* Small limits, so that they are met. */
+struct teak_raft_options world_options(void);
+
+/* Nodes 1 .. count; the members are the founding configuration, of which each node has the first entry. */
+void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,
+                 const struct teak_raft_member *members, uint32_t member_count, FILE *out);
+void world_end(struct world *world);
+void world_copy(struct world *to, const struct world *from);
+void world_digest(const struct world *world, uint8_t out[16]);
+
+struct teak_raft *world_node(const struct world *world, uint32_t number); /* 1 .. node_count */
+
+/* Steps. Each drains the node it concerns, and judges. */
+void world_drain(struct world *world, uint32_t node);
+enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool keep);
+void world_drop(struct world *world, uint32_t place);
+void world_complete(struct world *world, uint32_t node);             /* the oldest job in flight is durable  */
+void world_refuse(struct world *world, uint32_t node);               /* it, and all behind it, are refused   */
+void world_room(struct world *world, uint32_t node);
+enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer);
+void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */
+void world_start(struct world *world, uint32_t node);
+enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag);
+void world_stabilize(struct world *world);                           /* deliver and complete until all is quiet */
+
+/* Bytes that live as long as the program; equal bytes are one. */
+const uint8_t *world_intern(const uint8_t *data, uint32_t bytes);
+
+void world_print_msg(FILE *out, const struct teak_raft_msg *msg);
+void world_print_entry(FILE *out, const struct teak_raft_entry *entry);
+const char *world_type_name(uint8_t type);
+
+/* Called when an invariant is broken; world.out, or standard error, has the words. */
+void world_broken(struct world *world, const char *what, uint64_t a, uint64_t b);
+
+#endif
