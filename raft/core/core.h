@@ -68,7 +68,7 @@ struct proposal {
     uint32_t count, committed, lost;
 };
 
-/* Entries that are no longer in memory, on their way in: one lane for members, one for the state machine. cold.c */
+/* Entries that are no longer in memory, on their way in: one lane for members, one for the state machine. lanes.c */
 enum lane_state { LANE_IDLE, LANE_WANTED, LANE_ASKED, LANE_FILLED, LANE_LENT };
 enum { LANE_PEER, LANE_APPLY, LANE_COUNT };
 struct lane {

@@ -1,7 +1,7 @@
 /* lead.c: see lead.h. */
 #include "core/lead.h"
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/commits.h"
 #include "core/handoff.h"
 #include "core/jobs.h"
@@ -223,7 +223,7 @@ static uint64_t fill(struct teak_raft *raft, uint32_t slot, struct teak_raft_msg
     if (!in_memory(raft, slot)) {
         struct lane *lane = &raft->lanes[LANE_PEER];
         msg->at.term = lane->before;
-        msg->entries = cold_entries(raft, LANE_PEER);
+        msg->entries = lane_entries(raft, LANE_PEER);
         msg->count = lane->count;
         for (uint32_t i = 0; i < msg->count; i++) bytes += msg->entries[i].bytes;
         lane->state = LANE_LENT;

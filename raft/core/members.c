@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/outbox.h"
 #include "core/peers.h"
 
@@ -115,7 +115,7 @@ static void install(struct teak_raft *raft, struct config config, const struct t
     move_sets(raft, from, config.count);
     for (uint32_t slot = 0; slot < config.count; slot++)
         if (from[slot] != slot) raft->paused &= ~(UINT32_C(1) << slot);
-    cold_void(raft, LANE_PEER);
+    lane_void(raft, LANE_PEER);
     memset(peer_at(raft, 0), 0, raft->members_max * sizeof kept[0]);
     memcpy(peer_at(raft, 0), kept, config.count * sizeof kept[0]);
     memset(config_members(raft), 0, raft->members_max * sizeof members[0]);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/change.h"
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/commits.h"
 #include "core/elect.h"
 #include "core/follow.h"
@@ -262,7 +262,7 @@ enum teak_raft_status teak_raft_fetched(struct teak_raft *raft, uint64_t ticket,
 {
     if (!raft) return TEAK_RAFT_MISUSE;
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
-    return raft_out(raft, cold_fetched(raft, ticket, outcome, term_before, entries, count));
+    return raft_out(raft, lane_fetched(raft, ticket, outcome, term_before, entries, count));
 }
 
 /* ----------------------------------------------------------------------------------------------------------- output */

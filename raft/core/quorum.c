@@ -1,7 +1,13 @@
 /* quorum.c: see quorum.h. */
 #include "core/quorum.h"
 
-static uint32_t count(uint32_t set) { return (uint32_t)__builtin_popcount(set); }
+/* Not every compiler has this as an instruction, and its library is not ours. */
+static uint32_t count(uint32_t set)
+{
+    set -= set >> 1 & 0x55555555;
+    set = (set & 0x33333333) + (set >> 2 & 0x33333333);
+    return ((set + (set >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
 
 static bool half_has(uint32_t half, uint32_t have) { return half == 0 || count(half & have) > count(half) / 2; }
 

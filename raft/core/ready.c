@@ -1,7 +1,7 @@
 /* ready.c: see ready.h. */
 #include "core/ready.h"
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/commits.h"
 #include "core/elect.h"
 #include "core/follow.h"
@@ -12,7 +12,7 @@
 
 void ready_take_back(struct teak_raft *raft)
 {
-    cold_take_back(raft);
+    lane_take_back(raft);
     if (raft->send_lent) raft->send_count = 0;
     if (raft->events_lent) raft->event_count = raft->events_forgotten = 0;
     raft->send_lent = raft->events_lent = false;
@@ -130,7 +130,7 @@ static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
     }
     struct lane *lane = &raft->lanes[LANE_APPLY];
     const uint32_t done = (uint32_t)(first - lane->first); /* of what was fetched, by readies before */
-    hand_out(raft, cold_entries(raft, LANE_APPLY) + done, lane->count - done, out);
+    hand_out(raft, lane_entries(raft, LANE_APPLY) + done, lane->count - done, out);
     if (raft->handed == lane->first + lane->count - 1) lane->state = LANE_LENT;
 }
 
@@ -140,7 +140,7 @@ bool ready_has(const struct teak_raft *raft)
 {
     if ((raft->event_count > 0 && !raft->events_lent) || commits_has_done(raft)) return true;
     if (raft->halted) return false;
-    return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || cold_wants(raft);
+    return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || lane_wants(raft);
 }
 
 static void fill_events(struct teak_raft *raft, struct teak_raft_ready *out)
@@ -164,11 +164,11 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
         jobs_build(raft);
         out->job = &raft->job;
     }
-    cold_sift(raft);
+    lane_sift(raft);
     if (want & TEAK_RAFT_SEND) fill_messages(raft, out);
     if (want & TEAK_RAFT_APPLY) fill_apply(raft, &out->apply);
     if (want & TEAK_RAFT_FETCH) {
         out->fetch = (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at);
-        out->fetch_count = cold_ask(raft, (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at));
+        out->fetch_count = lane_ask(raft, (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at));
     }
 }

@@ -1,7 +1,7 @@
 /* role.c: see role.h. */
 #include "core/role.h"
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/outbox.h"
 #include "core/tail.h"
 #include "core/timers.h"
@@ -26,7 +26,7 @@ static void stop_leading(struct teak_raft *raft)
     raft->transfer_owed = false;
     raft->beating = raft->poked = raft->paused = raft->heard = raft->heard_before = raft->full = 0;
     raft->turn = 0;
-    cold_void(raft, LANE_PEER);
+    lane_void(raft, LANE_PEER);
     timer_election(raft);
 }
 

@@ -1,7 +1,7 @@
 /* start.c: a node begins: the layout of its block, options and what the store has judged. Founding a cluster. */
 #include <string.h>
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/members.h"
 #include "core/tail.h"
 #include "core/timers.h"
@@ -152,7 +152,7 @@ void teak_raft_fini(struct teak_raft *raft)
 {
     if (!raft) return;
     tail_clear(raft);
-    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) cold_void(raft, lane);
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) lane_void(raft, lane);
 }
 
 /* --------------------------------------------------------------------------------------------------------- founding */

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/cold.h"
+#include "core/lanes.h"
 #include "core/invariant.h"
 #include "core/outbox.h"
 #include "core/ready.h"
@@ -36,7 +36,7 @@ static void hold_all(struct teak_raft *raft, const struct teak_raft *from)
     }
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
         for (uint32_t i = 0; i < raft->lanes[lane].count; i++)
-            if (raft->lanes[lane].state >= LANE_FILLED) teak_raft_hold(cold_entries(raft, lane)[i].frame);
+            if (raft->lanes[lane].state >= LANE_FILLED) teak_raft_hold(lane_entries(raft, lane)[i].frame);
 }
 
 enum teak_raft_status teak_raft_clone(void *block, size_t bytes, const struct teak_raft *raft, struct teak_raft **out)

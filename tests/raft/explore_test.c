@@ -28,7 +28,9 @@ static void search(struct explore explore)
 static void elections(void **state)
 {
     (void)state;
-    search((struct explore){.name = "elections", .nodes = 3, .net_max = 3, .budget = {.elections = 2}});
+    search((struct explore){.name = "an election and a crash", .nodes = 3, .net_max = 3,
+                            .budget = {.elections = 1, .crashes = 1}});
+    search((struct explore){.name = "two elections", .nodes = 3, .net_max = 3, .budget = {.elections = 2}});
 }
 
 static void replication(void **state)

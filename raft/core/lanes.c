@@ -1,5 +1,5 @@
-/* cold.c: see cold.h. */
-#include "core/cold.h"
+/* lanes.c: see lanes.h. */
+#include "core/lanes.h"
 
 #include <string.h>
 
@@ -7,11 +7,11 @@
 #include "core/role.h"
 #include "core/tail.h"
 
-void cold_void(struct teak_raft *raft, uint32_t number)
+void lane_void(struct teak_raft *raft, uint32_t number)
 {
     struct lane *lane = &raft->lanes[number];
-    for (uint32_t i = 0; i < lane->count; i++) teak_raft_drop(cold_entries(raft, number)[i].frame);
-    memset(cold_entries(raft, number), 0, lane->count * sizeof(struct teak_raft_entry));
+    for (uint32_t i = 0; i < lane->count; i++) teak_raft_drop(lane_entries(raft, number)[i].frame);
+    memset(lane_entries(raft, number), 0, lane->count * sizeof(struct teak_raft_entry));
     *lane = (struct lane){.entries_at = lane->entries_at};
 }
 
@@ -23,15 +23,15 @@ static bool is_stale(const struct teak_raft *raft)
            (!lead_may_send(raft, lane->slot) || peer_at(raft, lane->slot)->next != lane->first);
 }
 
-void cold_sift(struct teak_raft *raft)
+void lane_sift(struct teak_raft *raft)
 {
-    if (is_stale(raft)) cold_void(raft, LANE_PEER);
+    if (is_stale(raft)) lane_void(raft, LANE_PEER);
 }
 
-void cold_take_back(struct teak_raft *raft)
+void lane_take_back(struct teak_raft *raft)
 {
     for (uint32_t number = 0; number < LANE_COUNT; number++)
-        if (raft->lanes[number].state == LANE_LENT) cold_void(raft, number);
+        if (raft->lanes[number].state == LANE_LENT) lane_void(raft, number);
 }
 
 static bool is_free(const struct teak_raft *raft, uint32_t number)
@@ -50,7 +50,7 @@ static bool peer_wants(const struct teak_raft *raft)
     return is_free(raft, LANE_PEER) && !raft->rotten && lead_wants_fetch(raft) != NO_SLOT;
 }
 
-bool cold_wants(const struct teak_raft *raft) { return apply_wants(raft) || peer_wants(raft); }
+bool lane_wants(const struct teak_raft *raft) { return apply_wants(raft) || peer_wants(raft); }
 
 static struct teak_raft_fetch ask(struct teak_raft *raft, uint32_t number, uint32_t slot, uint64_t first, uint64_t last)
 {
@@ -65,11 +65,11 @@ static struct teak_raft_fetch ask(struct teak_raft *raft, uint32_t number, uint3
         .bytes_max = number == LANE_PEER ? raft->options.message_bytes_max : raft->options.apply_bytes_max};
 }
 
-uint32_t cold_ask(struct teak_raft *raft, struct teak_raft_fetch *out)
+uint32_t lane_ask(struct teak_raft *raft, struct teak_raft_fetch *out)
 {
     uint32_t count = 0;
     if (peer_wants(raft)) {
-        cold_sift(raft);
+        lane_sift(raft);
         const uint32_t slot = lead_wants_fetch(raft);
         out[count++] = ask(raft, LANE_PEER, slot, peer_at(raft, slot)->next, raft->durable);
     }
@@ -101,7 +101,7 @@ static uint64_t differs(const struct teak_raft *raft, uint64_t term_before, cons
     return 0;
 }
 
-enum teak_raft_status cold_fetched(struct teak_raft *raft, uint64_t ticket, enum teak_raft_outcome outcome,
+enum teak_raft_status lane_fetched(struct teak_raft *raft, uint64_t ticket, enum teak_raft_outcome outcome,
                                    uint64_t term_before, const struct teak_raft_entry *entries, uint32_t count)
 {
     if (outcome != TEAK_RAFT_FETCHED && outcome != TEAK_RAFT_CORRUPT) return TEAK_RAFT_MISUSE;
@@ -113,7 +113,7 @@ enum teak_raft_status cold_fetched(struct teak_raft *raft, uint64_t ticket, enum
     if (outcome == TEAK_RAFT_CORRUPT) {
         raft->rotten = true;
         if (number == LANE_APPLY) raft->apply_stops = true;
-        cold_void(raft, number);
+        lane_void(raft, number);
         if (raft->role != TEAK_RAFT_FOLLOWER) role_follow(raft, raft->term, 0);
         return TEAK_RAFT_OK;
     }
@@ -124,7 +124,7 @@ enum teak_raft_status cold_fetched(struct teak_raft *raft, uint64_t ticket, enum
         return TEAK_RAFT_HALTED;
     }
     for (uint32_t i = 0; i < count; i++) {
-        cold_entries(raft, number)[i] = entries[i];
+        lane_entries(raft, number)[i] = entries[i];
         teak_raft_hold(entries[i].frame);
     }
     lane->state = LANE_FILLED;
