@@ -368,9 +368,10 @@ static enum teak_status begin_tail(const struct scan_source *source, struct tail
                op.checkpoint.end_offset == before->frames_end && op.checkpoint.chain == before->chain &&
                op.checkpoint.last_lsn == before->last_lsn;
     if (!good) {
+        const uint64_t first = before ? before->last_lsn + 1 : 0; /* durable, or that one had no index yet */
         tail->verdict = VERDICT_DAMAGED;
-        return damaged(source, image, source->block_bytes, before ? before->last_lsn + 1 : 0,
-                       image_vouched(source, image), report, error);
+        return damaged(source, image, source->block_bytes, first, max_u64(first, image_vouched(source, image)), report,
+                       error);
     }
     tail->end = source->block_bytes;
     note_frame(tail, image->bytes + tail->end, &head);
