@@ -1174,35 +1174,47 @@ enum teak_status recover_write_superblock(struct teak_store *store, struct teak_
     return os_errno ? fail_errno(error, os_errno, "create", "STORE") : sync_directory(store, error);
 }
 
-/* The first segment of a creation that did not come as far as STORE: the first checkpoint, of no logs, or less.
- * Its family is the one it names itself. */
-static bool is_virgin(struct teak_store *store, uint64_t number)
+static bool is_virgin(const struct scan_source *source, const struct image *image)
+{
+    struct frame_head head;
+    struct op op;
+    if (image->identity != TEAK_OK || image->has_footer) return false;
+    if (image_checkpoint(source, image, &head, &op) && (op.count > 0 || head.op_count != 1)) return false;
+    /* A checkpoint of no logs takes one block, whole or torn; behind it are the zeros that the file was filled with. */
+    const uint64_t behind = 2 * (uint64_t)source->block_bytes;
+    return bytes_are_zero(image->bytes + behind, image->file_bytes - behind);
+}
+
+/* Is it the first segment of a creation that did not come as far as STORE: the first checkpoint, of no logs, or less?
+ * Its family is the one it names itself. STORE_LOST: it is not. What cannot be read is not judged. */
+static enum teak_status judge_virgin(struct teak_store *store, uint64_t number, const char *name,
+                                     struct teak_error *error)
 {
     struct scan_source source = recover_source(store);
     struct image image = {.number = number};
-    char name[NAME_BYTES];
-    name_segment(number, name);
     struct layout_identity layout;
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = name};
-    if (number != 1 || disk_run(store->disk, &open) != 0) return false;
+    int os_errno = disk_run(store->disk, &open);
+    if (os_errno) return fail_errno(error, os_errno, "open", name);
     struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = &layout, .bytes = sizeof layout};
-    const int os_errno = disk_run(store->disk, &read);
+    os_errno = disk_run(store->disk, &read);
     disk_close_file(store->disk, &open.file);
-    if (os_errno || read.done != sizeof layout) return false;
+    if (os_errno) return fail_errno(error, os_errno, "read", name);
+    if (number != 1 || read.done != sizeof layout) return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
     source.family = layout.family;
     source.block_bytes = le32_get(layout.block_bytes);
     source.segment_bytes = le64_get(layout.segment_bytes);
-    if (!layout_sizes_are_sound(source.block_bytes, source.segment_bytes)) return false;
-    if (image_open(&source, number, &image, NULL) != TEAK_OK) return false;
-    bool virgin = image.identity == TEAK_OK && !image.has_footer && image_load(&source, &image, NULL) == TEAK_OK;
-    struct frame_head head;
-    struct op op;
-    if (virgin && image_checkpoint(&source, &image, &head, &op)) virgin = op.count == 0 && head.op_count == 1;
-    /* A checkpoint of no logs takes one block, whole or torn; behind it are the zeros that the file was filled with. */
-    if (virgin) virgin = bytes_are_zero(image.bytes + 2 * (uint64_t)source.block_bytes,
-                                        image.file_bytes - 2 * (uint64_t)source.block_bytes);
-    image_close(&source, &image);
-    return virgin;
+    if (!layout_sizes_are_sound(source.block_bytes, source.segment_bytes))
+        return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+    enum teak_status status = image_open(&source, number, &image, error);
+    if (status == TEAK_OK) {
+        status = image_load(&source, &image, error);
+        if (status == TEAK_OK && !is_virgin(&source, &image))
+            status = fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+        image_close(&source, &image);
+    }
+    if (status == TEAK_OK || status == TEAK_IO || status == TEAK_NO_MEMORY) return status;
+    return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
 }
 
 /* Segments without a STORE: a creation that was cut short, or a STORE that was lost. */
@@ -1210,8 +1222,9 @@ static enum teak_status clear_virgin(struct teak_store *store, const struct numb
 {
     char name[NAME_BYTES];
     name_segment(segments->list[0], name);
-    if (segments->count > 1 || !is_virgin(store, segments->list[0]))
-        return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+    if (segments->count > 1) return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
+    const enum teak_status status = judge_virgin(store, segments->list[0], name, error);
+    if (status != TEAK_OK) return status;
     struct disk_op op = {.kind = DISK_UNLINK, .dir = store->directory, .name = name};
     const int os_errno = disk_run(store->disk, &op);
     return os_errno ? fail_errno(error, os_errno, "unlink", name) : sync_directory(store, error);
