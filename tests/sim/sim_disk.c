@@ -56,6 +56,7 @@ struct inode {
     uint32_t version_count, version_room;
     struct ghost *ghosts;
     uint32_t ghost_count, ghost_room;
+    uint8_t *flat;          /* its bytes in one piece, for sim_look */
     /* of a directory */
     struct names names_now, names_safe;
     struct change *changes;
@@ -355,6 +356,7 @@ void sim_free(struct sim_medium *medium)
         sheet_free(&inode->safe);
         free(inode->versions);
         free(inode->ghosts);
+        free(inode->flat);
         free(inode->names_now.list);
         free(inode->names_safe.list);
         free(inode->changes);
@@ -647,7 +649,7 @@ static bool is_of_the_store(const struct sim_medium *medium, int32_t inode)
 }
 
 /* A file of the store, other than LOCK, with bytes in it. -1: none. */
-static int32_t any_file(const struct sim_medium *medium, struct seeded *seeded, struct sim_rot *out)
+static int32_t any_file(const struct sim_medium *medium, struct seeded *seeded, struct sim_decay *out)
 {
     const struct names *names = &medium->inodes[STORE].names_now;
     const uint32_t start = names->count > 0 ? seeded_below(seeded, names->count) : 0;
@@ -661,7 +663,7 @@ static int32_t any_file(const struct sim_medium *medium, struct seeded *seeded, 
     return -1;
 }
 
-bool sim_rot(struct sim_medium *medium, struct seeded *seeded, struct sim_rot *out)
+bool sim_decay(struct sim_medium *medium, struct seeded *seeded, struct sim_decay *out)
 {
     static const char *const ways[] = {"a bit flipped", "a sector of zeros", "a sector of rubbish",
                                        "another sector of the file"};
@@ -1241,8 +1243,11 @@ bool sim_look(const struct sim_medium *medium, const char *text, struct sim_view
     uint32_t directory;
     const struct name *name = find_path(medium, text, &directory);
     if (!name || medium->inodes[name->inode].is_directory) return false;
-    const struct inode *inode = &medium->inodes[name->inode];
-    *out = (struct sim_view){.bytes = inode->now, .count = inode->size_now, .file = name->inode};
+    struct inode *inode = &medium->inodes[name->inode];
+    inode->flat = realloc(inode->flat, inode->size_now + 1);
+    CHECK(inode->flat != NULL);
+    sheet_read(&inode->now, 0, inode->flat, inode->size_now);
+    *out = (struct sim_view){.bytes = inode->flat, .count = inode->size_now, .file = name->inode};
     return true;
 }
 
@@ -1251,8 +1256,8 @@ void sim_rot(struct sim_medium *medium, uint32_t file, uint64_t offset, const vo
     CHECK_LT(file, medium->inode_count);
     struct inode *inode = &medium->inodes[file];
     CHECK(offset + count <= inode->size_now);
-    memcpy(inode->now + offset, bytes, count);
-    memcpy(inode->safe + offset, bytes, count);
+    sheet_write(&inode->now, offset, bytes, count);
+    sheet_write(&inode->safe, offset, bytes, count);
 }
 
 static uint32_t put_name(struct sim_medium *medium, uint32_t directory, const char *text, bool is_directory)
@@ -1278,8 +1283,7 @@ void sim_put(struct sim_medium *medium, const char *text, const void *bytes, uin
     const char *slash = strchr(text, '/');
     const uint32_t file = put_name(medium, directory, slash ? slash + 1 : text, false);
     struct inode *inode = &medium->inodes[file];
-    grow(inode, count);
-    inode->size_now = inode->size_safe = count;
+    inode->size_now = inode->size_safe = inode->size_low = count;
     if (count > 0) sim_rot(medium, file, 0, bytes, count);
 }
 

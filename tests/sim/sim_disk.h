@@ -91,17 +91,17 @@ bool sim_fail_is_over(const struct sim_medium *medium); /* it has come */
 
 /* One sector of one file of the store (LOCK excepted) changes: a bit, all of it, or into another sector of that file.
  * False: nothing changed, for what it would have become was there. */
-struct sim_rot {
+struct sim_decay {
     char name[64];
     uint64_t offset;
     const char *how;
 };
-bool sim_rot(struct sim_medium *medium, struct seeded *seeded, struct sim_rot *out);
+bool sim_decay(struct sim_medium *medium, struct seeded *seeded, struct sim_decay *out);
 
 /* ---- past the engine: what is there, and what time makes of it ---- */
 
 struct sim_view {
-    const uint8_t *bytes; /* as they are now; until the file changes */
+    const uint8_t *bytes; /* as they are now; until it is looked at again */
     uint64_t count;
     uint32_t file;        /* the same whatever its name is           */
 };

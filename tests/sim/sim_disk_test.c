@@ -287,9 +287,9 @@ static void a_stall_takes_time_and_rot_one_sector(void **state)
     sim_set_faults(bench.medium, (struct sim_faults){0});
     struct seeded seeded = {.state = 1};
     for (uint32_t i = 0; i < 100; i++) {
-        struct sim_rot rot;
+        struct sim_decay rot;
         const uint64_t print = sim_fingerprint(bench.medium);
-        const bool has_changed = sim_rot(bench.medium, &seeded, &rot);
+        const bool has_changed = sim_decay(bench.medium, &seeded, &rot);
         assert_int_equal(has_changed, sim_fingerprint(bench.medium) != print);
         assert_string_equal(rot.name, "f");
         assert_true(rot.offset < (uint64_t)8 * SECTOR && rot.offset % SECTOR == 0);

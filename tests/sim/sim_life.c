@@ -689,8 +689,8 @@ static void end_with_lies(void)
     }
     rig_close(run.store);
     const struct sim_hits hits = sim_hits(life.medium);
-    struct sim_rot rot;
-    if (hits.lost + hits.misdirected == 0 && sim_rot(life.medium, &run.seeded, &rot)) {
+    struct sim_decay rot;
+    if (hits.lost + hits.misdirected == 0 && sim_decay(life.medium, &run.seeded, &rot)) {
         life.totals->lies++;
         if (life.is_told) printf("    %s in %s at %" PRIu64 "\n", rot.how, rot.name, rot.offset);
     }
