@@ -10,7 +10,8 @@
 #include "store/locate.h"
 #include "store/store.h"
 
-enum { RECORDS_A_STEP = 256, WRITER_SHARE = 2, SLOT_BYTES = sizeof(struct layout_slot) };
+enum { RECORDS_A_STEP = 256, RUNS_A_STEP = 256, WRITER_SHARE = 2, SLOT_BYTES = sizeof(struct layout_slot) };
+#define NO_NOTE UINT32_MAX
 #define IDLE_RATE (UINT64_C(4) << 20) /* bytes per second where nobody writes */
 #define RETRY_NS UINT64_C(10000000000)
 #define RATE_MAX (UINT64_C(1) << 40)
@@ -18,16 +19,21 @@ enum { RECORDS_A_STEP = 256, WRITER_SHARE = 2, SLOT_BYTES = sizeof(struct layout
 
 void relocate_init(struct relocate *relocate, uint64_t bytes_per_second)
 {
-    *relocate = (struct relocate){.errand = ERRAND_RELOCATE, .file = DISK_NONE, .rate = bytes_per_second};
+    *relocate = (struct relocate){.errand = ERRAND_RELOCATE, .file = DISK_NONE, .rate = bytes_per_second,
+                                  .notes_max = RELOCATE_NOTES_MAX};
 }
 
 static void give_memory(struct relocate *relocate)
 {
     heap_give(relocate->summary);
     heap_give(relocate->slots);
-    heap_give(relocate->window);
-    relocate->summary = relocate->slots = relocate->window = NULL;
-    relocate->window_room = relocate->window_begin = relocate->window_end = 0;
+    heap_give(relocate->notes);
+    heap_give(relocate->windows);
+    heap_give(relocate->bytes);
+    relocate->summary = relocate->slots = relocate->bytes = NULL;
+    relocate->notes = NULL;
+    relocate->windows = NULL;
+    relocate->room = 0;
 }
 
 void relocate_fini(struct relocate *relocate) { give_memory(relocate); }
@@ -98,6 +104,7 @@ static void submit(struct teak_store *store, struct disk_op op)
 
 static void read_file(struct teak_store *store, uint8_t *out, uint64_t offset, uint64_t bytes)
 {
+    store->relocate.reads++;
     submit(store, (struct disk_op){.kind = DISK_READ, .file = store->relocate.file, .data = out, .bytes = bytes,
                                    .offset = offset});
 }
@@ -113,22 +120,39 @@ static void end_job(struct teak_store *store)
     relocate->step = relocate->file == DISK_NONE ? RELOCATE_IDLE : RELOCATE_CLOSE;
 }
 
+static void forget_notes(struct relocate *relocate)
+{
+    relocate->note_count = 0;
+    for (uint32_t i = 0; i < relocate->window_count; i++)
+        relocate->windows[i] = (struct window_notes){.first = NO_NOTE, .last = NO_NOTE};
+    relocate->window = 0;
+    relocate->note = NO_NOTE;
+}
+
 static void begin(struct teak_store *store)
 {
     struct relocate *relocate = &store->relocate;
     const struct segment *oldest = segment_at(&store->segments, store->segments.oldest);
+    const struct footer *footer = &oldest->footer;
     const uint64_t block = store->limits.block_bytes;
+    const uint64_t slots = min_u64(footer->slot_count, RELOCATE_SLOTS_MAX) * SLOT_BYTES + 2 * block;
     relocate->segment = oldest->number;
     relocate->record = relocate->extent = 0;
     relocate->index = 0;
-    relocate->summary = heap_take_aligned(65536, align_up(oldest->footer.summary_bytes + 1, 65536));
-    relocate->slots = heap_take_aligned(65536, align_up(RELOCATE_RUN_MAX * SLOT_BYTES + 2 * block, 65536));
-    relocate->window = heap_take_aligned(65536, RELOCATE_WINDOW_BYTES);
-    relocate->window_room = RELOCATE_WINDOW_BYTES;
-    if (!relocate->summary || !relocate->slots || !relocate->window) {
+    relocate->is_walked = false;
+    relocate->slots_begin = relocate->slots_end = 0;
+    relocate->window_count = oldest->frames_end / RELOCATE_WINDOW_BYTES + 1;
+    relocate->room = RELOCATE_WINDOW_BYTES;
+    relocate->summary = heap_take_aligned(65536, align_up(footer->summary_bytes + 1, 65536));
+    relocate->slots = heap_take_aligned(65536, align_up(slots, 65536));
+    relocate->notes = heap_take(min_u64(footer->slot_count + UINT64_C(1), relocate->notes_max) * sizeof(struct note));
+    relocate->windows = heap_take(relocate->window_count * sizeof *relocate->windows);
+    relocate->bytes = heap_take_aligned(65536, relocate->room);
+    if (!relocate->summary || !relocate->slots || !relocate->notes || !relocate->windows || !relocate->bytes) {
         end_job(store);
         return;
     }
+    forget_notes(relocate);
     relocate->step = RELOCATE_OPEN;
     name_segment(relocate->segment, relocate->name);
     submit(store, (struct disk_op){.kind = DISK_OPEN, .dir = store->directory, .name = relocate->name,
@@ -154,12 +178,20 @@ static uint64_t mapped_run(const struct teak_store *store, const struct log *log
     return 0;
 }
 
-/* The next entries of the segment that are live, in the summary's order. false: not yet, or the walk is over. */
-static bool next_run(struct teak_store *store)
+/* Entries of one log, one term, one kind, in slots that are neighbours. */
+struct run {
+    uint64_t first;
+    uint32_t count, slot;
+};
+enum walk { WALK_FOUND, WALK_NOT_YET, WALK_OVER };
+
+/* The next run that is live, in the summary's order, which is that of the slots. */
+static enum walk next_run(struct teak_store *store, struct run *out)
 {
     struct relocate *relocate = &store->relocate;
     const struct footer *footer = &segment_at(&store->segments, relocate->segment)->footer;
     for (uint32_t records = 0; relocate->record < footer->summary_bytes; records++) {
+        if (records == RECORDS_A_STEP) return WALK_NOT_YET;
         struct touched touched;
         const uint32_t next = touched_get(relocate->summary, relocate->record, &touched);
         const struct log *log = logs_find(&store->logs, touched.log);
@@ -170,160 +202,197 @@ static bool next_run(struct teak_store *store)
             const uint64_t count = mapped_run(store, log, &index, first + le32_get(extent->count));
             relocate->index = 0;
             if (count == 0) continue;
-            relocate->log = log->id;
-            relocate->life = log->head.life;
-            relocate->first = index;
-            relocate->count = (uint32_t)min_u64(count, RELOCATE_RUN_MAX);
-            relocate->term = le64_get(extent->term);
-            relocate->kind = extent->kind;
-            relocate->slot = le32_get(extent->slot) + (uint32_t)(index - first);
-            return true;
+            *out = (struct run){.first = index, .count = (uint32_t)count,
+                                .slot = le32_get(extent->slot) + (uint32_t)(index - first)};
+            return WALK_FOUND;
         }
         relocate->record = next;
         relocate->extent = 0;
         relocate->index = 0;
-        if (records == RECORDS_A_STEP) return false;
     }
-    end_job(store);
-    return false;
+    return WALK_OVER;
 }
 
-/* What was read is the entry it should be no more, or never was: its log stays, the walk goes on behind it. */
-static void leave_log(struct teak_store *store)
-{
-    struct relocate *relocate = &store->relocate;
-    struct touched touched;
-    relocate->record = touched_get(relocate->summary, relocate->record, &touched);
-    relocate->extent = 0;
-    relocate->index = 0;
-    relocate->rotten++;
-    relocate->step = RELOCATE_NEXT;
-}
-
-static const struct layout_slot *slots_at_hand(const struct teak_store *store)
-{
-    const struct relocate *relocate = &store->relocate;
-    const uint64_t into = (uint64_t)relocate->slot * SLOT_BYTES % store->limits.block_bytes;
-    return (const struct layout_slot *)(const void *)(relocate->slots + into);
-}
-
-static void read_slots(struct teak_store *store)
+static void read_slots(struct teak_store *store, uint32_t slot)
 {
     struct relocate *relocate = &store->relocate;
     const struct footer *footer = &segment_at(&store->segments, relocate->segment)->footer;
-    const uint64_t block = store->limits.block_bytes, at = (uint64_t)relocate->slot * SLOT_BYTES;
-    const uint64_t begin = align_down(at, block), end = align_up(at + relocate->count * (uint64_t)SLOT_BYTES, block);
+    const uint64_t block = store->limits.block_bytes;
+    relocate->slots_begin = slot;
+    relocate->slots_end = (uint32_t)min_u64(slot + (uint64_t)RELOCATE_SLOTS_MAX, footer->slot_count);
+    const uint64_t begin = align_down(relocate->slots_begin * (uint64_t)SLOT_BYTES, block);
+    const uint64_t end = align_up(relocate->slots_end * (uint64_t)SLOT_BYTES, block);
+    relocate->step = RELOCATE_SLOTS;
     read_file(store, relocate->slots, footer->slots_offset + begin, end - begin);
 }
 
-/* As many of the run as go into one window and one batch. Nothing in a slot is trusted: false: it cannot be. */
-static bool measure_run(struct teak_store *store, uint64_t *begin_out, uint64_t *end_out)
+/* Nothing in a slot is trusted: false: no entry can be there. */
+static bool note_entry(struct teak_store *store, uint64_t index, const struct layout_slot *slot)
 {
     struct relocate *relocate = &store->relocate;
-    const struct layout_slot *slots = slots_at_hand(store);
-    const uint64_t limit = segment_at(&store->segments, relocate->segment)->frames_end;
-    const uint64_t most = min_u64(RELOCATE_WINDOW_BYTES / 2, store->limits.batch_bytes / 2);
-    const uint64_t begin = align_down(le32_get(slots[0].offset), store->limits.block_bytes);
-    uint64_t end = 0, cost = 0;
-    uint32_t count = 0;
-    for (; count < relocate->count; count++) {
-        const uint64_t offset = le32_get(slots[count].offset), bytes = le32_get(slots[count].bytes);
-        const bool is_sound = offset >= begin && offset + bytes <= limit && bytes <= store->limits.entry_bytes;
-        if (!is_sound && count == 0) return false;
-        cost += entry_cost((uint32_t)bytes);
-        const uint64_t reach = align_up(offset + max_u64(bytes, 1), store->limits.block_bytes);
-        if (count > 0 && (!is_sound || cost > most || reach - begin > RELOCATE_WINDOW_BYTES)) break;
-        end = max_u64(end, reach);
-    }
-    relocate->count = count;
-    *begin_out = begin;
-    *end_out = end;
+    const uint64_t offset = le32_get(slot->offset), bytes = le32_get(slot->bytes);
+    if (offset + bytes > segment_at(&store->segments, relocate->segment)->frames_end ||
+        bytes > store->limits.entry_bytes)
+        return false;
+    const uint32_t at = relocate->note_count++;
+    relocate->notes[at] = (struct note){.index = index, .sum = le64_get(slot->sum), .offset = (uint32_t)offset,
+                                        .bytes = (uint32_t)bytes, .record = relocate->record,
+                                        .extent = relocate->extent, .next = NO_NOTE};
+    struct window_notes *window = &relocate->windows[offset / RELOCATE_WINDOW_BYTES];
+    if (window->last == NO_NOTE)
+        window->first = at;
+    else
+        relocate->notes[window->last].next = at;
+    window->last = at;
     return true;
 }
 
-/* Reads what the run needs, unless the window shows it; then goes on to writing it. */
-static void read_payload(struct teak_store *store)
+/* Notes what lives, as far as its slots are at hand and there is room for notes. */
+static void note_entries(struct teak_store *store)
 {
     struct relocate *relocate = &store->relocate;
-    uint64_t begin, end;
-    if (!measure_run(store, &begin, &end)) {
-        leave_log(store);
-        return;
+    const uint32_t into = (uint32_t)(relocate->slots_begin * (uint64_t)SLOT_BYTES % store->limits.block_bytes);
+    const struct layout_slot *slots = (const struct layout_slot *)(const void *)(relocate->slots + into);
+    while (relocate->note_count < relocate->notes_max) {
+        struct run run;
+        const enum walk walk = next_run(store, &run);
+        if (walk == WALK_NOT_YET) return; /* at the next turn */
+        relocate->is_walked = walk == WALK_OVER;
+        if (relocate->is_walked) break;
+        if (run.slot < relocate->slots_begin || run.slot >= relocate->slots_end) {
+            relocate->index = run.first;
+            read_slots(store, run.slot);
+            return;
+        }
+        const uint64_t room = min_u64(relocate->notes_max - relocate->note_count, relocate->slots_end - run.slot);
+        const uint32_t count = (uint32_t)min_u64(run.count, room);
+        for (uint32_t i = 0; i < count; i++)
+            relocate->rotten += !note_entry(store, run.first + i, &slots[run.slot - relocate->slots_begin + i]);
+        relocate->index = run.first + count;
     }
-    relocate->step = RELOCATE_PAYLOAD;
-    if (begin >= relocate->window_begin && end <= relocate->window_end) return;
-    if (end - begin > relocate->window_room) {
-        const uint64_t room = align_up(end - begin, 65536);
-        heap_give(relocate->window);
-        relocate->window_room = relocate->window_begin = relocate->window_end = 0;
-        relocate->window = heap_take_aligned(65536, room);
-        if (!relocate->window) {
+    relocate->step = RELOCATE_NEXT;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- reading */
+
+/* Who a note is about. */
+static struct layout_extent who_is(const struct relocate *relocate, const struct note *note, uint64_t *log_out)
+{
+    struct touched touched;
+    touched_get(relocate->summary, note->record, &touched);
+    *log_out = touched.log;
+    return touched.extents[note->extent];
+}
+
+/* The bytes of the next window that has notes; those of others between them are few, or read anyway. Meanwhile the
+ * chores grow what its logs will need. */
+static void next_window(struct teak_store *store)
+{
+    struct relocate *relocate = &store->relocate;
+    while (relocate->window < relocate->window_count && relocate->windows[relocate->window].first == NO_NOTE)
+        relocate->window++;
+    if (relocate->window == relocate->window_count) {
+        if (relocate->is_walked) {
             end_job(store);
             return;
         }
-        relocate->window_room = room;
+        forget_notes(relocate);
+        relocate->step = RELOCATE_NOTE;
+        return;
     }
-    const uint64_t limit = segment_at(&store->segments, relocate->segment)->frames_end;
-    const uint64_t ahead = min_u64(begin + RELOCATE_WINDOW_BYTES / 2, limit); /* others live nearby, mostly */
-    relocate->window_begin = begin;
-    relocate->window_end = max_u64(end, min_u64(ahead, begin + relocate->window_room));
-    read_file(store, relocate->window, begin, relocate->window_end - begin);
+    uint64_t begin = UINT64_MAX, end = 0, before = 0;
+    relocate->note = relocate->windows[relocate->window].first;
+    for (uint32_t at = relocate->note; at != NO_NOTE; at = relocate->notes[at].next) {
+        const struct note *note = &relocate->notes[at];
+        uint64_t log;
+        begin = min_u64(begin, note->offset);
+        end = max_u64(end, note->offset + max_u64(note->bytes, 1));
+        (void)who_is(relocate, note, &log);
+        if (log != before) writer_foresee_replace(store, log);
+        before = log;
+    }
+    relocate->begin = align_down(begin, store->limits.block_bytes);
+    relocate->end = align_up(end, store->limits.block_bytes);
+    if (relocate->end - relocate->begin > relocate->room) {
+        heap_give(relocate->bytes);
+        relocate->room = align_up(relocate->end - relocate->begin, 65536);
+        relocate->bytes = heap_take_aligned(65536, relocate->room);
+        if (!relocate->bytes) {
+            end_job(store);
+            return;
+        }
+    }
+    relocate->step = RELOCATE_WINDOW;
+    read_file(store, relocate->bytes, relocate->begin, relocate->end - relocate->begin);
 }
 
-/* Under the salt of where they lie: rot must not be summed anew. */
-static void verify(struct teak_store *store)
+/* Under the salt of where it lies: rot must not be summed anew. */
+static bool is_whole(const struct teak_store *store, const struct note *note, uint64_t log,
+                     const struct layout_extent *extent)
 {
-    struct relocate *relocate = &store->relocate;
-    const struct segment *segment = segment_at(&store->segments, relocate->segment);
-    const struct layout_slot *slots = slots_at_hand(store);
-    uint32_t whole = 0;
-    for (; whole < relocate->count; whole++) {
-        const struct layout_slot *slot = &slots[whole];
-        const struct entry_identity who = {.log = relocate->log, .index = relocate->first + whole,
-                                           .term = relocate->term, .bytes = le32_get(slot->bytes),
-                                           .kind = relocate->kind};
-        const uint8_t *payload = relocate->window + (le32_get(slot->offset) - relocate->window_begin);
-        if (key_entry_sum(&segment->key, &who, payload) != le64_get(slot->sum)) break;
-        relocate->entries[whole] = (struct teak_bytes){.data = payload, .bytes = who.bytes};
-    }
-    relocate->count = whole;
-    if (whole == 0)
-        leave_log(store);
-    else
-        relocate->step = RELOCATE_PUT;
+    const struct relocate *relocate = &store->relocate;
+    const struct entry_identity who = {.log = log, .index = note->index, .term = le64_get(extent->term),
+                                       .bytes = note->bytes, .kind = extent->kind};
+    return key_entry_sum(&segment_at(&store->segments, relocate->segment)->key, &who,
+                         relocate->bytes + (note->offset - relocate->begin)) == note->sum;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- writing */
 
-/* Are they still what the map says of these indexes, in this life of the log? */
-static bool is_still_there(struct teak_store *store)
+/* Entries from the note at hand on that are one REPLACE: whole, indexes and extent going on, and still what the map says
+ * of these indexes. *next_out: the note behind them. 0 entries: the note at hand is not moved. */
+static struct moved_entries gather(struct teak_store *store, uint32_t *next_out)
 {
-    const struct relocate *relocate = &store->relocate;
-    const struct log *log = logs_find(&store->logs, relocate->log);
-    if (!log || !log->head.alive || log->head.life != relocate->life) return false;
-    uint64_t index = relocate->first;
-    return mapped_run(store, log, &index, index + relocate->count) == relocate->count && index == relocate->first;
+    struct relocate *relocate = &store->relocate;
+    const struct note *first = &relocate->notes[relocate->note];
+    struct moved_entries moved = {.first = first->index, .entries = relocate->entries};
+    const struct layout_extent extent = who_is(relocate, first, &moved.log);
+    const struct log *log = logs_find(&store->logs, moved.log);
+    uint64_t index = first->index, cost = 0;
+    const uint64_t end = le64_get(extent.first) + le32_get(extent.count);
+    const uint64_t mapped = log && log->head.alive ? mapped_run(store, log, &index, end) : 0;
+    moved.term = le64_get(extent.term);
+    moved.kind = extent.kind;
+    *next_out = first->next;
+    if (mapped == 0 || index != first->index) {
+        relocate->refused++;
+        return moved;
+    }
+    for (uint32_t at = relocate->note; at != NO_NOTE && moved.count < RELOCATE_RUN_MAX; at = relocate->notes[at].next) {
+        const struct note *note = &relocate->notes[at];
+        const bool goes_on = note->record == first->record && note->extent == first->extent &&
+                             note->index == first->index + moved.count && moved.count < mapped;
+        cost += entry_cost(note->bytes);
+        if (!goes_on || (moved.count > 0 && cost > store->limits.batch_bytes / 2)) break;
+        if (!is_whole(store, note, moved.log, &extent)) {
+            relocate->rotten += moved.count == 0; /* else it is the next one at hand */
+            break;
+        }
+        relocate->entries[moved.count++] =
+            (struct teak_bytes){.data = relocate->bytes + (note->offset - relocate->begin), .bytes = note->bytes};
+        *next_out = note->next;
+    }
+    return moved;
 }
 
 static void put(struct teak_store *store)
 {
     struct relocate *relocate = &store->relocate;
-    if (relocate->budget <= 0) return;
-    const struct moved_entries moved = {.log = relocate->log, .first = relocate->first, .term = relocate->term,
-                                        .count = relocate->count, .kind = relocate->kind,
-                                        .entries = relocate->entries};
-    uint64_t next = relocate->first; /* what is left of them is looked for again */
-    if (!is_still_there(store)) {
-        relocate->refused++;
-    } else {
-        const uint64_t bytes = writer_put_replace(store, &moved);
-        if (bytes == 0) return; /* no room yet */
-        relocate->moved_entries += relocate->count;
-        relocate->moved_bytes += bytes;
-        relocate->budget -= (int64_t)bytes;
-        next += relocate->count;
+    for (uint32_t runs = 0; relocate->note != NO_NOTE && runs < RUNS_A_STEP; runs++) {
+        if (relocate->budget <= 0) return;
+        uint32_t next;
+        const struct moved_entries moved = gather(store, &next);
+        if (moved.count > 0) {
+            const uint64_t bytes = writer_put_replace(store, &moved);
+            if (bytes == 0) return; /* no room yet */
+            relocate->moved_entries += moved.count;
+            relocate->moved_bytes += bytes;
+            relocate->budget -= (int64_t)bytes;
+        }
+        relocate->note = next;
     }
-    relocate->index = next;
+    if (relocate->note != NO_NOTE) return;
+    relocate->window++;
     relocate->step = RELOCATE_NEXT;
 }
 
@@ -345,12 +414,10 @@ void relocate_step(struct teak_store *store)
         return;
     }
     if (relocate->step == RELOCATE_PUT) put(store);
-    if (relocate->step == RELOCATE_NEXT && next_run(store)) relocate->step = RELOCATE_SLOTS;
-    if (relocate->step == RELOCATE_SLOTS) {
-        read_slots(store);
-    } else if (relocate->step == RELOCATE_CLOSE) {
+    if (relocate->step == RELOCATE_NEXT) next_window(store);
+    if (relocate->step == RELOCATE_NOTE) note_entries(store);
+    if (relocate->step == RELOCATE_CLOSE && !relocate->waiting)
         submit(store, (struct disk_op){.kind = DISK_CLOSE, .file = relocate->file});
-    }
 }
 
 void relocate_ended(struct teak_store *store)
@@ -376,17 +443,15 @@ void relocate_ended(struct teak_store *store)
                   align_up(footer->summary_bytes, store->limits.block_bytes));
         return;
     case RELOCATE_SUMMARY:
-        relocate->step = RELOCATE_NEXT;
+        relocate->step = RELOCATE_NOTE;
         if (!summary_judge(relocate->summary, footer, &segment->key)) end_job(store);
         return;
-    case RELOCATE_SLOTS:
-        read_payload(store);
-        if (relocate->step == RELOCATE_PAYLOAD && !relocate->waiting) verify(store);
-        return;
-    case RELOCATE_PAYLOAD: verify(store); return;
+    case RELOCATE_SLOTS: relocate->step = RELOCATE_NOTE; return;
+    case RELOCATE_WINDOW: relocate->step = RELOCATE_PUT; return;
     case RELOCATE_IDLE:
+    case RELOCATE_NOTE:
     case RELOCATE_NEXT:
     case RELOCATE_PUT:
-    case RELOCATE_CLOSE: CHECK(relocate->step == RELOCATE_PAYLOAD);
+    case RELOCATE_CLOSE: CHECK(relocate->step == RELOCATE_WINDOW);
     }
 }

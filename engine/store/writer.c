@@ -830,6 +830,15 @@ static bool has_room_to_replace(struct teak_store *store, struct log *log)
     return false;
 }
 
+void writer_foresee_replace(struct teak_store *store, uint64_t id)
+{
+    struct log *log = logs_find(&store->logs, id);
+    const struct segment *active = segment_active(&store->segments);
+    if (!log || !log->head.alive) return;
+    (void)has_room_to_replace(store, log);
+    store->writer.want_effects += log->effect_segment != active->number;
+}
+
 uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries *moved)
 {
     struct writer *writer = &store->writer;

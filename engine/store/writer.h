@@ -106,6 +106,8 @@ struct moved_entries {
     uint8_t kind;
 };
 uint64_t writer_put_replace(struct teak_store *store, const struct moved_entries *moved);
+/* Entries of that log will be moved soon: what lacks for it is asked for. */
+void writer_foresee_replace(struct teak_store *store, uint64_t id);
 /* The active segment is closed, `ready` takes over and gets its checkpoint. */
 enum teak_status writer_roll(struct teak_store *store, bool grows);
 /* Only the checkpoint: the active segment has no frame yet (creation, and opening after a cut). Closed, not

@@ -3,6 +3,7 @@
  */
 #define RIG_MOVES 0
 #include "store/backends.h"
+#include "format/segment_index.h"
 #include "store/locate.h"
 #include "store/reader.h"
 
@@ -154,11 +155,20 @@ static struct teak_options options_of_a_job_that_waits(void)
     return options;
 }
 
+/* Whose entries are to be written next; 0: nobody's. */
+static uint64_t log_at_hand(const struct relocate *relocate)
+{
+    if (relocate->step != RELOCATE_PUT) return 0;
+    struct touched touched;
+    touched_get(relocate->summary, relocate->notes[relocate->note].record, &touched);
+    return touched.log;
+}
+
 static uint64_t go_on_until_read(struct teak_store *store)
 {
     uint64_t index = 1;
     store->relocate.budget = INT32_MIN;
-    while (store->relocate.step != RELOCATE_PUT || store->relocate.log != LAGGING) {
+    while (log_at_hand(&store->relocate) != LAGGING) {
         assert_true(index < 2000);
         go_on(store, index++);
     }
