@@ -53,6 +53,13 @@ static inline void map_foresee(const struct log *log, const struct segment *acti
     __builtin_prefetch((const char *)(effect + 1) - 1, 1);
 }
 
+/* Will the next `count` slots be neighbours of the last ones it took there? */
+static inline bool map_goes_on(const struct log *log, const struct segment *active, uint32_t count)
+{
+    const struct effect *effect = &active->effects[log->effect];
+    return count <= effect->room || effect->slot + effect->room == active->slots_end;
+}
+
 /* Room for `ops` more operations of a batch on this log in `active`. `count` > 0: it is one that brings so many entries
  * behind the last, and it may need no extent of its own. */
 bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops, uint64_t term, uint8_t kind,

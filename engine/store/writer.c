@@ -656,6 +656,7 @@ static bool join(struct teak_store *store, const struct teak_batch *batch)
         bytes += align_up(entry->bytes, PAYLOAD_ALIGN);
     }
     if (bytes > writer->join_room || !store->segments.ready) return false;
+    if (!map_goes_on(writer->join_to, segment_active(&store->segments), op->count)) return false;
     writer->join_room -= bytes;
     const uint32_t slot = encode_entries(store, writer->join_to, op);
     map_extend(writer->join_to, &store->segments, segment_active(&store->segments), slot, op->count, bytes);

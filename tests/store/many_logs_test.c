@@ -173,11 +173,51 @@ static void a_log_at_rest_holds_512_bytes(void **state)
     assert_true(opened[1] >= opened[0] && opened[1] - opened[0] <= (uint64_t)LOG_BYTES * (MANY - 1));
 }
 
+static bool has_next(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->segments.ready != NULL;
+}
+
+/* Slots that were kept for a log come to an end in the midst of a frame that it has for itself. */
+static void a_log_goes_on_alone_after_others_took_turns(void **state)
+{
+    (void)state;
+    enum { OTHER = 2, TURNS = 21, ALONE = 100 };
+    const struct rig rig = rig_make("alone");
+    const struct teak_options options = backend_options();
+    struct teak_store *store = rig_open_with(&rig, &options, NULL);
+    uint64_t last[2] = {0};
+    rig_create(store, BUSY);
+    rig_create(store, OTHER);
+    for (uint64_t again = 0; again < 6; again++) {
+        for (uint64_t turn = 0; turn < TURNS; turn++)
+            for (uint64_t log = 0; log < 2; log++) {
+                rig_append(store, BUSY + log, last[log] + 1, last[log] + 1, 1, 8);
+                last[log]++;
+            }
+        rig_drain(store);
+        rig_drive_until(store, has_next, NULL);
+        rig_append(store, BUSY + again % 2, last[again % 2] + 1, last[again % 2] + ALONE, 1, 8);
+        last[again % 2] += ALONE;
+    }
+    for (uint64_t log = 0; log < 2; log++) rig_expect_entries(store, BUSY + log, 1, last[log]);
+    teak_abandon(store);
+    store = rig_open_with(&rig, &options, NULL);
+    for (uint64_t log = 0; log < 2; log++) {
+        assert_true(rig_log(store, BUSY + log).last.index + ALONE >= last[log]);
+        rig_expect_entries(store, BUSY + log, 1, rig_log(store, BUSY + log).last.index);
+    }
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(void)
 {
     backend_now = TEAK_BACKEND_POSIX;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_at_rest_holds_512_bytes),
+        cmocka_unit_test(a_log_goes_on_alone_after_others_took_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
