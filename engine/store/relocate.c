@@ -339,8 +339,8 @@ static bool is_whole(const struct teak_store *store, const struct note *note, ui
 
 /* ---------------------------------------------------------------------------------------------------------- writing */
 
-/* Entries from the note at hand on that are one REPLACE: whole, indexes and extent going on, and still what the map says
- * of these indexes. *next_out: the note behind them. 0 entries: the note at hand is not moved. */
+/* Entries from the note at hand on that are one REPLACE: whole, indexes and extent going on, and still what the map
+ * says of these indexes. *next_out: the note behind them. 0 entries: the note at hand is not moved. */
 static struct moved_entries gather(struct teak_store *store, uint32_t *next_out)
 {
     struct relocate *relocate = &store->relocate;
@@ -358,8 +358,9 @@ static struct moved_entries gather(struct teak_store *store, uint32_t *next_out)
         relocate->refused++;
         return moved;
     }
-    for (uint32_t at = relocate->note; at != NO_NOTE && moved.count < RELOCATE_RUN_MAX; at = relocate->notes[at].next) {
-        const struct note *note = &relocate->notes[at];
+    const struct note *note;
+    for (uint32_t at = relocate->note; at != NO_NOTE && moved.count < RELOCATE_RUN_MAX; at = note->next) {
+        note = &relocate->notes[at];
         const bool goes_on = note->record == first->record && note->extent == first->extent &&
                              note->index == first->index + moved.count && moved.count < mapped;
         cost += entry_cost(note->bytes);

@@ -1,9 +1,9 @@
 /* relocate.h: moves the last live entries of the oldest segment forward, so that it can go.
  *
  * OWNS   The job: one segment at a time, one operation of it at the disk.
- * PATH   too much is held by too little -> the oldest segment's summary -> its slots, in large pieces: each live entry is
- *        noted under the window of the file where it lies -> window after window: one read, all entries of all logs in
- *        it, verified under the segment's salt -> still mapped where they were read? -> REPLACE in the open frame
+ * PATH   too much is held by too little -> the oldest segment's summary -> its slots, in large pieces: each live entry
+ *        is noted under the window of the file where it lies -> window after window: one read, all entries of all logs
+ *        in it, verified under the segment's salt -> still mapped where they were read? -> REPLACE in the open frame
  *        (writer.c). compact.c forgets the segment when that is durable.
  *        So a segment is read once, front to back, however many logs took turns in it; where it has more entries than
  *        are noted at a time, once for each so many.
