@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 enum { LOGS = 60, FIRST = 100, ENTRIES = 12, BYTES = 60, BUSY = 9, BUSY_BYTES = 900, WINDOW = 40 };
-enum { ROUNDS = 1000, HURT = 7 };
+enum { ROUNDS = 500, HURT = 7 };
 
 static struct teak_stats stats_of(struct teak_store *store)
 {
@@ -83,7 +83,7 @@ static void move_in_turn(uint32_t notes)
     for (uint64_t index = 1; index <= ROUNDS; index++) {
         const uint64_t moved = stats_of(store).moved_entries;
         go_on(store, index);
-        if (stats_of(store).moved_entries != moved && index % 3 == 0 && crashes < 25) { /* a crash at this moment */
+        if (stats_of(store).moved_entries != moved && index % 3 == 0 && crashes < 10) { /* a crash at this moment */
             rig_copy(&rig, &copy);
             struct teak_store *again = rig_open(&copy, NULL);
             expect_in_turn(again);
