@@ -192,7 +192,65 @@ enum teak_status recover_lock_shared(struct teak_store *store, uint64_t wait_ns,
 
 /* ------------------------------------------------------------------------------------------------------ superblock */
 
-enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error)
+/* What the identity of one segment repeats of STORE. A file that is not there, or whose identity is lost, says
+ * nothing: NOT_FOUND. */
+static enum teak_status ask_identity(struct teak_store *store, uint64_t number, struct segment_id *out,
+                                     struct teak_error *error)
+{
+    char name[NAME_BYTES];
+    name_segment(number, name);
+    struct layout_identity layout;
+    struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = name};
+    int os_errno = disk_run(store->disk, &open);
+    if (os_errno) return os_errno == ENOENT ? TEAK_NOT_FOUND : fail_errno(error, os_errno, "open", name);
+    struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = &layout, .bytes = sizeof layout};
+    os_errno = disk_run(store->disk, &read);
+    disk_close_file(store->disk, &open.file);
+    if (os_errno) return fail_errno(error, os_errno, "read", name);
+    if (read.done != sizeof layout) return TEAK_NOT_FOUND;
+    const enum teak_status status = segment_id_judge((const uint8_t *)&layout, layout.family, out);
+    if (status == TEAK_VERSION || status == TEAK_FEATURE) return fail_file(error, status, "judge", name, 0);
+    return status == TEAK_OK && out->segment == number ? TEAK_OK : TEAK_NOT_FOUND;
+}
+
+/* STORE out of the identities of the segments (history 15): all that are whole must say the same. Its defaults are the
+ * engine's, its instance is a new one. `lost`: what is wrong with STORE. */
+static enum teak_status make_up_superblock(struct teak_store *store, enum teak_status lost, struct teak_error *error)
+{
+    struct teak_report report = {0};
+    struct listing listing;
+    struct segment_id first = {0}, id;
+    enum teak_status status = list_directory(store, &listing, &report, error);
+    bool is_known = false;
+    for (uint64_t i = 0; i < listing.segments.count && status == TEAK_OK; i++) {
+        const uint64_t number = listing.segments.list[i];
+        status = ask_identity(store, number, &id, error);
+        if (status == TEAK_NOT_FOUND) {
+            status = TEAK_OK;
+            continue;
+        }
+        if (status == TEAK_OK && !is_known) first = id;
+        if (status == TEAK_OK && (memcmp(id.family, first.family, sizeof id.family) != 0 ||
+                                  id.block_bytes != first.block_bytes || id.segment_bytes != first.segment_bytes))
+            status = fail_segment(error, TEAK_FOREIGN_FILE, "judge", number, 0);
+        is_known |= status == TEAK_OK;
+    }
+    const bool has_segments = listing.segments.count > 0;
+    listing_free(&listing);
+    if (status != TEAK_OK) return status;
+    if (!is_known) return fail_file(error, lost == TEAK_NOT_A_STORE && has_segments ? TEAK_STORE_LOST : lost, "judge",
+                                    "STORE", 0);
+    store->superblock = (struct superblock){.block_bytes = first.block_bytes, .segment_bytes = first.segment_bytes};
+    memcpy(store->superblock.family, first.family, sizeof first.family);
+    const int os_errno =
+        disk_entropy(store->disk, store->superblock.instance, sizeof store->superblock.instance);
+    if (os_errno) return fail_errno(error, os_errno, "entropy", "");
+    store->store_lost = true;
+    if (error) *error = (struct teak_error){.status = TEAK_OK};
+    return TEAK_OK;
+}
+
+static enum teak_status read_superblock(struct teak_store *store, bool *is_short, struct teak_error *error)
 {
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = "STORE"};
     int os_errno = disk_run(store->disk, &open);
@@ -203,9 +261,20 @@ enum teak_status recover_superblock(struct teak_store *store, struct teak_error 
     os_errno = disk_run(store->disk, &read);
     disk_close_file(store->disk, &open.file);
     if (os_errno) return fail_errno(error, os_errno, "read", "STORE");
+    *is_short = read.done < sizeof bytes;
     const enum teak_status status =
         superblock_judge(bytes, read.done, store->phase != STORE_READING, &store->superblock);
     return status == TEAK_OK ? TEAK_OK : fail_file(error, status, "judge", "STORE", 0);
+}
+
+enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error)
+{
+    bool is_short = false;
+    const enum teak_status status = read_superblock(store, &is_short, error);
+    if (!store->mends || status == TEAK_OK) return status;
+    if (status != TEAK_NOT_A_STORE && status != TEAK_BAD_MAGIC && status != TEAK_HASH_MISMATCH && !is_short)
+        return status;
+    return make_up_superblock(store, status, error);
 }
 
 struct scan_source recover_source(struct teak_store *store)
@@ -1120,6 +1189,11 @@ enum teak_status recover_apply(struct teak_store *store, struct teak_error *erro
 {
     struct segments *segments = &store->segments;
     remove_leftovers(store);
+    if (store->store_lost) {
+        const enum teak_status status = repair_make_store(store, error);
+        if (status != TEAK_OK) return status;
+        store->store_lost = false;
+    }
     if (store->continues) {
         /* What is behind the mark was prepared, never used; it is prepared again, under another salt. */
         const enum teak_status status = discard_behind_cut(store, error);
@@ -1166,7 +1240,8 @@ enum teak_status recover_write_superblock(struct teak_store *store, struct teak_
     if (os_errno) return fail_errno(error, os_errno, "create", "STORE.tmp");
     struct disk_op write = {.kind = DISK_WRITE, .file = open.file, .data = bytes, .bytes = sizeof bytes};
     struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-    struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE"};
+    struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE",
+                             .flags = store->store_lost ? DISK_REPLACE : 0};
     os_errno = disk_run(store->disk, &write);
     if (!os_errno) os_errno = disk_run(store->disk, &sync);
     disk_close_file(store->disk, &open.file);

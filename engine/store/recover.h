@@ -32,10 +32,11 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
 /* Does what opening left to be done; then the store may write. Plain calls. May be tried again where it failed. */
 enum teak_status recover_apply(struct teak_store *store, struct teak_error *error);
 
-/* STORE: TEAK_NOT_A_STORE where there is none. */
+/* STORE: TEAK_NOT_A_STORE where there is none. If store->mends, what the segments repeat of it, and store_lost is
+ * set. */
 enum teak_status recover_superblock(struct teak_store *store, struct teak_error *error);
 
-/* STORE as store->superblock says, durable, in place of none. */
+/* STORE as store->superblock says, durable, in place of none; of what is left of it if store->store_lost. */
 enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error);
 
 /* A new store in an open directory: first segment, then STORE. */

@@ -9,6 +9,7 @@
 #include "format/segment_id.h"
 #include "os/heap.h"
 #include "store/failure.h"
+#include "store/recover.h"
 #include "teak/inspect.h"
 
 enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 64 };
@@ -235,6 +236,18 @@ enum teak_status repair_keep_damaged(struct teak_store *store, struct teak_error
     heap_give(copying.one);
     heap_give(copying.other);
     return os_errno ? fail_errno(error, os_errno, "keep", REPLACED) : TEAK_OK;
+}
+
+enum teak_status repair_make_store(struct teak_store *store, struct teak_error *error)
+{
+    struct copying copying = {.one = heap_take_aligned(65536, PIECE_BYTES),
+                              .other = heap_take_aligned(65536, PIECE_BYTES)};
+    int os_errno = copying.one && copying.other ? make_replaced(store) : ENOMEM;
+    if (!os_errno) os_errno = keep_copy(store, &copying, "STORE");
+    heap_give(copying.one);
+    heap_give(copying.other);
+    if (os_errno) return fail_errno(error, os_errno, "keep", REPLACED);
+    return recover_write_superblock(store, error);
 }
 
 /* --------------------------------------------------------------------------------------------------------- the plan */

@@ -16,6 +16,10 @@
 /* Fails: NO_SPACE · IO · NO_MEMORY. May be tried again where it failed. */
 enum teak_status repair_keep_damaged(struct teak_store *store, struct teak_error *error);
 
+/* STORE is made anew: what is left of it goes to replaced/ first. Fails: NO_SPACE · IO · NO_MEMORY. May be tried
+ * again. */
+enum teak_status repair_make_store(struct teak_store *store, struct teak_error *error);
+
 /* The file of that name goes to replaced/; both directories synced. Fails: IO. */
 enum teak_status repair_move_away(struct teak_store *store, const char *name, struct teak_error *error);
 

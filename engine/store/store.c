@@ -340,14 +340,9 @@ static void drive(struct teak_store *store, uint64_t wait_ns, bool final)
 
 /* ------------------------------------------------------------------------------------------------------ the opening */
 
-enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
-                           struct teak_report *report, struct teak_error *error)
-{
-    return store_open_on(NULL, directory, options, out, report, error);
-}
-
-enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
-                               struct teak_store **out, struct teak_report *report, struct teak_error *error)
+static enum teak_status open_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                bool mends, struct teak_store **out, struct teak_report *report,
+                                struct teak_error *error)
 {
     *out = NULL;
     struct teak_report own_report;
@@ -366,6 +361,7 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->quarantine = options->on_damage == TEAK_QUARANTINE;
+    store->mends = mends;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
     store->events = (struct events){.on_event = options->on_event, .on_log = options->on_log,
                                     .context = options->event_context, .now_ns = &store->now_ns};
@@ -384,6 +380,30 @@ enum teak_status store_open_on(struct disk *disk, const char *directory, const s
     notice_opened(store, report);
     tell(store);
     return TEAK_OK;
+}
+
+enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                               struct teak_store **out, struct teak_report *report, struct teak_error *error)
+{
+    return open_on(disk, directory, options, false, out, report, error);
+}
+
+enum teak_status store_open_mending_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                       struct teak_store **out, struct teak_report *report, struct teak_error *error)
+{
+    return open_on(disk, directory, options, true, out, report, error);
+}
+
+enum teak_status store_open_mending(const char *directory, const struct teak_options *options, struct teak_store **out,
+                                    struct teak_report *report, struct teak_error *error)
+{
+    return store_open_mending_on(NULL, directory, options, out, report, error);
+}
+
+enum teak_status teak_open(const char *directory, const struct teak_options *options, struct teak_store **out,
+                           struct teak_report *report, struct teak_error *error)
+{
+    return store_open_on(NULL, directory, options, out, report, error);
 }
 
 void teak_abandon(struct teak_store *store)

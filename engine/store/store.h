@@ -97,6 +97,8 @@ struct teak_store {
     bool quarantine;                  /* options->on_damage                                       */
     bool lenient;                     /* opening: files are read as far as they go                */
     bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
+    bool mends;                       /* opening: STORE may be made anew out of the segments      */
+    bool store_lost;                  /* it was: the first write writes it                        */
     struct losses losses;             /* meaningful while opening                                 */
     struct harm harm;                 /* what opening found damaged                               */
     uint32_t harm_count;              /* so many places                                           */
@@ -133,6 +135,13 @@ struct teak_store {
  * store's from here on, whatever the answer. NULL: makes one. */
 enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                struct teak_store **out, struct teak_report *report, struct teak_error *error);
+
+/* teak_open for a repair: where STORE is lost or rotten it is what the segments repeat of it (history 15), until the
+ * first write makes it so. */
+enum teak_status store_open_mending(const char *directory, const struct teak_options *options, struct teak_store **out,
+                                    struct teak_report *report, struct teak_error *error);
+enum teak_status store_open_mending_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                       struct teak_store **out, struct teak_report *report, struct teak_error *error);
 
 /* The calling thread drives the store, or becomes the one that does; and the store may write. For public calls. */
 enum teak_status store_guard(struct teak_store *store, struct teak_error *error);

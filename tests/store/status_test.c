@@ -26,9 +26,8 @@ static const struct named names[] = {
     {7, "term_backwards"}, {8, "entry_too_large"}, {9, "batch_too_large"}, {10, "unknown_log"}, {11, "log_exists"},
     {12, "log_gone"}, {13, "too_many_logs"}, {14, "commit_backwards"}, {15, "vote_changed"}, {16, "below_snapshot"},
     {17, "compacted"}, {18, "beyond"}, {19, "reserved"}, {20, "wrong_thread"}, {21, "read_only"},
-    {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {25, "in_callback"}, {40, "full"}, {41, "no_space"},
-    {42, "pending"},
-    {60, "no_directory"},
+    {22, "meta_too_large"}, {23, "not_found"}, {24, "busy"}, {25, "in_callback"}, {26, "changed"},
+    {40, "full"}, {41, "no_space"}, {42, "pending"}, {60, "no_directory"},
     {61, "not_a_store"}, {62, "bad_magic"}, {63, "version"}, {64, "feature"}, {65, "block_size"}, {66, "locked"},
     {67, "read_only_fs"}, {68, "foreign_file"}, {69, "segment_missing"}, {70, "segment_short"}, {71, "damaged"},
     {72, "store_lost"}, {80, "hash_mismatch"}, {81, "decode"}, {82, "encode"}, {83, "quarantined"},
@@ -846,6 +845,25 @@ static void a_committer_has_answers_of_its_own(void **state)
     rig_remove(rig.dir);
 }
 
+static void a_plan_of_what_was_is_refused(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("status");
+    const struct teak_options o = backend_options();
+    struct teak_repair_plan *plan;
+    struct teak_error error = {0};
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    rig_close(store);
+    rig_ok(teak_repair_plan_make(rig.dir, &o, &plan, NULL, &error), &error);
+    store = backend_open(&rig);
+    rig_append_synced(store, 1, 1, 1, 1, 10);
+    rig_close(store);
+    expect(teak_repair_plan_apply(rig.dir, &o, plan, &error), TEAK_CHANGED, &error, "repair");
+    teak_repair_plan_free(plan);
+    rig_remove(rig.dir);
+}
+
 static void every_status_was_the_answer_to_something(void **state)
 {
     (void)state;
@@ -878,6 +896,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_quarantined_log_takes_nothing_but_drop),
         cmocka_unit_test(a_failed_write_is_poison),
         cmocka_unit_test(a_committer_has_answers_of_its_own),
+        cmocka_unit_test(a_plan_of_what_was_is_refused),
         cmocka_unit_test(every_status_was_the_answer_to_something),
     };
     return backends_run(argc, argv, "status", tests, sizeof tests / sizeof tests[0]);

@@ -146,7 +146,7 @@ static void log_table(const struct teak_log *log)
            log->id, log->first, log->last.index, log->durable.index, log->last.term, snapshot, log->hard.term,
            log->hard.vote, log->hard.commit);
     if (log->snapshot_file_bytes > 0) printf(", snapshot of %s", human_bytes(log->snapshot_file_bytes).text);
-    printf("%s%s\n", log->marks != 0 ? "   quarantined: " : "", findings_marks(log->marks));
+    printf("%s%s\n", log->marks != 0 ? "   quarantined: " : "", teak_marks_text(log->marks));
 }
 
 /* -------------------------------------------------------------------------------------------------------- gathering */

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "teak/inspect.h"
+
 #include "human.h"
 
 /* A segment's file name: its number in 16 hexadecimal digits (docs/format.md). */
@@ -30,22 +32,9 @@ uint32_t findings_listed(const struct teak_report *report)
 void findings_damage(FILE *out, const struct teak_damage *damage, uint32_t listed, uint32_t count)
 {
     for (uint32_t i = 0; i < listed; i++) {
-        const struct teak_damage *at = &damage[i];
-        if (at->is_snapshot) {
-            fprintf(out, "damaged: the snapshot of log %" PRIu64 " up to index %" PRIu64 ", its file at %" PRIu64 "\n",
-                    at->log, at->last, at->offset);
-            continue;
-        }
-        fprintf(out, "damaged: " SEGMENT_NAME " at %" PRIu64 ": ", at->segment, at->offset);
-        if (at->has_log && at->first == at->last)
-            fprintf(out, "log %" PRIu64 ", entry %" PRIu64, at->log, at->first);
-        else if (at->has_log)
-            fprintf(out, "log %" PRIu64 ", entries %" PRIu64 " to %" PRIu64, at->log, at->first, at->last);
-        else
-            fprintf(out, "which logs is not known");
-        if (at->last_lsn != 0)
-            fprintf(out, " (frames %" PRIu64 " to %" PRIu64 ")", at->first_lsn, at->last_lsn);
-        fputc('\n', out);
+        char text[256];
+        teak_damage_text(&damage[i], text, sizeof(text));
+        fprintf(out, "damaged: %s\n", text);
     }
     if (count > listed) fprintf(out, "damaged: and %s more\n", human_of(count - listed, "place", "places").text);
 }
@@ -128,14 +117,6 @@ void findings_report_json(struct json *json, const struct teak_report *report, e
     for (uint32_t i = 0; i < names; i++) json_text(json, NULL, report->unknown[i]);
     json_close(json);
     json_close(json);
-}
-
-const char *findings_marks(uint32_t marks)
-{
-    const bool tail = marks & TEAK_TAIL_LOST, hard = marks & TEAK_HARD_STATE_SUSPECT;
-    if (tail && hard) return "tail lost, hard state suspect";
-    if (tail) return "tail lost";
-    return hard ? "hard state suspect" : "";
 }
 
 void findings_marks_json(struct json *json, uint32_t marks)

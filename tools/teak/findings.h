@@ -22,8 +22,7 @@ void findings_damage_json(struct json *json, const struct teak_damage *damage, u
  * DAMAGED. */
 void findings_report_json(struct json *json, const struct teak_report *report, enum teak_status answer);
 
-/* What a log's marks mean, "" without any; and as "marks": [...]. */
-const char *findings_marks(uint32_t marks);
+/* A log's marks as "marks": [...]. */
 void findings_marks_json(struct json *json, uint32_t marks);
 
 /* The report's damage that is listed. */

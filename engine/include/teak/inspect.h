@@ -98,6 +98,105 @@ struct teak_repair_file {
 TEAK_API uint32_t teak_repair_files(struct teak_store *store, uint64_t from, struct teak_repair_file *out,
                                     uint32_t max);
 
+/* A log that bears a mark, and what can be read of it. */
+struct teak_repair_log {
+    uint64_t log, first, last; /* last < first: no entry                                     */
+    uint32_t marks;            /* enum teak_mark                                             */
+};
+
+/* What a repair of a store would do, and what damage cost. A value: nothing was done, nothing is held. */
+struct teak_repair_plan {
+    bool is_damaged;           /* damage would be passed over; else, and without the next, nothing is to be done */
+    bool rebuilds_store;       /* STORE is lost or rotten: made anew out of what the segments repeat of it */
+    uint8_t family[16];
+    uint64_t damage_count, file_count, log_count;
+    struct teak_damage *damages;     /* every place                                                     */
+    struct teak_repair_file *files;  /* what becomes of files                                           */
+    struct teak_repair_log *logs;    /* that bear a mark then                                           */
+    struct teak_report report;       /* of the opening that it was made by                              */
+    uint64_t likeness;               /* what the store was like: an apply compares it                   */
+};
+
+/* teak_repair_plan_make: find out what a repair would do.
+ * Does      Opens for reading as with TEAK_QUARANTINE, and also where STORE is lost or rotten and the identities of the
+ *           segments agree on what it said; its defaults are then the engine's, and its instance a new one. A store
+ *           that needs nothing gives a plan of nothing.
+ * Owner     The plan is the caller's until teak_repair_plan_free. `report` may be NULL; it is filled on failure too. Of
+ *           `options` (NULL: the engine's) the backend and the wait for the lock count.
+ * Threads   Any.
+ * Fails     As teak_open with read_only. Damage is none, but beside a living writer. */
+TEAK_API enum teak_status teak_repair_plan_make(const char *directory, const struct teak_options *options,
+                                                struct teak_repair_plan **out, struct teak_report *report,
+                                                struct teak_error *error);
+
+/* teak_repair_plan_apply: do what a plan says.
+ * Does      Opens for writing, compares, and makes the first write of a quarantined store: STORE first where it is made
+ *           anew, then what docs/recovery.md says. What it replaces is in replaced/ before anything changes. A plan of
+ *           nothing does nothing.
+ * Threads   Any.
+ * Durable   With TEAK_OK. Cut short anywhere it can be planned and done again.
+ * Fails     As teak_open; CHANGED (the store is not what the plan was made of: nothing was done) · NO_SPACE · POISONED
+ *           · IO. */
+TEAK_API enum teak_status teak_repair_plan_apply(const char *directory, const struct teak_options *options,
+                                                 const struct teak_repair_plan *plan, struct teak_error *error);
+
+/* Told one line, without its end. */
+typedef void (*teak_line_fn)(void *context, const char *line);
+
+/* teak_repair_plan_print: the plan for a person, line by line. Threads: any. Fails: never. */
+TEAK_API void teak_repair_plan_print(const struct teak_repair_plan *plan, teak_line_fn print, void *context);
+
+/* teak_repair_plan_free: NULL is fine. Threads: any. Fails: never. */
+TEAK_API void teak_repair_plan_free(struct teak_repair_plan *plan);
+
+/* teak_repair_fate_text: what becomes of a file, for a person. Threads: any. Owner: a constant. Fails: never. */
+TEAK_API const char *teak_repair_fate_text(enum teak_repair_fate fate);
+
+/* teak_marks_text: what a log's marks mean, "" without any. Threads: any. Owner: a constant. Fails: never. */
+TEAK_API const char *teak_marks_text(uint32_t marks);
+
+/* teak_damage_text: a damaged place as one line for a person; the length it wanted to write. Threads: any. Fails:
+ * never. */
+TEAK_API size_t teak_damage_text(const struct teak_damage *damage, char *out, size_t bytes);
+
+/* ------------------------------------------------------------------------------------------------------- salvaging */
+
+/* What became of one log. */
+struct teak_salvaged {
+    uint64_t log;
+    uint64_t first, last;           /* entries that are in the new store; last < first: none            */
+    uint64_t lost_first, lost_last; /* entries that are not. lost_first 0: none are known to be missing.
+                                     * lost_last 0: from lost_first on, nobody knows how far            */
+    uint32_t marks;                 /* enum teak_mark, that it bears in the new store                   */
+    bool snapshot_lost;             /* its snapshot's file is missing or damaged                        */
+};
+typedef void (*teak_salvaged_fn)(void *context, const struct teak_salvaged *salvaged);
+
+struct teak_salvage_result {
+    uint64_t logs, hurt;              /* in the new store; of them with a mark                          */
+    uint64_t entries, bytes;          /* payloads                                                       */
+    uint64_t snapshots, snapshots_lost;
+    uint64_t lost_entries;            /* that are known to be missing                                   */
+    uint8_t instance[16];             /* of the new store                                               */
+};
+
+/* teak_salvage: what can be read of a damaged store, into a new one.
+ * Does      Reads `from` as a repair would make it, STORE made up where it is lost, and verifies every entry. Each log
+ *           goes over with its base, its entries up to the first that cannot be read, hard state, META and snapshot;
+ *           one that lost something bears its mark in the new store until it is dropped there. `from` stays as it is.
+ *           The new store is one of its own: another family, another instance, other lives and LSNs.
+ * Owner     `to` must be missing, or an empty directory. It is made as `to`.unfinished beside it and becomes `to` when
+ *           it is whole and durable. `told` is called for each log; `out`, `told`, `report` (of opening `from`) may be
+ *           NULL. Of `options` (NULL: the engine's) the backend and the wait for the lock count.
+ * Threads   Any.
+ * Durable   With TEAK_OK, name and all. Cut short anywhere there is no `to`; the next call empties `to`.unfinished.
+ * Fails     As teak_open of `from` with read_only, but for damage; LOCKED (a living process has it, or one is at
+ *           `to`.unfinished) · INVALID (`to` is not empty, or a foreign name is in `to`.unfinished: the error names it)
+ *           · NO_SPACE · POISONED · NO_MEMORY · IO. */
+TEAK_API enum teak_status teak_salvage(const char *from, const char *to, const struct teak_options *options,
+                                       struct teak_salvage_result *out, teak_salvaged_fn told, void *context,
+                                       struct teak_report *report, struct teak_error *error);
+
 /* -------------------------------------------------------------------------------------------------------- copying */
 
 struct teak_copy_result {

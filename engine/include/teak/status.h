@@ -54,6 +54,7 @@ extern "C" {
     X(23, NOT_FOUND, "not_found", "nothing in the log matches")                                                        \
     X(24, BUSY, "busy", "another stream into this log is open: install, suspend or abort it first")                    \
     X(25, IN_CALLBACK, "in_callback", "a callback must not wait, nor drive or close what called it")                   \
+    X(26, CHANGED, "changed", "the store is not what the plan was made of: make another one")                          \
     /* wait */                                                                                                         \
     X(40, FULL, "full", "no room until earlier work is durable: drive the store and repeat")                           \
     X(41, NO_SPACE, "no_space", "the file system has no space for another segment")                                    \
