@@ -12,6 +12,7 @@
 #include "format/segment_id.h"
 #include "format/segment_index.h"
 #include "format/snapshot_file.h"
+#include "format/stats_record.h"
 #include "format/superblock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -250,11 +251,39 @@ static void fuzz_name(uint8_t *bytes, size_t size, bool repair)
     if (again[0] != '\0' && strcmp((const char *)bytes, again) != 0) abort(); /* one spelling each */
 }
 
+/* What the judge takes is written again, and means the same then. */
+static void fuzz_stats(uint8_t *bytes, size_t size, bool repair)
+{
+    static struct teak_published out, again;
+    static uint8_t record[STATS_RECORD_MAX];
+    if (repair && size >= HEAD_BYTES) {
+        const uint32_t claimed = get32(bytes + offsetof(struct layout_stats, bytes));
+        const uint32_t most = (uint32_t)min_u64(size, STATS_RECORD_MAX);
+        const uint32_t whole = claimed < HEAD_BYTES || claimed > most ? most : claimed;
+        put64(bytes, MAGIC_STATS);
+        put32(bytes + offsetof(struct layout_stats, version), FORMAT_VERSION);
+        put32(bytes + offsetof(struct layout_stats, bytes), whole);
+        put64(bytes + offsetof(struct layout_stats, body_sum), plain_sum(bytes + HEAD_BYTES, whole - HEAD_BYTES));
+        put64(bytes + offsetof(struct layout_stats, checksum),
+              plain_sum(bytes, offsetof(struct layout_stats, checksum)));
+    }
+    if (stats_record_judge(bytes, size, &out) != TEAK_OK) return;
+    for (uint32_t i = 0; i < out.counter_count; i++) seen += strlen(out.counters[i].name) + out.counters[i].value;
+    for (uint32_t i = 0; i < out.label_count; i++) seen += strlen(out.labels[i].name) + strlen(out.labels[i].text);
+    for (uint32_t i = 0; i < out.histogram_count; i++)
+        seen += teak_histogram_quantile(&out.histograms[i].histogram, 0.99);
+    const uint32_t bytes_again = stats_record_encode(&out, record);
+    if (stats_record_judge(record, bytes_again, &again) != TEAK_OK) abort();
+    if (again.counter_count != out.counter_count || again.sequence != out.sequence || again.closed != out.closed ||
+        memcmp(again.counters, out.counters, out.counter_count * sizeof out.counters[0]) != 0)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const decoders[])(uint8_t *, size_t, bool) = {
         fuzz_superblock, fuzz_identity, fuzz_frame, fuzz_table, fuzz_footer, fuzz_summary, fuzz_name,
-        fuzz_snapshot, fuzz_snapshot_name,
+        fuzz_snapshot, fuzz_snapshot_name, fuzz_stats,
     };
     if (size < 1) return 0;
     uint8_t *bytes = malloc(size > 1 ? size - 1 : 1);

@@ -17,6 +17,7 @@
 #include "format/segment_id.h"
 #include "format/segment_index.h"
 #include "format/snapshot_file.h"
+#include "format/stats_record.h"
 #include "format/superblock.h"
 
 #include "hex_file.h"
@@ -312,6 +313,41 @@ static void snapshot_is_these_bytes(void **state)
     assert_memory_equal(&foot_out, &foot, sizeof foot);
 }
 
+static void stats_are_these_bytes(void **state)
+{
+    (void)state;
+    static struct teak_published stats, out;
+    static uint8_t bytes[STATS_RECORD_MAX];
+    stats.closed = true;
+    memcpy(stats.instance, instance, 16);
+    stats.pid = 4711;
+    stats.sequence = 12;
+    stats.uptime_ns = 5000000000;
+    stats.counter_count = 2;
+    strcpy(stats.counters[0].name, "batches");
+    stats.counters[0].value = 1000000;
+    strcpy(stats.counters[1].name, "segments");
+    stats.counters[1].kind = TEAK_GAUGE;
+    stats.counters[1].value = 7;
+    stats.label_count = 1;
+    strcpy(stats.labels[0].name, "backend");
+    strcpy(stats.labels[0].text, "uring");
+    stats.histogram_count = 1;
+    strcpy(stats.histograms[0].name, "frame_latency");
+    stats.histograms[0].histogram = (struct teak_histogram){.count = 5, .sum = 600, .max = 300};
+    stats.histograms[0].histogram.buckets[5] = 2;
+    stats.histograms[0].histogram.buckets[40] = 3;
+    const uint32_t count = stats_record_encode(&stats, bytes);
+    assert_golden("stats", bytes, count);
+    assert_int_equal(stats_record_judge(golden, count, &out), TEAK_OK);
+    assert_true(out.closed && out.pid == 4711 && out.sequence == 12 && out.uptime_ns == 5000000000);
+    assert_memory_equal(out.instance, instance, 16);
+    assert_true(out.counter_count == 2 && out.label_count == 1 && out.histogram_count == 1);
+    assert_memory_equal(out.counters, stats.counters, sizeof out.counters);
+    assert_memory_equal(out.labels, stats.labels, sizeof out.labels);
+    assert_memory_equal(out.histograms, stats.histograms, sizeof out.histograms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_frame_is_these_bytes),
         cmocka_unit_test(a_segments_index_is_these_bytes),
         cmocka_unit_test(snapshot_is_these_bytes),
+        cmocka_unit_test(stats_are_these_bytes),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }
