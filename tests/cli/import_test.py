@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """import_test.py: teak import: files of both formats, made here; torn, damaged and hostile ones."""
+import glob
 import json
 import os
+import shutil
 import struct
+import subprocess
 
 import harness
 
@@ -146,6 +149,7 @@ class Import(harness.Store):
             self.assertEqual(file.read(), b"state")
         with open(self.path("snapshots/7-10-1.members"), "rb") as file:
             self.assertEqual(file.read(), b"1\n2\n3\n")
+        self.assertEqual(self.snapshot_file("7-10-1"), (b"1\n2\n3\n", b"state"))
         self.teak("append", "--dir", self.dir, "--log", 7, data=b"goes on\n")
         self.teak("verify", "--dir", self.dir)
 
@@ -155,10 +159,82 @@ class Import(harness.Store):
         self.assertEqual(self.cat(), [b"c"])
         self.assertEqual(self.log()["first_index"], 10)
 
-    def test_snapshot_bytes_need_a_place(self):
-        _, err = self.run_import("wal-db", wal(snapshot(9, 5, [], b"x")), status=1)
-        self.assert_one_line(err, "--snapshots-to")
-        self.assertIsNone(self.log())
+    def snapshot_file(self, begins):
+        """Meta and body of a snapshot of less than a chunk, as docs/format.md has them."""
+        found = glob.glob(os.path.join(self.dir, "snapshots", begins + "-*.snap"))
+        self.assertEqual(len(found), 1)
+        with open(found[0], "rb") as file:
+            data = file.read()
+        meta_bytes = struct.unpack_from("<I", data, 96)[0]
+        end = (128 + meta_bytes + 4095) // 4096 * 4096
+        size = struct.unpack_from("<I", data, end + 8)[0] if data[end:end + 8] != b"TEAKSFOT" else 0
+        return data[128:128 + meta_bytes], data[end + 16:end + 16 + size]
+
+    def test_a_snapshot_becomes_the_logs(self):
+        body = bytes(self.random.randrange(256) for _ in range(200000))
+        self.run_import("wal-db", wal(snapshot(9, 5, [4, 1 << 60], body), entry(5, 10, b"c")))
+        self.assertEqual(self.cat(), [b"c"])
+        self.assertEqual(self.log()["snapshot"], {"index": 9, "term": 5})
+        self.teak("verify", "--dir", self.dir)
+        meta, first = self.snapshot_file("7-9-5")
+        self.assertEqual(meta, b"4\n%d\n" % (1 << 60))
+        self.assertEqual(first, body[:len(first)])
+        self.assertEqual(len(first), 65520)
+        self.run_import("wal-db", wal(snapshot(3, 1, [], b"x")), log=8)
+        self.assertEqual(self.snapshot_file("8-3-1"), (b"", b"x"))
+        self.run_import("wal-db", wal(snapshot(3, 1, [6], b"")), log=9)
+        self.assertEqual(self.snapshot_file("9-3-1"), (b"6\n", b""))
+
+    def test_members_that_do_not_fit_leave_no_log(self):
+        self.refused("wal-db", wal(snapshot(9, 5, list(range(10 ** 18, 10 ** 18 + 4000)), b"x")), "meta_too_large")
+
+    def test_the_sums_are_those_of_b3sum(self):
+        """An implementation by others, from a package: its sums are written into the file that is imported."""
+        if shutil.which("b3sum") is None:
+            self.skipTest("no b3sum here")
+        records, out = [], bytearray(MAGIC)
+        for index, size in enumerate((0, 1, 64, 1023, 1024, 1025, 3000, 65536, 65537, 100001), 1):
+            data = self.random.randbytes(size).replace(b"\n", b".")
+            sum_of = subprocess.run(["b3sum", "--raw"], input=data, capture_output=True, check=True, timeout=60).stdout
+            self.assertEqual(len(sum_of), 32)
+            records.append(data)
+            out += struct.pack("<QQ", index, size) + sum_of + data
+        self.run_import("engenho", bytes(out), "--segment-bytes", "1M")
+        self.assertEqual(self.cat(), records)
+
+    def test_killed_at_any_moment_it_is_done_again(self):
+        """Between, the log is not there, or says of itself that it is incomplete; or all of it is there."""
+        many = [b"%06d" % i + b"." * 200 for i in range(1, 3001)]
+        data = wal(snapshot(5, 1, [1], b"s" * 100000), *(entry(1, 5 + i, each) for i, each in enumerate(many, 1)))
+        path = self.path("input")
+        with open(path, "wb") as file:
+            file.write(data)
+        words = [harness.teak_path, "import", "--from", "wal-db", "--log", "7", path, self.dir, "--segment-bytes",
+                 "256K"]
+        killed = 0
+        for attempt in range(14):
+            run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                run.wait(0.001 * 2 ** attempt)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+            if run.returncode == 0:
+                break
+            killed += 1
+            if not os.path.exists(os.path.join(self.dir, "STORE")):
+                continue
+            log = self.log()
+            if log and log["meta_bytes"] == 0 and log["last_index"] > 0:  # killed behind its last word
+                break
+        else:
+            self.run_import("wal-db", data)
+        print(f"killed {killed} times", flush=True)
+        self.assertEqual(self.cat(), many)
+        self.assertEqual((self.log()["meta_bytes"], self.log()["snapshot"]), (0, {"index": 5, "term": 1}))
+        self.teak("append", "--dir", self.dir, "--log", 9, data=b"x\n")  # the chores take away what no record names
+        self.assertEqual(len(glob.glob(os.path.join(self.dir, "snapshots", "7-*.snap"))), 1)
+        self.teak("verify", "--dir", self.dir)
 
     def test_nothing_and_many(self):
         self.run_import("wal-db", b"", log=1)

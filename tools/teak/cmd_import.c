@@ -1,7 +1,7 @@
 /* cmd_import.c: teak import: a log of another program into a log of its own.
  * OWNS   The file that is read and the store it goes to.
- * PATH   The file is judged whole before anything is written. CREATE and a word in META that says so, the snapshot's
- *        boundary, entries, at last the hard state and an empty META, in one batch.
+ * PATH   The file is judged whole before anything is written. CREATE and a word in META that says so, the snapshot,
+ *        entries, at last the hard state and an empty META, in one batch.
  * FAILS  What was begun is dropped again. Where even that could not be (a kill), the word in META says so, and the next
  *        import of that log drops it and begins anew: a log without the word was imported whole.
  * HOLDS  Never writes into a log that is there. */
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "teak/engine.h"
+#include "teak/snapshot.h"
 
 #include "args.h"
 #include "command.h"
@@ -39,7 +40,8 @@ struct import {
     struct import_source source;
     struct progress progress;
     struct teak_error error;
-    bool begun; /* the log is ours and not finished */
+    bool begun;    /* the log is ours and not finished                            */
+    bool has_file; /* the snapshot has bytes or members: it is a file of the store */
     uint64_t written;
     uint8_t *gathered;
     size_t gathered_room;
@@ -101,39 +103,87 @@ static bool put_file(const struct import *run, const char *name, const uint8_t *
     return good;
 }
 
+/* The members, one id a line. NULL: no memory. */
+static char *members_text(const struct import_snapshot *snapshot, size_t *bytes_out)
+{
+    char *text = malloc(snapshot->id_count * 21 + 1); /* 20 digits and a newline for 8 bytes that are there */
+    size_t at = 0;
+    for (uint64_t i = 0; text != NULL && i < snapshot->id_count; i++) {
+        uint64_t id = 0;
+        for (int byte = 7; byte >= 0; byte--) id = id << 8 | snapshot->ids[8 * i + (uint64_t)byte];
+        at += (size_t)sprintf(text + at, "%" PRIu64 "\n", id);
+    }
+    *bytes_out = at;
+    return text;
+}
+
+static bool put_beside(struct import *run, const struct import_snapshot *snapshot, const char *members, size_t bytes)
+{
+    char name[96];
+    snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".members", run->log, snapshot->index,
+             snapshot->term);
+    if (snapshot->id_count > 0 && !put_file(run, name, (const uint8_t *)members, bytes)) return false;
+    snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".snapshot", run->log, snapshot->index,
+             snapshot->term);
+    return put_file(run, name, snapshot->data, snapshot->bytes);
+}
+
+/* The last snapshot, looked at before anything is written: beside the store if that was asked for. */
 static bool save_snapshot(struct import *run)
 {
     struct import_snapshot snapshot;
-    char name[96];
+    size_t bytes;
     if (!run->source.has_snapshot) return true;
     if (!import_source_snapshot(&run->source, &snapshot)) {
         complain("import", "%s: %s", run->path, run->source.trouble);
         return false;
     }
-    if (snapshot.bytes == 0 && snapshot.id_count == 0) return true;
-    if (run->snapshots_to == NULL) {
-        complain("import", "%s holds a snapshot of %s up to index %" PRIu64 ": write --snapshots-to DIRECTORY",
-                 run->path, human_bytes(snapshot.bytes).text, snapshot.index);
-        return false;
+    run->has_file = snapshot.bytes > 0 || snapshot.id_count > 0;
+    if (run->snapshots_to == NULL || !run->has_file) return true;
+    char *members = members_text(&snapshot, &bytes);
+    if (members == NULL) complain("import", "%s", teak_status_meaning(TEAK_NO_MEMORY));
+    const bool good = members != NULL && put_beside(run, &snapshot, members, bytes);
+    free(members);
+    return good;
+}
+
+/* A file of the store, with the members as its meta. */
+static enum teak_status stream_snapshot(struct import *run, const struct import_snapshot *snapshot,
+                                        const char *members, size_t bytes)
+{
+    if (bytes > TEAK_SNAPSHOT_META_MAX) {
+        run->error = (struct teak_error){.status = TEAK_META_TOO_LARGE, .log = run->log, .has_log = 1};
+        return TEAK_META_TOO_LARGE;
     }
-    snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".members", run->log, snapshot.index,
-             snapshot.term);
-    char *text = malloc(snapshot.id_count * 21 + 1); /* 20 digits and a newline for 8 bytes that are there */
-    if (text == NULL) {
-        complain("import", "%s", teak_status_meaning(TEAK_NO_MEMORY));
-        return false;
+    const struct teak_snapshot_offer offer = {.log = run->log, .pos = {.index = snapshot->index,
+                                              .term = snapshot->term}, .body_bytes = snapshot->bytes,
+                                              .meta = members, .meta_bytes = (uint32_t)bytes};
+    struct teak_snapshot_writer *writer;
+    enum teak_status status = teak_snapshot_begin(run->store, &offer, &writer, &run->error);
+    if (status != TEAK_OK) return status;
+    status = teak_snapshot_write(writer, 0, snapshot->data, snapshot->bytes, &run->error);
+    if (status == TEAK_OK)
+        status = teak_snapshot_install(writer, (struct teak_trailing){.entries = 0}, 0, &run->error);
+    if (status != TEAK_OK)
+        teak_snapshot_abort(writer);
+    else
+        status = teak_drain(run->store, &run->error);
+    return status;
+}
+
+static enum teak_status put_snapshot(struct import *run)
+{
+    struct import_snapshot snapshot;
+    size_t bytes;
+    if (!import_source_snapshot(&run->source, &snapshot)) return TEAK_IO; /* the source has its trouble */
+    char *members = members_text(&snapshot, &bytes);
+    if (members == NULL) {
+        run->error = (struct teak_error){.status = TEAK_NO_MEMORY};
+        return TEAK_NO_MEMORY;
     }
-    size_t at = 0;
-    for (uint64_t i = 0; i < snapshot.id_count; i++) {
-        uint64_t id = 0;
-        for (int byte = 7; byte >= 0; byte--) id = id << 8 | snapshot.ids[8 * i + (uint64_t)byte];
-        at += (size_t)sprintf(text + at, "%" PRIu64 "\n", id);
-    }
-    bool good = snapshot.id_count == 0 || put_file(run, name, (const uint8_t *)text, at);
-    free(text);
-    snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".snapshot", run->log, snapshot.index,
-             snapshot.term);
-    return good && put_file(run, name, snapshot.data, snapshot.bytes);
+    const enum teak_status status = stream_snapshot(run, &snapshot, members, bytes);
+    free(members);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- writing */
@@ -162,9 +212,10 @@ static enum teak_status begin_log(struct import *run)
         {.op = TEAK_OP_META, .log = run->log, .data = unfinished, .bytes = sizeof(unfinished) - 1},
         {.op = TEAK_OP_SNAPSHOT, .log = run->log, .index = source->base_index, .term = source->base_term},
     };
-    const enum teak_status status = submit(run, ops, source->has_snapshot ? 3 : 2);
+    enum teak_status status = submit(run, ops, source->has_snapshot && !run->has_file ? 3 : 2);
     if (status == TEAK_OK) run->begun = true;
-    return status;
+    if (status == TEAK_OK && run->has_file) status = teak_drain(run->store, &run->error);
+    return status == TEAK_OK && run->has_file ? put_snapshot(run) : status;
 }
 
 /* As many of the next entries as share a term and a kind and fit a batch. 0: trouble in the source or in `error`. */
@@ -330,8 +381,8 @@ int cmd_import(int argc, char **argv)
         {.name = "allow-torn-tail", .type = ARG_FLAG, .to.flag = &run.allow_torn,
          .help = "a record at the end that was not written whole is no problem"},
         {.name = "snapshots-to", .type = ARG_TEXT, .to.text = &run.snapshots_to, .word = "DIRECTORY",
-         .help = "where the bytes of the last snapshot go: LOG-INDEX-TERM.snapshot, and its\n"
-                 "members, one id a line: LOG-INDEX-TERM.members"},
+         .help = "where the bytes of the last snapshot go besides: LOG-INDEX-TERM.snapshot, and\n"
+                 "its members, one id a line: LOG-INDEX-TERM.members"},
         [ROW_ZERO] = {.name = "node-zero-as", .type = ARG_NUMBER, .to.number = &run.node_zero, .low = 1,
                       .high = UINT64_MAX, .word = "ID",
                       .help = "what a vote for node 0 becomes: in a store 0 is nobody"},
@@ -345,8 +396,8 @@ int cmd_import(int argc, char **argv)
         .notes = "The file is read whole and judged first. Damage in its middle is named, with its offset, and\n"
                  "refused; what a crash left at its end is told, left out, and a problem (status 1) unless\n"
                  "--allow-torn-tail. Indexes, terms and kinds are kept; truncations and snapshots are obeyed; term\n"
-                 "and vote become the hard state, with commit 0. A failed import leaves no log. The store is made\n"
-                 "where it is missing.",
+                 "and vote become the hard state, with commit 0. The last snapshot becomes the log's, its members,\n"
+                 "one id a line, its meta. A failed import leaves no log. The store is made where it is missing.",
     };
     const enum args_answer answer = args_parse(&command, argc, argv);
     if (answer != ARGS_GO) return complain_flush("import", answer == ARGS_HELPED ? EXIT_GOOD : EXIT_WRONG);
