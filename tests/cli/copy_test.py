@@ -53,6 +53,24 @@ class Copy(harness.Store):
         self.teak("verify", "--dir", self.dir)
         self.teak("verify", "--dir", self.to)
 
+    def test_leftovers_are_not_copied(self):
+        """What a crash or somebody left lies beside the store's files, and means nothing."""
+        self.append(self.dir, 1, 1000)
+        os.makedirs(os.path.join(self.dir, "snapshots"), exist_ok=True)
+        os.mkdir(os.path.join(self.dir, "replaced"))
+        names = ["STORE.tmp", "notes.txt", "spare-00000000000000ff.tmp", "spare-00000000000000fe.seg",
+                 "snapshots/7.part", "snapshots/notes", "replaced/0000000000000001.seg", "00000000000000FF.seg"]
+        for name in names:
+            with open(os.path.join(self.dir, name), "wb") as file:
+                file.write(b"left" * 1000)
+        self.teak("copy", self.dir, self.to)
+        for name in names:
+            self.assertFalse(os.path.exists(os.path.join(self.to, name)), name)
+            with open(os.path.join(self.dir, name), "rb") as file:
+                self.assertEqual(file.read(), b"left" * 1000)
+        self.expect(self.to, 1000)
+        self.teak("verify", "--dir", self.to)
+
     def test_a_store_at_rest(self):
         self.append(self.dir, 1, 1000)
         out, _ = self.teak("copy", self.dir, self.to, "--json")

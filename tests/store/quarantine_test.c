@@ -242,6 +242,94 @@ static void an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole(void **st
     rig_remove(rig.dir);
 }
 
+/* Frames are lost whose operations nobody knows. A log that was born behind them, of which a payload rotted besides,
+ * lacks what is behind that, and nothing else. */
+static void a_log_born_behind_what_is_lost_is_hurt_by_its_own_rot_alone(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("born");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 8);
+    rig_drain(store);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_META, .log = 8, .data = "w", .bytes = 1});
+    rig_drain(store);
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    const uint64_t lost = stats.last_lsn;
+    uint64_t rotten = 0;
+    rig_create(store, 9);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 9, .term = 4, .vote = 2});
+    for (uint64_t index = 1; index <= 4; index++) {
+        rig_append_synced(store, 9, index, index, 1, 100);
+        teak_stats(store, &stats);
+        if (index == 3) rotten = stats.last_lsn;
+    }
+    rig_do(store, (struct teak_op){.op = TEAK_OP_META, .log = 9, .data = "w", .bytes = 1});
+    rig_drain(store);
+    teak_abandon(store);
+    const struct found_frame frame = frame_of(&rig, lost), other = frame_of(&rig, rotten);
+    flip(&rig, frame.segment, frame.offset + frame.table_offset + 8);
+    assert_int_equal(other.entries, 1);
+    flip(&rig, other.segment, other.offset + HEAD_BYTES + 50);
+    store = open_quarantine(&rig);
+    rig_ok(teak_barrier(store, 1, NULL), NULL);
+    rig_close(store);
+    for (uint32_t opening = 0; opening < 2; opening++) { /* the mark stays */
+        store = backend_open(&rig);
+        assert_int_equal(rig_log(store, 9).marks, TEAK_TAIL_LOST);
+        assert_int_equal(rig_log(store, 9).hard.term, 4);
+        rig_expect_entries(store, 9, 1, 2);
+        rig_create(store, 20 + opening);
+        rig_close(store);
+    }
+    store = backend_open(&rig);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_DROP, .log = 9}); /* until it is dropped */
+    rig_create(store, 9);
+    assert_int_equal(rig_log(store, 9).marks, 0);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+/* What may have been lost lies below the log's base by now: it lacks nothing. */
+static void what_was_compacted_since_is_no_loss(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("covered");
+    struct teak_store *store = backend_open(&rig);
+    for (uint64_t log = 7; log <= 9; log++) rig_create(store, log);
+    rig_append_synced(store, 7, 1, 3, 1, 100);
+    rig_append_synced(store, 8, 1, 3, 1, 100);
+    struct teak_stats stats;
+    for (uint64_t log = 7; log <= 8; log++) rig_append(store, log, 4, 4, 1, 100); /* both in the frame that is lost */
+    rig_drain(store);
+    teak_stats(store, &stats);
+    const uint64_t hurt = stats.last_lsn;
+    rig_append_synced(store, 9, 1, 12, 1, 5000); /* a rotation: a checkpoint */
+    rig_append_synced(store, 7, 5, 6, 1, 100);
+    rig_append_synced(store, 8, 5, 6, 1, 100);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 4});
+    rig_drain(store);
+    rig_close(store);
+    const struct found_frame frame = frame_of(&rig, hurt);
+    char name[64];
+    rig_segment_name(frame.segment, name);
+    rig_flip(&rig, name, RIG_SEGMENT - RIG_BLOCK + 20, 1); /* its index is lost: it is scanned */
+    flip(&rig, frame.segment, frame.offset + frame.table_offset + 8);
+    store = open_quarantine(&rig);
+    assert_int_equal(rig_log(store, 7).marks, 0);
+    assert_int_equal(rig_log(store, 8).marks, TEAK_TAIL_LOST);
+    assert_int_equal(rig_log(store, 9).marks, TEAK_TAIL_LOST); /* what stands behind the loss may have been removed */
+    rig_expect_entries(store, 7, 5, 6);
+    rig_expect_entries(store, 8, 1, 3);
+    rig_append_synced(store, 7, 7, 7, 1, 100);
+    rig_close(store);
+    store = backend_open(&rig);
+    rig_expect_entries(store, 7, 5, 7);
+    assert_int_equal(rig_log(store, 8).marks, TEAK_TAIL_LOST);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 /* ---- everything, everywhere ---- */
 
 enum structure { HEAD, TABLE, PAYLOAD, IDENTITY, SUMMARY, FOOTER, TRUNCATED, REMOVED, STRUCTURES };
@@ -531,6 +619,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_rotten_payload_hurts_its_log_alone),
         cmocka_unit_test(a_rotten_table_makes_every_log_suspect_but_those_born_behind_it),
         cmocka_unit_test(an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole),
+        cmocka_unit_test(a_log_born_behind_what_is_lost_is_hurt_by_its_own_rot_alone),
+        cmocka_unit_test(what_was_compacted_since_is_no_loss),
         cmocka_unit_test(every_damaged_place_is_told),
         cmocka_unit_test(every_structure_everywhere),
         cmocka_unit_test(a_repair_cut_short_is_begun_again),
