@@ -40,6 +40,11 @@ struct faulty {
     uint64_t tried[DISK_KIND_COUNT]; /* operations that were asked for           */
     struct faulty_trace *trace;      /* what was submitted, in order; NULL: not kept */
     uint32_t trace_count, trace_room;
+    /* told of every operation: of a plain one when it was done, of another when it was asked for */
+    void (*watch)(void *context, const struct disk_op *op);
+    void *watch_context;
+    uint32_t guarded;    /* how often it was asked to guard a file, and which one last */
+    int32_t guarded_file;
 };
 
 struct faulty_trace {
@@ -78,6 +83,7 @@ static inline int faulty_run(struct disk *disk, struct disk_op *op)
         op->done = 0;
         if (op->kind == DISK_OPEN) op->file = DISK_NONE;
     }
+    if (faulty->watch) faulty->watch(faulty->watch_context, op);
     return op->error;
 }
 
@@ -93,6 +99,7 @@ static inline void faulty_submit(struct disk *disk, struct disk_op *op)
     if (faulty->trace && faulty->trace_count < faulty->trace_room)
         faulty->trace[faulty->trace_count++] =
             (struct faulty_trace){op->kind, op->flags, op->file, op->offset, op->bytes};
+    if (faulty->watch) faulty->watch(faulty->watch_context, op);
     if (faulty_strikes(faulty, op)) {
         if (faulty->lands_anyway) (void)disk_run(faulty->real, op);
         op->error = faulty->fault;
@@ -178,7 +185,12 @@ static inline int faulty_lock(struct disk *disk, int32_t file, enum disk_lock ho
 {
     return disk_lock(faulty_of(disk)->real, file, how);
 }
-static inline int faulty_guard(struct disk *disk, int32_t file) { return disk_guard(faulty_of(disk)->real, file); }
+static inline int faulty_guard(struct disk *disk, int32_t file)
+{
+    faulty_of(disk)->guarded++;
+    faulty_of(disk)->guarded_file = file;
+    return disk_guard(faulty_of(disk)->real, file);
+}
 static inline int faulty_is_named(struct disk *disk, int32_t dir, const char *name, int32_t file, bool *out)
 {
     return disk_is_named(faulty_of(disk)->real, dir, name, file, out);
