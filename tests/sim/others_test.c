@@ -1,83 +1,12 @@
 /* others_test.c: histories that hurt other logs, told from what is publicly known of them; each in a test of its own.
  * Where a power cut is part of it, the power goes at every change that the store makes, in several ways.
  */
-#include "sim_disk.h"
+#include "every_cut.h"
 
 #include "format/layout.h"
 #include "store/damage.h"
-#include "store/rig.h"
-#include "store/store.h"
 
-enum { FRAMES_MAX = 64, WAYS = 3 };
-
-/* ---- a store on the simulated disk, looked at whenever it changes something ---- */
-
-static struct scene {
-    struct sim_medium *medium;
-    struct seeded seeded; /* the cuts' */
-    struct teak_options options;
-    void (*judge)(struct teak_store *store);
-    uint64_t looked;
-    uint64_t promised; /* of what the case promises: its own measure */
-} scene;
-
-static struct teak_store *open_medium(struct sim_medium *medium)
-{
-    struct teak_store *store;
-    struct teak_error error = {0};
-    static struct teak_report report;
-    const enum teak_status status =
-        store_open_on(sim_open(medium), "store", &scene.options, &store, &report, &error);
-    if (status != TEAK_OK) {
-        char text[512];
-        teak_error_text(&error, text, sizeof text);
-        fail_msg("opening: %s", text);
-    }
-    return store;
-}
-
-static void look_at_a_cut(void)
-{
-    struct sim_medium *image = sim_cut(scene.medium, SIM_POWER, &scene.seeded);
-    for (int twice = 0; twice < 2; twice++) { /* and a second opening finds the same */
-        struct teak_store *store = open_medium(image);
-        scene.judge(store);
-        teak_abandon(store);
-    }
-    sim_free(image);
-    scene.looked++;
-}
-
-static void on_change(void *context)
-{
-    (void)context;
-    for (uint32_t i = 0; i < WAYS; i++) look_at_a_cut();
-}
-
-static struct teak_store *begin(const char *name)
-{
-    scene = (struct scene){.medium = sim_make(1), .options = rig_options(), .seeded = seeded_begin(name)};
-    return open_medium(scene.medium);
-}
-
-/* From now on, at every change. */
-static void watch(void (*judge)(struct teak_store *store))
-{
-    scene.judge = judge;
-    sim_set_hook(scene.medium, on_change, NULL);
-}
-
-static void end(struct teak_store *store)
-{
-    sim_set_hook(scene.medium, NULL, NULL);
-    assert_true(scene.looked > 0);
-    for (uint32_t i = 0; i < 8; i++) look_at_a_cut();
-    teak_abandon(store);
-    store = open_medium(scene.medium);
-    scene.judge(store);
-    rig_close(store);
-    sim_free(scene.medium);
-}
+enum { FRAMES_MAX = 64 };
 
 static void truncate_log(struct teak_store *store, uint64_t log, uint64_t from)
 {
@@ -449,10 +378,8 @@ static void live_again(struct sim_medium *image)
 static void cut_once(void *context)
 {
     (void)context;
-    const uint64_t outcomes = sim_outcomes(scene.medium);
-    for (uint64_t n = 0; n < (outcomes <= 8 ? outcomes : 8); n++) {
-        struct sim_medium *image =
-            outcomes <= 8 ? sim_cut_nth(scene.medium, n) : sim_cut(scene.medium, SIM_POWER, &scene.seeded);
+    for (uint32_t i = 0; i < 8; i++) {
+        struct sim_medium *image = sim_cut(scene.medium, SIM_POWER, &scene.seeded);
         live_again(image);
         sim_free(image);
     }
