@@ -3,6 +3,8 @@
  */
 #include "every_cut.h"
 
+#include "store/writer.h"
+
 static void expect_all_that_was_promised(struct teak_store *store)
 {
     const struct teak_log log = rig_log(store, 7);
@@ -86,6 +88,74 @@ static void history_08_sessions_that_write_on_in_place(void **state)
     end(store);
 }
 
+/* What still succeeds there. */
+static void set_commit(struct teak_store *store, uint64_t commit)
+{
+    rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 7, .term = 1, .vote = 1, .commit = commit});
+}
+
+static void no_space(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOSPC); }
+
+/* What the cut left is written on in place, for there is no space for another segment; the caller repeats one batch of
+ * those that flew, byte for byte; and that is all there is. */
+static void repeat_one(struct sim_medium *image)
+{
+    sim_set_hook(image, no_space, image);
+    no_space(image);
+    struct teak_store *store = open_medium(image);
+    const uint64_t kept = rig_log(store, 7).hard.commit;
+    assert_true(kept >= 3);
+    set_commit(store, kept + 1);
+    rig_drain(store);
+    assert_int_equal(store->segments.newest, 1);
+    teak_abandon(store);
+    store = open_medium(image);
+    assert_int_equal(rig_log(store, 7).hard.commit, kept + 1);
+    teak_abandon(store);
+    scene.looked++;
+}
+
+static void cut_and_repeat(void *medium)
+{
+    no_space(medium);
+    for (uint32_t i = 0; i < 8; i++) {
+        struct sim_medium *image = sim_cut(medium, SIM_POWER, &scene.seeded);
+        repeat_one(image);
+        sim_free(image);
+    }
+}
+
+static void history_08_behind_a_cut_on_a_full_disk(void **state)
+{
+    (void)state;
+    struct teak_store *store = begin("history_08_full");
+    teak_abandon(store);
+    sim_free(scene.medium);
+    scene.medium = sim_make(2);
+    scene.options.segment_bytes = 4 * RIG_SEGMENT;
+    scene.options.strategy = TEAK_DSYNC;
+    scene.options.in_flight = 8;
+    scene.options.group_bytes = RIG_BLOCK;
+    store = open_medium(scene.medium);
+    sim_set_hook(scene.medium, no_space, scene.medium);
+    no_space(scene.medium);
+    rig_create(store, 7);
+    for (uint64_t commit = 1; commit <= 3; commit++) {
+        set_commit(store, commit);
+        rig_drain(store);
+    }
+    sim_set_hook(scene.medium, cut_and_repeat, scene.medium);
+    for (uint64_t commit = 4; commit <= 6; commit++) { /* three frames on their way */
+        set_commit(store, commit);
+        writer_close_frame(store);
+    }
+    rig_drain(store);
+    sim_set_hook(scene.medium, NULL, NULL);
+    assert_true(scene.looked > 20);
+    teak_abandon(store);
+    sim_free(scene.medium);
+}
+
 static void history_12_under_none_a_cut_is_a_cut_and_dsync_after_it_promises(void **state)
 {
     (void)state;
@@ -134,6 +204,7 @@ int main(void)
         cmocka_unit_test(history_02_an_index_is_never_durable_before_its_frames),
         cmocka_unit_test(history_04_a_roll_in_full_flight_is_no_damage),
         cmocka_unit_test(history_08_sessions_that_write_on_in_place),
+        cmocka_unit_test(history_08_behind_a_cut_on_a_full_disk),
         cmocka_unit_test(history_12_under_none_a_cut_is_a_cut_and_dsync_after_it_promises),
         cmocka_unit_test(history_16_segments_are_taken_again_and_nothing_is_lost),
     };

@@ -1,6 +1,7 @@
 /* history_disk_test.c: histories that are judged by what the engine asks of the disk, in which order, and what it holds
  * of the process; by their number, as in history_test.c.
  */
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "store/backends.h"
@@ -295,6 +296,39 @@ static void history_36_a_page_that_cannot_be_had_is_a_status(void **state)
     rig_remove(rig.dir);
 }
 
+/* A page of the file in the cache is one that each direct write has to throw out first. */
+static void history_37_the_active_segment_has_no_cached_pages(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h37");
+    struct teak_store *store = backend_open(&rig);
+    if (!(store->open_flags & DISK_DIRECT)) { /* without direct writes they all go through it */
+        rig_close(store);
+        rig_remove(rig.dir);
+        skip();
+    }
+    rig_create(store, 7);
+    for (uint64_t index = 1; index <= 150; index++) { /* filled files, and files taken again */
+        rig_append(store, 7, index, index, 1, 4000);
+        if (index % 8 == 0) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index - 4});
+    }
+    rig_drain(store);
+    char name[64], path[2 * RIG_PATH];
+    rig_segment_name(stats_of(store).newest_segment, name);
+    rig_path(&rig, name, path);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(file >= 0);
+    void *map = mmap(NULL, RIG_SEGMENT, PROT_READ, MAP_SHARED, file, 0);
+    assert_true(map != MAP_FAILED);
+    unsigned char is_cached[RIG_SEGMENT / RIG_BLOCK];
+    assert_int_equal(mincore(map, RIG_SEGMENT, is_cached), 0);
+    for (uint32_t i = 0; i < RIG_SEGMENT / RIG_BLOCK; i++) assert_int_equal(is_cached[i] & 1, 0);
+    munmap(map, RIG_SEGMENT);
+    close(file);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void history_38_an_index_is_written_in_pieces(void **state)
 {
     (void)state;
@@ -427,6 +461,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(history_21_descriptors_are_few_and_never_inherited),
         cmocka_unit_test(history_28_no_space_in_a_prepared_segment_is_a_failed_write),
         cmocka_unit_test(history_36_a_page_that_cannot_be_had_is_a_status),
+        cmocka_unit_test(history_37_the_active_segment_has_no_cached_pages),
         cmocka_unit_test(history_38_an_index_is_written_in_pieces),
         cmocka_unit_test(history_41_a_hosts_signals_never_reach_a_worker),
     };
