@@ -1,5 +1,5 @@
-/* every_cut.h: a store on the simulated disk, and a judge: at every change that the store makes the power goes, in several
- * ways, and what is left is opened and judged, twice. The case says in `promised` what it was promised by then.
+/* every_cut.h: a store on the simulated disk, and a judge: at every change that the store makes the power goes, in
+ * several ways, and what is left is opened and judged, twice. The case says in `promised` what it was promised by then.
  */
 #ifndef TEAK_TESTS_EVERY_CUT_H
 #define TEAK_TESTS_EVERY_CUT_H

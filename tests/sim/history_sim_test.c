@@ -1,5 +1,5 @@
-/* history_sim_test.c: histories, by their number as in history_test.c, that only a disk can show which may lose any part
- * of what was not synced: at every change of a life that provokes them the power goes, and what is left is opened.
+/* history_sim_test.c: histories, by their number as in history_test.c, that only a disk can show which may lose any
+ * part of what was not synced: at every change of a life that provokes them the power goes, and what is left is opened.
  */
 #include "every_cut.h"
 

@@ -33,8 +33,8 @@ static void expect_retained(struct teak_store *store)
     rig_expect_entries(store, 7, log.first, log.last.index);
 }
 
-/* There the record of a snapshot and the hard state were written, and at once everything before them was given back: the
- * entries behind the snapshot's index, which were appended earlier, with it; and without a sync between. */
+/* There the record of a snapshot and the hard state were written, and at once everything before them was given back:
+ * the entries behind the snapshot's index, which were appended earlier, with it; and without a sync between. */
 static void wal_db_entries_kept_behind_a_snapshot_survive_its_installation(void **state)
 {
     (void)state;
@@ -60,8 +60,8 @@ static void expect_three_or_four(struct teak_store *store)
     rig_expect_entries(store, 7, 1, last);
 }
 
-/* There whoever waited behind a failed sync became the next to try it: Linux may answer that all is well, with the pages
- * dropped. */
+/* There whoever waited behind a failed sync became the next to try it: Linux may answer that all is well, with the
+ * pages dropped. */
 static void wal_db_a_failed_sync_is_never_asked_again(void **state)
 {
     (void)state;
@@ -232,7 +232,7 @@ static void expect_no_resurrection(struct teak_store *store)
     if (log.last.index < 20) assert_int_equal(log.last.index, 19);
 }
 
-/* etcd #22442: there replay passed over truncations at or below the snapshot's index: what they had removed was back. */
+/* etcd #22442: there replay passed over truncations at or below the snapshot's index: what they removed was back. */
 static void etcd_22442_what_was_truncated_below_a_snapshot_stays_gone(void **state)
 {
     (void)state;
@@ -262,7 +262,7 @@ static void expect_one_or_none(struct teak_store *store)
     rig_expect_entries(store, 7, log.base.index + 1, log.last.index);
 }
 
-/* raft-wal #31: there deleting the one entry of a log and starting again ended in a panic: a segment without an index. */
+/* raft-wal #31: there deleting a log's one entry and starting again ended in a panic: a segment without an index. */
 static void raft_wal_31_the_only_entry_is_removed_and_the_store_lives(void **state)
 {
     (void)state;
@@ -386,8 +386,8 @@ static void cut_once(void *context)
 }
 
 /* raft-wal: there frames behind a commit were taken as proof that it had been acknowledged, and it was not verified. A
- * torn batch leaves frames behind; the next, of the same size, overwrites some of them and tears as well: what is left of
- * the first is accepted as the second's proof. */
+ * torn batch leaves frames behind; the next, of the same size, overwrites some of them and tears as well: what is left
+ * of the first is accepted as the second's proof. */
 static void raft_wal_what_one_crash_left_proves_nothing_in_the_next(void **state)
 {
     (void)state;
@@ -528,8 +528,8 @@ static void expect_before_the_disk_was_full(struct teak_store *store)
     rig_expect_entries(store, 7, log.first, log.last.index);
 }
 
-/* dqlite #309, and its like: there a full disk left files that contradicted each other, and the advice was to delete one
- * of them. */
+/* dqlite #309, and its like: there a full disk left files that contradicted each other, and the advice was to delete
+ * one of them. */
 static void dqlite_309_a_full_disk_costs_nothing_that_was_acknowledged(void **state)
 {
     (void)state;

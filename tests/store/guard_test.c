@@ -127,7 +127,7 @@ static uint64_t append_until_full(struct teak_store *store, uint64_t next)
     return next;
 }
 
-/* Some frames are durable, those behind them still fly: what flies stays readable, and is what was meant when it lands. */
+/* Some frames are durable, those behind them still fly: what flies stays readable, and lands as it was meant. */
 static void nothing_leaves_memory_before_it_is_durable(void **state)
 {
     (void)state;

@@ -357,7 +357,7 @@ static uint64_t append_until(struct teak_store *store, uint64_t next, uint64_t n
     return next;
 }
 
-/* History 2: at most two wait for their index; they get it oldest first; a footer is synced before its file is let go. */
+/* History 2: at most two wait for their index; they get it oldest first; a footer is synced before its file goes. */
 static void a_segment_is_sealed_in_the_one_safe_order(void **state)
 {
     (void)state;
