@@ -39,7 +39,7 @@ void commits_open(struct teak_raft *raft, uint64_t tag)
 }
 
 /* Indexes up to `to` are decided now. A run is of one term: what of it is committed comes first, and from the first
- * place where another term stands it is lost. */
+ * place where another term stands it is lost: a later one, or an earlier one that a later leader committed. */
 static void decide(struct teak_raft *raft, uint64_t to)
 {
     for (uint32_t i = 0; i < raft->proposal_count; i++) {
@@ -48,8 +48,8 @@ static void decide(struct teak_raft *raft, uint64_t to)
         const uint64_t end = min_index(to + 1, run->first_index + run->count);
         if (open >= end) continue;
         uint64_t kept = open - 1;
-        if (run->lost == 0) kept = tail_last_of_term(raft, end - 1, run->term, open - 1);
-        CHECK(kept < open || tail_term(raft, kept) == run->term);
+        if (run->lost == 0 && tail_term(raft, open) == run->term)
+            kept = tail_last_of_term(raft, end - 1, run->term, open - 1);
         run->committed += (uint32_t)(kept - (open - 1));
         run->lost += (uint32_t)(end - 1 - kept);
     }

@@ -39,8 +39,8 @@ struct peer {
     uint64_t match;       /* confirmed up to here, durably there                                        */
     uint64_t next;        /* the next entry to send. Holds: match < next                                */
     uint64_t commit_sent; /* the highest commit index it was told in this term                          */
-    uint64_t incarnation; /* of its process, 0: not heard of yet                                        */
-    uint64_t former;      /* the incarnation before: what still comes of it is dropped                  */
+    uint64_t incarnation; /* of its process, 0: not heard of in this term                               */
+    uint64_t answered;    /* the newest round of heartbeats that this process answered                  */
     uint64_t had;         /* match before its process changed, until its log is known again             */
     uint32_t flight_first, flight_count; /* ring of APPENDs on their way                                */
     uint32_t flight_bytes;

@@ -20,7 +20,7 @@ void lead_begin(struct teak_raft *raft)
     raft->turn = 0;
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         struct peer *peer = peer_at(raft, slot);
-        peer->match = peer->commit_sent = peer->had = 0;
+        peer->match = peer->commit_sent = peer->had = peer->incarnation = peer->answered = 0;
         peer_probe(peer, raft->last.index + 1);
     }
     timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
@@ -121,6 +121,15 @@ static void compare(struct teak_raft *raft, uint32_t slot, uint64_t has)
     peer->had = 0;
 }
 
+static void confirm(struct teak_raft *raft, uint32_t slot, uint64_t match)
+{
+    compare(raft, slot, match);
+    peer_confirmed(raft, slot, match);
+    raft->paused &= ~(UINT32_C(1) << slot);
+    commits_count(raft);
+    handoff_check(raft);
+}
+
 /* The place it names refused is the probe's, or above what it confirmed: else the refusal is an old one. */
 static void on_refusal(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
@@ -141,31 +150,44 @@ bool lead_on_append_reply(struct teak_raft *raft, uint32_t slot, const struct te
         on_refusal(raft, slot, msg);
         return true;
     }
-    compare(raft, slot, msg->index);
-    peer_confirmed(raft, slot, msg->index);
-    raft->paused &= ~(UINT32_C(1) << slot);
-    commits_count(raft);
-    handoff_check(raft);
+    confirm(raft, slot, msg->index);
     return true;
 }
 
-/* It lives. Where it has not all that was sent, an APPEND finds out whether that is still on its way or lost. */
+/* It lives, and says what it has: its last APPEND_REPLY may be lost. Where it has not all that was sent, an APPEND finds out
+ * whether that is still on its way or lost. */
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
+    if (msg->index > raft->last.index) return false;
     hear(raft, slot, msg);
+    if (msg->index > peer_at(raft, slot)->match) confirm(raft, slot, msg->index);
+    if (raft->role != TEAK_RAFT_LEADER) return true; /* what that committed put it out */
     raft->paused &= ~(UINT32_C(1) << slot);
     const struct peer *peer = peer_at(raft, slot);
     if (peer->progress == TEAK_RAFT_REPLICATE && msg->index + 1 < peer->next) raft->poked |= UINT32_C(1) << slot;
     return true;
 }
 
-void lead_forget(struct teak_raft *raft, uint32_t slot)
+static void forget(struct teak_raft *raft, uint32_t slot)
 {
     struct peer *peer = peer_at(raft, slot);
     peer->had = max_index(peer->had, peer->match);
     peer->match = peer->commit_sent = 0;
     peer_probe(peer, raft->last.index + 1);
     raft->paused &= ~(UINT32_C(1) << slot);
+}
+
+bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
+{
+    struct peer *peer = peer_at(raft, slot);
+    const uint64_t round = msg->type == TEAK_RAFT_HEARTBEAT_REPLY ? msg->round : 0;
+    if (peer->incarnation != 0 && peer->incarnation != msg->incarnation) {
+        if (round <= peer->answered || round > raft->beat_round) return false;
+        forget(raft, slot);
+    }
+    peer->incarnation = msg->incarnation;
+    peer->answered = max_index(peer->answered, min_index(round, raft->beat_round));
+    return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- sending */

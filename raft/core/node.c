@@ -80,21 +80,13 @@ static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg 
     return true;
 }
 
-/* Which member sends? One of its id with another log is not it, and one of its former processes is over. */
-static bool know(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
+/* Is it the member of that id? With another log it is not. */
+static bool is_member(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     const struct teak_raft_member *member = &config_members(raft)[slot];
-    struct peer *peer = peer_at(raft, slot);
-    if (member->born != 0 && member->born != msg->born) {
-        outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, member->id, msg->born);
-        return false;
-    }
-    if (peer->incarnation == msg->incarnation) return true;
-    if (peer->former == msg->incarnation) return false;
-    peer->former = peer->incarnation;
-    peer->incarnation = msg->incarnation;
-    if (raft->role == TEAK_RAFT_LEADER && peer->former != 0) lead_forget(raft, slot);
-    return true;
+    if (member->born == 0 || member->born == msg->born) return true;
+    outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, member->id, msg->born);
+    return false;
 }
 
 /* A reply of a member. */
@@ -109,6 +101,7 @@ static bool on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_ra
         return true;
     }
     if (msg->term < raft->term || raft->role != TEAK_RAFT_LEADER) return true; /* an old one */
+    if (!lead_knows(raft, slot, msg)) return true; /* of a process that is over, or may be */
     if (msg->type == TEAK_RAFT_APPEND_REPLY) return lead_on_append_reply(raft, slot, msg);
     return lead_on_heartbeat_reply(raft, slot, msg);
 }
@@ -145,7 +138,7 @@ enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const struct tea
     if (!is_for_me(raft, msg)) return TEAK_RAFT_DROPPED;
     if (!is_message(raft, msg)) return TEAK_RAFT_BAD_MESSAGE;
     const uint32_t slot = slot_of(raft, msg->from);
-    const bool known = slot != NO_SLOT && know(raft, slot, msg);
+    const bool known = slot != NO_SLOT && is_member(raft, slot, msg);
     if (!is_reply(msg->type)) {
         on_request(raft, msg);
         return raft_out(raft, TEAK_RAFT_OK);

@@ -119,7 +119,8 @@ static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
 {
     if (!can_apply(raft)) return;
     const uint64_t first = raft->handed + 1;
-    if (first >= raft->tail_first) {
+    struct lane *lane = &raft->lanes[LANE_APPLY];
+    if (lane->state != LANE_FILLED) { /* what was fetched goes first, to its end: it begins where this stands */
         uint32_t count;
         uint64_t bytes;
         const uint64_t last = min_index(raft->commit, raft->durable);
@@ -128,7 +129,6 @@ static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
         hand_out(raft, span, count, out);
         return;
     }
-    struct lane *lane = &raft->lanes[LANE_APPLY];
     const uint32_t done = (uint32_t)(first - lane->first); /* of what was fetched, by readies before */
     hand_out(raft, lane_entries(raft, LANE_APPLY) + done, lane->count - done, out);
     if (raft->handed == lane->first + lane->count - 1) lane->state = LANE_LENT;

@@ -142,14 +142,12 @@ static void put_role(struct sum *sum, const struct teak_raft *raft)
 /* What only a leader looks at counts on a leader only. */
 static void put_peers(struct sum *sum, const struct teak_raft *raft)
 {
+    if (raft->role != TEAK_RAFT_LEADER) return;
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         const struct peer *peer = peer_at(raft, slot);
-        put(sum, peer->incarnation);
-        put(sum, peer->former);
-        if (raft->role != TEAK_RAFT_LEADER) continue;
-        const uint64_t values[] = {peer->match, peer->next, peer->commit_sent, peer->had, peer->progress,
-                                   peer->flight_count};
-        for (uint32_t i = 0; i < 6; i++) put(sum, values[i]);
+        const uint64_t values[] = {peer->match,    peer->next,         peer->commit_sent, peer->had,
+                                   peer->progress, peer->flight_count, peer->incarnation, peer->answered};
+        for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
         for (uint32_t i = 0; i < peer->flight_count; i++) {
             const uint32_t window = raft->options.window_messages;
             const struct parcel *parcel = (const struct parcel *)raft_at(raft, raft->parcels_at) + slot * window +
@@ -158,8 +156,7 @@ static void put_peers(struct sum *sum, const struct teak_raft *raft)
             put(sum, parcel->bytes);
         }
     }
-    if (raft->role != TEAK_RAFT_LEADER) return;
-    const uint64_t values[] = {raft->beating, raft->heard, raft->heard_before, raft->paused, raft->poked, raft->full,
+    const uint64_t values[] = {raft->beat_round, raft->beating, raft->heard, raft->heard_before, raft->paused, raft->poked, raft->full,
                                raft->lead_first, raft->turn, raft->transfer_to, raft->transfer_owed};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
 }

@@ -11,18 +11,28 @@
 
 /* ------------------------------------------------------------------------------------------------------------ bytes */
 
+/* A table that only grows: what is in it is found again through it, so nothing is lost. */
 const uint8_t *world_intern(const uint8_t *data, uint32_t bytes)
 {
-    enum { MAX = 256, EACH = 1024 };
-    static uint8_t pool[MAX][EACH];
-    static uint32_t sizes[MAX], count;
-    if (bytes > EACH) abort();
-    for (uint32_t i = 0; i < count; i++)
-        if (sizes[i] == bytes && memcmp(pool[i], data, bytes) == 0) return pool[i];
-    if (count == MAX) abort();
-    if (bytes > 0) memcpy(pool[count], data, bytes);
-    sizes[count] = bytes;
-    return pool[count++];
+    enum { MAX = 1 << 16 };
+    static struct {
+        uint8_t *data;
+        uint32_t bytes;
+    } table[MAX];
+    uint32_t at = bytes;
+    for (uint32_t i = 0; i < bytes; i++) at = (at ^ data[i]) * 0x01000193u;
+    for (uint32_t tries = 0; tries < MAX; tries++, at++) {
+        const uint32_t place = at % MAX;
+        if (!table[place].data) {
+            table[place].data = malloc(bytes + 1);
+            if (!table[place].data) abort();
+            if (bytes > 0) memcpy(table[place].data, data, bytes);
+            table[place].bytes = bytes;
+            return table[place].data;
+        }
+        if (table[place].bytes == bytes && memcmp(table[place].data, data, bytes) == 0) return table[place].data;
+    }
+    abort();
 }
 
 static struct teak_raft_entry kept_entry(struct teak_raft_entry entry)
@@ -294,6 +304,19 @@ static void print_done(FILE *out, uint32_t node, const struct teak_raft_done *do
             done->first_tag + done->count - 1, done->first_index, done->term, fates[done->fate]);
 }
 
+/* COMMITTED is in the ledger with its term, LOST is there with another. */
+static void judge_done(struct world *world, uint32_t node, const struct teak_raft_done *done)
+{
+    world->fates[done->fate] += done->count;
+    world->open[node - 1] -= done->count;
+    for (uint64_t index = done->first_index; index < done->first_index + done->count; index++) {
+        if (done->fate == TEAK_RAFT_UNKNOWN) continue;
+        const bool is_there = index <= world->committed && world->ledger[index].term == done->term;
+        if (index > world->committed || is_there != (done->fate == TEAK_RAFT_COMMITTED))
+            world_broken(world, "a fate is not true", index, done->fate);
+    }
+}
+
 void world_drain(struct world *world, uint32_t node)
 {
     struct teak_raft *raft = world_node(world, node);
@@ -310,6 +333,7 @@ void world_drain(struct world *world, uint32_t node)
         if (teak_raft_ready(raft, TEAK_RAFT_ALL, &ready) != TEAK_RAFT_OK) abort();
         for (uint32_t i = 0; world->out && i < ready.event_count; i++) print_event(world->out, node, &ready.events[i]);
         for (uint32_t i = 0; world->out && i < ready.done_count; i++) print_done(world->out, node, &ready.done[i]);
+        for (uint32_t i = 0; i < ready.done_count; i++) judge_done(world, node, &ready.done[i]);
         if (ready.job) to_disk(world, node, ready.job);
         for (uint32_t i = 0; i < ready.send_count; i++) to_net(world, &ready.send[i]);
         if (ready.apply.upto) to_state_machine(world, node, &ready.apply);
@@ -412,6 +436,7 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
     struct disk_model *disk = &world->disks[node - 1];
     for (uint32_t i = 0; i < kept && i < disk->flight_count; i++) store(world, node, &disk->flights[i]);
     disk->flight_count = 0;
+    world->open[node - 1] = 0;
     teak_raft_fini(world_node(world, node));
     memset(world->blocks[node - 1], 0, WORLD_BLOCK);
     world->up[node - 1] = false;
@@ -452,6 +477,7 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
                                         .bytes = (uint32_t)strlen(text), .kind = TEAK_RAFT_KIND_APPLICATION};
     uint32_t taken;
     const enum teak_raft_status status = teak_raft_propose(world_node(world, node), &blob, 1, tag, &taken);
+    world->open[node - 1] += taken;
     world_drain(world, node);
     return status;
 }
@@ -579,9 +605,8 @@ static struct sum letter_sum(const struct letter *letter)
 {
     struct sum sum = {1, 2};
     const struct teak_raft_msg *msg = &letter->msg;
-    const bool is_beat = msg->type == TEAK_RAFT_HEARTBEAT || msg->type == TEAK_RAFT_HEARTBEAT_REPLY;
     const uint64_t values[] = {msg->type, msg->from, msg->to, msg->incarnation, msg->term, msg->at.index, msg->at.term,
-                               msg->index, is_beat ? 0 : msg->round, msg->asked,
+                               msg->index, msg->round, msg->asked,
                                (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
     put_entries(&sum, letter->entries, msg->count);

@@ -62,6 +62,8 @@ struct world {
     uint64_t committed_in[WORLD_LOG + 1]; /* the term of the leader that committed it */
     uint64_t led_by[WORLD_TERMS];
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
+    uint64_t fates[4];          /* told, by kind                          */
+    uint64_t open[WORLD_NODES]; /* proposals of this run of a node, untold */
     FILE *out; /* a trace of everything; NULL: none */
     struct teak_raft_options options;
     struct disk_model disks[WORLD_NODES];

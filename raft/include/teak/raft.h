@@ -238,7 +238,8 @@ struct teak_raft_options {
     uint32_t tail_entries;          /* entries in memory, at least 8; what is older is fetched                 */
     uint32_t jobs_max;              /* jobs in flight, at least 1                                              */
     uint32_t tags_max;              /* runs of proposals whose fate is open, at least 1                        */
-    uint32_t term_runs;             /* changes of term that are known by heart, at least 8                     */
+    uint32_t term_runs;             /* changes of term that are known by heart, at least 8: a node whose log    *
+                                     * has as many above the commit index does not campaign                    */
     uint32_t members_max;           /* 1 to TEAK_RAFT_MEMBERS_MAX; a larger configuration halts the node       */
 };
 

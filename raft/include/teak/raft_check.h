@@ -34,7 +34,7 @@ TEAK_API enum teak_raft_status teak_raft_clone(void *block, size_t bytes, const 
                                                struct teak_raft **out);
 
 /* Does      A sum of 128 bits over all that decides what the node will do: two nodes with one digest, given the same
- *           inputs, hand out the same. Tokens, tickets, rounds, times and lots count only as far as they do: whether a
+ *           inputs, hand out the same. Tokens, tickets, times and lots count only as far as they do: whether a
  *           timer runs, how many jobs are in flight.
  * Owner     The caller's.   Threads the node's   Durable -   Fails never */
 TEAK_API void teak_raft_digest(const struct teak_raft *raft, uint8_t out[16]);

@@ -1,0 +1,224 @@
+/* walk_test.c: long random walks of up to five nodes: losses, repeats, any order, crashes, full disks, changes, transfers. The
+ * invariants are judged at every step; then all faults end, and the cluster has to elect, to commit and to agree.
+ * TEAK_SEED=n walks one seed, TEAK_WALKS=n so many. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit/seeded.h"
+#include "core/core.h"
+#include "world.h"
+
+enum { STEPS = 1500, LOG_LIMIT = WORLD_LOG - 8, TERM_LIMIT = WORLD_TERMS - 8 };
+
+/* What is likely on this walk: of 100. */
+struct weather {
+    uint32_t loss, repeat, crash, timeouts, full, change, transfer;
+};
+
+static struct world world;
+static uint64_t fates[4], walks_led, changes_made, halves_seen;
+
+static bool has_space(void)
+{
+    for (uint32_t node = 1; node <= world.node_count; node++) {
+        if (!world.up[node - 1]) continue;
+        const struct teak_raft *raft = world_node(&world, node);
+        if (raft->last.index >= LOG_LIMIT || raft->term >= TERM_LIMIT) return false;
+    }
+    return true;
+}
+
+static void change(struct seeded *seeded, uint32_t node)
+{
+    struct teak_raft_member members[WORLD_NODES];
+    uint32_t count = 0;
+    for (uint32_t id = 1; id <= world.node_count; id++) {
+        const uint32_t dice = seeded_below(seeded, 8);
+        if (dice == 0) continue;
+        members[count++] =
+            (struct teak_raft_member){.id = id, .roles = dice == 1 ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
+    }
+    struct teak_raft *raft = world_node(&world, node);
+    if (teak_raft_change(raft, raft->config.index, members, count) == TEAK_RAFT_OK) changes_made++;
+    halves_seen += raft->config.joint;
+    world_drain(&world, node);
+}
+
+/* Time passes at one node: any timer that runs may run out. */
+static void let_time_pass(struct seeded *seeded, uint32_t node)
+{
+    const enum teak_raft_timer timer = (enum teak_raft_timer)seeded_below(seeded, TEAK_RAFT_TIMER_COUNT);
+    if (!teak_raft_runs(world_node(&world, node), timer)) return;
+    if (timer == TEAK_RAFT_TIMER_ELECTION && !has_space()) return;
+    world_fire(&world, node, timer);
+}
+
+static void step_at(struct seeded *seeded, const struct weather *weather, uint32_t node)
+{
+    struct disk_model *disk = &world.disks[node - 1];
+    const struct teak_raft *raft = world_node(&world, node);
+    const uint32_t dice = seeded_below(seeded, 100);
+    if (dice < weather->crash) {
+        world_crash(&world, node, seeded_below(seeded, disk->flight_count + 1));
+    } else if (dice < weather->crash + weather->timeouts) {
+        let_time_pass(seeded, node);
+    } else if (disk->flight_count > 0 && seeded_below(seeded, 100) < weather->full) {
+        world_refuse(&world, node);
+    } else if (disk->full && seeded_below(seeded, 10) == 0) {
+        world_room(&world, node);
+    } else if (raft->role == TEAK_RAFT_LEADER && has_space()) {
+        if (seeded_below(seeded, 100) < weather->change) {
+            change(seeded, node);
+        } else if (seeded_below(seeded, 100) < weather->transfer) {
+            teak_raft_transfer(world_node(&world, node), 0);
+            world_drain(&world, node);
+        } else if (seeded_below(seeded, 10) == 0) {
+            const char text[2] = {(char)('a' + seeded_below(seeded, 26)), 0};
+            world_propose(&world, node, text, seeded_u64(seeded) >> 1);
+        } else {
+            world_complete(&world, node);
+        }
+    } else {
+        world_complete(&world, node);
+    }
+}
+
+static void step(struct seeded *seeded, const struct weather *weather)
+{
+    const uint32_t node = 1 + seeded_below(seeded, world.node_count);
+    if (world.net_count > 0 && seeded_below(seeded, 2) == 0) {
+        const uint32_t place = seeded_below(seeded, seeded_below(seeded, 2) ? 1 : world.net_count);
+        if (seeded_below(seeded, 100) < weather->loss)
+            world_drop(&world, place);
+        else
+            world_deliver(&world, place, seeded_below(seeded, 100) < weather->repeat);
+    } else if (!world.up[node - 1]) {
+        if (seeded_below(seeded, 4) == 0) world_start(&world, node);
+    } else {
+        step_at(seeded, weather, node);
+    }
+}
+
+static uint32_t leader(void)
+{
+    uint32_t found = 0;
+    for (uint32_t node = 1; node <= world.node_count; node++) {
+        const struct teak_raft *raft = world_node(&world, node);
+        if (raft->role == TEAK_RAFT_LEADER && (!found || raft->term > world_node(&world, found)->term)) found = node;
+    }
+    return found;
+}
+
+/* The leader has committed all it has, in a configuration that is not joint, and every member has applied it. */
+static bool is_settled(void)
+{
+    const uint32_t node = leader();
+    if (!node) return false;
+    const struct teak_raft *raft = world_node(&world, node);
+    if (raft->commit != raft->last.index || raft->config.joint || raft->transfer_to != 0) return false;
+    for (uint32_t slot = 0; slot < raft->config.count; slot++)
+        if (world.disks[config_members(raft)[slot].id - 1].applied != raft->commit) return false;
+    return true;
+}
+
+/* All faults end: everybody runs, has space, is heard. */
+static void settle(struct seeded *seeded)
+{
+    for (uint32_t node = 1; node <= world.node_count; node++) {
+        if (!world.up[node - 1]) world_start(&world, node);
+        if (world.disks[node - 1].full) world_room(&world, node);
+    }
+    world_stabilize(&world);
+    for (uint32_t round = 0; round < 60 && !is_settled() && !world.broken; round++) {
+        const uint32_t node = leader();
+        if (node && round % 4 != 3) {
+            world_fire(&world, node, TEAK_RAFT_TIMER_HEARTBEAT);
+            world_stabilize(&world);
+            continue;
+        }
+        for (uint32_t all = 1; all <= world.node_count; all++) { /* a timeout without a word, for everybody */
+            struct teak_raft *raft = world_node(&world, all);
+            if (teak_raft_runs(raft, TEAK_RAFT_TIMER_PROMISE)) world_fire(&world, all, TEAK_RAFT_TIMER_PROMISE);
+            if (teak_raft_runs(raft, TEAK_RAFT_TIMER_TRANSFER)) world_fire(&world, all, TEAK_RAFT_TIMER_TRANSFER);
+            if (teak_raft_runs(raft, TEAK_RAFT_TIMER_QUORUM)) world_fire(&world, all, TEAK_RAFT_TIMER_QUORUM);
+        }
+        const uint32_t who = 1 + seeded_below(seeded, world.node_count);
+        if (teak_raft_runs(world_node(&world, who), TEAK_RAFT_TIMER_ELECTION))
+            world_fire(&world, who, TEAK_RAFT_TIMER_ELECTION);
+        world_stabilize(&world);
+    }
+}
+
+/* A proposal is open only where nothing is committed at its index yet, as far as the node knows. */
+static bool owes_an_answer(uint32_t node)
+{
+    const struct teak_raft *raft = world_node(&world, node);
+    uint64_t open = 0;
+    bool owes = false;
+    for (uint32_t i = 0; i < raft->proposal_count; i++) {
+        const struct proposal *run = (const struct proposal *)raft_at(raft, raft->proposals_at) + i;
+        owes = owes || run->first_index <= raft->commit;
+        open += run->count;
+    }
+    return owes || open != world.open[node - 1];
+}
+
+static void walk(uint64_t seed)
+{
+    struct seeded seeded = {.state = seed};
+    struct teak_raft_member members[WORLD_NODES];
+    const uint32_t nodes = 1 + seeded_below(&seeded, WORLD_NODES);
+    const struct weather weather = {
+        .loss = seeded_below(&seeded, 30), .repeat = seeded_below(&seeded, 30), .crash = seeded_below(&seeded, 4),
+        .timeouts = 5 + seeded_below(&seeded, 30), .full = seeded_below(&seeded, 3) == 0 ? 10 : 0,
+        .change = seeded_below(&seeded, 2) ? 10 : 0, .transfer = seeded_below(&seeded, 2) ? 5 : 0};
+    for (uint32_t i = 0; i < nodes; i++)
+        members[i] = (struct teak_raft_member){.id = i + 1, .roles = i > 0 && seeded_below(&seeded, 5) == 0
+                                                                         ? TEAK_RAFT_LEARNER
+                                                                         : TEAK_RAFT_VOTER};
+    struct teak_raft_options options = world_options();
+    options.term_runs = WORLD_TERMS; /* as many leaders may fail to commit anything, one after the other */
+    world_begin(&world, options, nodes, members, nodes, getenv("TEAK_TRACE") ? stdout : NULL);
+    world.net_max = 4 + seeded_below(&seeded, WORLD_NET - 4);
+    for (uint32_t i = 0; i < STEPS && !world.broken; i++) step(&seeded, &weather);
+    world.net_max = WORLD_NET;
+    if (!world.broken) settle(&seeded);
+    if (world.broken || !is_settled())
+        fail_msg("TEAK_SEED=%" PRIu64 ": %s", seed, world.broken ? "an invariant is broken" : "it does not settle");
+    for (uint32_t term = 0; term < WORLD_TERMS; term++) walks_led += world.led_by[term] != 0;
+    for (uint32_t fate = 1; fate < 4; fate++) fates[fate] += world.fates[fate];
+    for (uint32_t node = 1; node <= nodes; node++)
+        if (owes_an_answer(node)) fail_msg("TEAK_SEED=%" PRIu64 ": a proposal of node %u is not answered", seed, node);
+    world_end(&world);
+}
+
+static void walks_keep_what_holds_and_settle(void **state)
+{
+    (void)state;
+    const char *one = getenv("TEAK_SEED"), *many = getenv("TEAK_WALKS");
+    const uint64_t count = many ? strtoull(many, NULL, 10) : 400;
+    if (one) {
+        walk(strtoull(one, NULL, 0));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= count; seed++) walk(seed);
+    printf("%" PRIu64 " walks: %" PRIu64 " leaders, %" PRIu64 " committed, %" PRIu64 " lost, %" PRIu64
+           " changes, joint %" PRIu64 " times\n",
+           count, walks_led, fates[TEAK_RAFT_COMMITTED], fates[TEAK_RAFT_LOST], changes_made, halves_seen);
+    /* it was a walk, and not a stand */
+    assert_true(walks_led > count && fates[TEAK_RAFT_COMMITTED] > count && changes_made > 0 && halves_seen > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(walks_keep_what_holds_and_settle)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
