@@ -141,7 +141,8 @@ struct teak_raft {
     uint64_t lead_first;           /* index of the entry it began its term with                             */
     uint32_t turn;                 /* the member that is served first next time                             */
     uint64_t transfer_to;          /* 0: leadership stays                                                   */
-    bool transfer_owed;            /* it is to be told in the next ready                                    */
+    bool transfer_owed;            /* the target is to be told in the next ready                            */
+    bool transfer_told;            /* ... and was, since the last round of heartbeats                       */
 
     /* commit and apply: fates.c, ready.c */
     uint64_t handed, applied;

@@ -37,6 +37,7 @@ enum teak_raft_status handoff_start(struct teak_raft *raft, uint64_t to)
     if (raft->transfer_to != 0) return TEAK_RAFT_TRANSFERRING;
     if (!(alive(raft) >> slot & 1)) return TEAK_RAFT_BEHIND;
     raft->transfer_to = config_members(raft)[slot].id;
+    raft->transfer_told = false;
     timer_start(raft, TIMER_TRANSFER, raft->options.election);
     handoff_check(raft);
     return TEAK_RAFT_OK;
@@ -51,13 +52,19 @@ static bool is_caught_up(const struct teak_raft *raft)
 
 void handoff_check(struct teak_raft *raft)
 {
-    if (is_caught_up(raft)) raft->transfer_owed = true;
+    if (!raft->transfer_told && is_caught_up(raft)) raft->transfer_owed = true;
+}
+
+void handoff_remind(struct teak_raft *raft)
+{
+    raft->transfer_told = false;
+    handoff_check(raft);
 }
 
 void handoff_give_up(struct teak_raft *raft)
 {
     raft->transfer_to = 0;
-    raft->transfer_owed = false;
+    raft->transfer_owed = raft->transfer_told = false;
     if (change_is_out(raft)) role_follow(raft, raft->term, 0); /* it leads no longer, whoever comes next */
 }
 

@@ -13,8 +13,11 @@
 /* To member `to`, 0: the best one. OK, UNKNOWN_MEMBER, TRANSFERRING, BEHIND. */
 enum teak_raft_status handoff_start(struct teak_raft *raft, uint64_t to);
 
-/* Something became durable, here or there, or a round of heartbeats begins: is the target to be told? */
+/* The target has more: is it to be told? */
 void handoff_check(struct teak_raft *raft);
+
+/* A round of heartbeats begins: it is told again. */
+void handoff_remind(struct teak_raft *raft);
 
 void handoff_give_up(struct teak_raft *raft);
 

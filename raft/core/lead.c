@@ -90,7 +90,7 @@ void lead_beat(struct teak_raft *raft)
 {
     raft->beat_round++;
     raft->beating = others(raft);
-    handoff_check(raft);
+    handoff_remind(raft);
 }
 
 void lead_count(struct teak_raft *raft)

@@ -216,7 +216,6 @@ enum teak_raft_status teak_raft_persisted(struct teak_raft *raft, uint64_t token
         if (!jobs_durable(raft, token)) return TEAK_RAFT_STALE;
         elect_durable(raft);
         commits_count(raft);
-        handoff_check(raft);
         change_go_on(raft);
         return raft_out(raft, TEAK_RAFT_OK);
     case TEAK_RAFT_NO_ROOM:

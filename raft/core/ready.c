@@ -78,7 +78,9 @@ static void send_heartbeats(struct teak_raft *raft)
 static void send_hand_over(struct teak_raft *raft)
 {
     struct teak_raft_msg *msg = raft->transfer_owed ? outbox_add(raft, TEAK_RAFT_TIMEOUT_NOW, raft->transfer_to) : NULL;
-    if (msg) raft->transfer_owed = false;
+    if (!msg) return;
+    raft->transfer_owed = false;
+    raft->transfer_told = true;
 }
 
 static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)

@@ -23,7 +23,7 @@ static void stop_leading(struct teak_raft *raft)
     timer_stop(raft, TIMER_QUORUM);
     timer_stop(raft, TIMER_TRANSFER);
     raft->transfer_to = 0;
-    raft->transfer_owed = false;
+    raft->transfer_owed = raft->transfer_told = false;
     raft->beating = raft->poked = raft->paused = raft->heard = raft->heard_before = raft->full = 0;
     raft->turn = 0;
     lane_void(raft, LANE_PEER);

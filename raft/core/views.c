@@ -33,7 +33,8 @@ bool teak_raft_peer(const struct teak_raft *raft, uint32_t slot, struct teak_raf
     const uint32_t bit = UINT32_C(1) << slot;
     *out = (struct teak_raft_peer_view){
         .member = config_members(raft)[slot], .progress = (enum teak_raft_progress)peer->progress,
-        .match = raft->config.self & bit ? raft->durable : peer->match, .next = peer->next,
+        .match = raft->config.self & bit ? raft->durable : peer->match,
+        .next = raft->config.self & bit ? raft->last.index + 1 : peer->next,
         .in_flight = peer->flight_count, .in_flight_bytes = peer->flight_bytes, .paused = raft->paused & bit,
         .full = raft->full & bit, .heard = raft->heard & bit};
     return true;
