@@ -154,8 +154,8 @@ bool lead_on_append_reply(struct teak_raft *raft, uint32_t slot, const struct te
     return true;
 }
 
-/* It lives, and says what it has: its last APPEND_REPLY may be lost. Where it has not all that was sent, an APPEND finds out
- * whether that is still on its way or lost. */
+/* It lives, and says what it has: its last APPEND_REPLY may be lost. Where it has not all that was sent, an APPEND
+ * finds out whether that is still on its way or lost. */
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     if (msg->index > raft->last.index) return false;

@@ -23,9 +23,10 @@ void lead_count(struct teak_raft *raft); /* no majority heard since the last cou
 bool lead_on_append_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 
-/* Is the reply one of the process that member `slot` is now? Another process may have another log: what this one knew of
- * it begins anew. Which of two came later their numbers do not tell; that one answers a round of heartbeats that the
- * other never answered does. So a late word of the former one does not make the living one a stranger for ever. */
+/* Is the reply one of the process that member `slot` is now? Another process may have another log: what this one
+ * knew of it begins anew. Which of two came later their numbers do not tell; that one answers a round of heartbeats
+ * that the other never answered does. So a late word of the former one does not make the living one a stranger for
+ * ever. */
 bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 
 /* What was sent to it is lost. */

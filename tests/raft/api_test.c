@@ -297,7 +297,7 @@ static void time_elects(void **state)
     teak_raft_fini(raft);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ frames */
+/* ----------------------------------------------------------------------------------------------------------- frames */
 
 static uint32_t freed;
 static void count_freed(struct teak_raft_frame *frame)
@@ -314,7 +314,8 @@ static struct teak_raft_frame *new_frame(void)
     return frame;
 }
 
-/* A frame is held once for all its entries, and goes when the last of them does. What is in memory is bounded by frames. */
+/* A frame is held once for all its entries, and goes when the last of them does. What is in memory is bounded by
+ * frames. */
 static void frames_are_held_as_long_as_their_entries(void **state)
 {
     (void)state;
@@ -352,7 +353,7 @@ static void frames_are_held_as_long_as_their_entries(void **state)
     assert_int_equal(freed, 2);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ digest */
+/* ----------------------------------------------------------------------------------------------------------- digest */
 
 /* A copy has the digest of the original, and keeps it under the same inputs; a different input shows. */
 static void equal_nodes_have_equal_digests(void **state)
@@ -388,7 +389,7 @@ static void equal_nodes_have_equal_digests(void **state)
     teak_raft_fini(raft);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- fetch */
+/* ------------------------------------------------------------------------------------------------------------ fetch */
 
 static void what_the_store_returns_is_judged(void **state)
 {

@@ -1,6 +1,6 @@
-/* walk_test.c: long random walks of up to five nodes: losses, repeats, any order, crashes, full disks, changes, transfers. The
- * invariants are judged at every step; then all faults end, and the cluster has to elect, to commit and to agree.
- * TEAK_SEED=n walks one seed, TEAK_WALKS=n so many. */
+/* walk_test.c: long random walks of up to five nodes: losses, repeats, any order, crashes, full disks, changes,
+ * transfers. The invariants are judged at every step; then all faults end, and the cluster has to elect, to commit
+ * and to agree. TEAK_SEED=n walks one seed, TEAK_WALKS=n so many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
