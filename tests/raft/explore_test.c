@@ -1,5 +1,4 @@
-/* explore_test.c: budgets that are searched to the end. TEAK_EXPLORE=n makes room for n million states and adds the
- * larger budgets. */
+/* explore_test.c: budgets that are searched to the end. TEAK_EXPLORE=n makes room for n million states. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
