@@ -1164,9 +1164,12 @@ static enum teak_status go_on_behind_cut(struct teak_store *store, struct teak_e
 {
     static_assert(POOL_PIECE_BYTES % BLOCK_BYTES_MAX == 0, "pieces are whole blocks");
     struct segment *active = segment_active(&store->segments);
+    struct disk_file_info info;
+    int os_errno = disk_stat(store->disk, active->file, &info);
+    if (!os_errno && info.links > 1) os_errno = ENOSPC; /* somebody's backup: nothing is written into it (history 17) */
+    if (os_errno) return fail_errno(error, os_errno, "prepare", "");
     uint8_t *piece = heap_take_aligned(65536, POOL_PIECE_BYTES);
     if (!piece) return fail(error, TEAK_NO_MEMORY, "recover");
-    int os_errno = 0;
     for (uint64_t offset = active->frames_end; offset < active->file_bytes && !os_errno; offset += POOL_PIECE_BYTES)
         os_errno = clear_piece(store, piece, offset, min_u64(POOL_PIECE_BYTES, active->file_bytes - offset));
     heap_give(piece);

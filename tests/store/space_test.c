@@ -399,8 +399,16 @@ static void reopen_full(const struct small *small)
     for (; commit < 30; commit++) assert_int_equal(try_hard_state(store, commit + 1), TEAK_OK);
     assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
     rig_expect_entries(store, 1, 1, last);
+    char name[64], path[2 * RIG_PATH], second[2 * RIG_PATH];
+    rig_segment_name(stats_of(store).newest_segment, name);
+    rig_path(&small->rig, name, path);
+    rig_join(small->mount, "backup", second);
     teak_abandon(store);
-    store = open_small(small); /* after another there is none: that segment is written on */
+    assert_int_equal(link(path, second), 0);
+    store = open_small(small); /* after another there is none: into somebody's backup nothing is written */
+    assert_int_equal(try_hard_state(store, commit + 1), TEAK_NO_SPACE);
+    rig_expect_entries(store, 1, 1, last);
+    assert_int_equal(unlink(second), 0); /* else it is written on */
     assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
     assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
     rig_expect_entries(store, 1, 1, last);

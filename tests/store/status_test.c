@@ -681,16 +681,15 @@ static void a_callback_cannot_drive_its_store(void **state)
     rig_remove(rig.dir);
 }
 
-static void a_full_file_system_stops_appends_only(void **state)
+static void fill_up_and_go_on(int full)
 {
-    (void)state;
     const struct rig rig = rig_make("status");
     struct teak_options o = backend_options();
     o.segment_bytes = 1 << 20;
     struct faulty *faulty;
     struct teak_store *store = backend_open_faulty(&rig, &o, &faulty);
     faulty->chores_too = faulty->for_good = true;
-    faulty_arm(faulty, DISK_ALLOCATE, 1, ENOSPC);
+    faulty_arm(faulty, DISK_ALLOCATE, 1, full);
     rig_create(store, 1);
     struct teak_error error = {0};
     struct teak_completion done[16];
@@ -711,7 +710,7 @@ static void a_full_file_system_stops_appends_only(void **state)
         if (status == TEAK_FULL) rig_ok(teak_poll(store, 100000000, done, 16, &count, &error), &error);
     }
     expect(status, TEAK_NO_SPACE, &error, NULL);
-    assert_int_equal(error.os_errno, ENOSPC);
+    assert_int_equal(error.os_errno, full);
     for (uint64_t commit = 1; commit <= 8; commit++) { /* the reserve */
         rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 1, .term = 1, .vote = 1, .commit = commit});
         rig_drain(store);
@@ -730,6 +729,14 @@ static void a_full_file_system_stops_appends_only(void **state)
     rig_ok(status, &error);
     rig_close(store);
     rig_remove(rig.dir);
+}
+
+/* A quota is no space, too; and so is a limit of sizes that sank. */
+static void a_full_file_system_stops_appends_only(void **state)
+{
+    (void)state;
+    static const int full[] = {ENOSPC, EDQUOT, EFBIG};
+    for (uint32_t i = 0; i < sizeof full / sizeof full[0]; i++) fill_up_and_go_on(full[i]);
 }
 
 /* A kernel that forbids io_uring: `auto` takes posix with a notice, `uring` is refused. */
