@@ -34,7 +34,7 @@ struct result {
     bool good;
     double rate[2][REPS_MAX], cpu_ns[2][REPS_MAX], batch_ns[2][REPS_MAX];
     double bytes_an_entry[2];
-    uint64_t table_bytes[2];
+    uint64_t table_bytes[2], moved_bytes[2], filled_bytes[2], full[2], stalls[2], index_bytes[2], frame_bytes[2];
     double call_ms, lock_ms, list_ms, sync_ms, sealed_ms, scan_ms, first_append_ms, scanned_mib;
     uint64_t verdict, logs, segments, rss_opened;
 };
@@ -177,6 +177,12 @@ static void step_append(void)
             shared->bytes_an_entry[i] =
                 (double)(stats.bytes_written - begun_stats.bytes_written) / (double)(entries + window);
             shared->table_bytes[i] = stats.memory_bytes;
+            shared->moved_bytes[i] += stats.moved_bytes - begun_stats.moved_bytes;
+            shared->filled_bytes[i] += stats.filled_bytes - begun_stats.filled_bytes;
+            shared->index_bytes[i] += stats.index_bytes - begun_stats.index_bytes;
+            shared->frame_bytes[i] += stats.frame_bytes - begun_stats.frame_bytes;
+            shared->full[i] += stats.full - begun_stats.full;
+            shared->stalls[i] += stats.stalls - begun_stats.stalls;
         }
     for (int i = 0; i < 2; i++) store_check(teak_close(sides[i].store, &error), "close", &error);
 }
@@ -316,8 +322,12 @@ static void print_load(void)
         store_print_spread("entries_per_second", shared->rate[i], reps, stdout);
         printf(", ");
         store_print_spread("processor_ns", shared->cpu_ns[i], reps, stdout);
-        printf(", \"bytes_written_an_entry\": %.1f, \"table_bytes\": %llu}", shared->bytes_an_entry[i],
-               (unsigned long long)shared->table_bytes[i]);
+        printf(", \"bytes_written_an_entry\": %.1f, \"table_bytes\": %llu, \"frame_bytes\": %llu, "
+               "\"index_bytes\": %llu, \"filled_bytes\": %llu, \"moved_bytes\": %llu, \"full\": %llu, "
+               "\"stalls\": %llu}", shared->bytes_an_entry[i], (unsigned long long)shared->table_bytes[i],
+               (unsigned long long)shared->frame_bytes[i], (unsigned long long)shared->index_bytes[i],
+               (unsigned long long)shared->filled_bytes[i], (unsigned long long)shared->moved_bytes[i],
+               (unsigned long long)shared->full[i], (unsigned long long)shared->stalls[i]);
     }
 }
 

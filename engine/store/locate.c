@@ -302,7 +302,7 @@ void map_append(struct log *log, struct segments *segments, struct segment *acti
     }
     last->bytes += entries->bytes;
     gain(segments, active, entries->bytes);
-    terms_append(&log->terms, entries->first, entries->term);
+    if (!entries->is_same_term) terms_append(&log->terms, entries->first, entries->term);
 }
 
 void map_extend(struct log *log, struct segments *segments, struct segment *active, uint32_t slot, uint32_t count,

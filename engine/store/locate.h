@@ -37,6 +37,12 @@ const struct layout_extent *locate_extents(const struct segments *segments, cons
 /* The log's effect in `active`, made if there is none. */
 struct effect *map_effect(struct log *log, struct segment *active);
 
+static inline void map_foresee_slot(const struct log *log, const struct segment *active)
+{
+    if (log->effect_segment != active->number) return;
+    __builtin_prefetch(&active->slots[active->effects[log->effect].slot], 1);
+}
+
 /* Slots of `active` for `count` entries of the log that come next: neighbours of its last ones wherever that can be.
  * Where the logs of a store take turns each would have an extent for every entry; so a log that comes again gets a run,
  * as long as all it had there, or had in the segment before. Needs what map_effect needs. */
@@ -45,8 +51,7 @@ uint32_t map_take_slots(struct log *log, struct segment *active, uint32_t count)
 /* Brings what an append to the log will look at near. Changes nothing. */
 static inline void map_foresee(const struct log *log, const struct segment *active)
 {
-    if (log->piece_count > LOG_OWN_PIECES) __builtin_prefetch(&log->pieces[log->piece_count - 1], 1);
-    if (log->terms.count > LOG_OWN_RUNS) __builtin_prefetch(&log->terms.runs[log->terms.count - 1], 1);
+    if (log->piece_count > 0) __builtin_prefetch(&log->pieces[log->piece_count - 1], 1);
     if (log->effect_segment != active->number) return;
     const struct effect *effect = &active->effects[log->effect];
     __builtin_prefetch(effect, 1);
@@ -73,6 +78,7 @@ struct map_entries {
     uint32_t count, slot;
     uint64_t bytes; /* what they cost: entry_cost of each */
     uint8_t kind;
+    bool is_same_term; /* as that of the entry before the first, which is there */
 };
 static inline uint64_t map_end(const struct map_entries *entries) { return entries->first + entries->count; }
 /* What entries in these slots cost. */

@@ -192,7 +192,7 @@ void logs_foresee_slot(const struct logs *logs, uint64_t id) { __builtin_prefetc
 void logs_foresee_log(const struct logs *logs, uint64_t id)
 {
     const struct log *log = logs->slots[slot_of(logs, id)];
-    for (uint32_t line = 0; log && line < sizeof *log; line += CACHE_LINE)
+    for (uint32_t line = 0; log && line < LOG_HOT_BYTES; line += CACHE_LINE)
         __builtin_prefetch((const char *)log + line, 1);
 }
 

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/terms.h"
@@ -74,6 +75,8 @@ struct log {
     struct piece own_pieces[LOG_OWN_PIECES]; /* where `pieces` points until they are too few                */
     struct term_run own_runs[LOG_OWN_RUNS];  /* likewise                                                    */
 };
+enum { LOG_HOT_BYTES = 192 }; /* of it an append looks at, besides the last piece and run */
+static_assert(offsetof(struct log, changed_lsn) + sizeof(uint64_t) <= LOG_HOT_BYTES, "what an append looks at");
 static_assert(sizeof(struct log) <= 448, "512 bytes a log, with its places in the table's two arrays");
 
 /* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */

@@ -105,7 +105,9 @@ static uint64_t staged_term_at(const void *context, uint64_t index)
     const struct staged_terms *terms = context;
     const struct staged *staged = terms->staged;
     if (index == staged->head.base.index) return staged->head.base.term;
-    for (uint32_t i = staged->ops > 0 ? terms->upto : 0; i-- > 0;) {
+    if (staged->ops == 1 && index >= staged->entries->index && index - staged->entries->index < staged->entries->count)
+        return staged->entries->term;
+    for (uint32_t i = staged->ops > 1 ? terms->upto : 0; i-- > 0;) {
         const struct teak_op *op = &terms->batch->ops[i];
         if (op->op == TEAK_OP_ENTRIES && op->log == staged->log->id && index >= op->index &&
             index - op->index < op->count)
@@ -131,6 +133,8 @@ static void look_ahead(const struct teak_store *store, const struct teak_batch *
     if (batch->count - i <= AHEAD) return;
     const struct log *log = logs_find_near(&store->logs, batch->ops[i + AHEAD].log);
     if (log) map_foresee(log, active);
+    const struct log *next = logs_find_near(&store->logs, batch->ops[i + 1].log);
+    if (next) map_foresee_slot(next, active);
 }
 
 /* The log of the operation, as it is within the batch. UNKNOWN_LOG, or FULL: no room for one more. */
@@ -515,9 +519,12 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
         log->changed_lsn = at.lsn;
         switch (op->op) {
         case TEAK_OP_CREATE: apply_create(&at, log); break;
-        case TEAK_OP_ENTRIES:
-            apply_entries(&at, log, entries_at(&at, op, encode_entries(store, log, op)));
+        case TEAK_OP_ENTRIES: {
+            struct map_entries entries = entries_at(&at, op, encode_entries(store, log, op));
+            entries.is_same_term = log->head.last.index > log->head.base.index && log->head.last.term == op->term;
+            apply_entries(&at, log, entries);
             break;
+        }
         case TEAK_OP_HARD_STATE: apply_hard_state(log, op->term, op->vote, op->commit); break;
         case TEAK_OP_TRUNCATE: apply_truncate(&at, log, op->index); break;
         case TEAK_OP_SNAPSHOT:
