@@ -373,6 +373,21 @@ static void take_index_away(const struct rot_file *file)
     memset(file->pristine + end, 0, file->count - end);
 }
 
+/* What the file held before, or, where it was made ready and no more, another one that was a segment. NULL: nothing. */
+static uint8_t *earlier_of(const struct rot_file *file)
+{
+    static const uint8_t none[8];
+    uint8_t *other = NULL;
+    for (uint32_t i = 0; i < earlier.count; i++) {
+        uint8_t *data = earlier.list[i].data;
+        if (earlier.list[i].bytes < file->count) continue;
+        const bool had_frames = file->count >= RIG_SEGMENT && memcmp(data + RIG_BLOCK, none, sizeof none) != 0;
+        if (earlier.list[i].file == file->file && (had_frames || file->count < RIG_SEGMENT)) return data;
+        if (had_frames) other = data;
+    }
+    return other;
+}
+
 static struct rot_file *add_file(const char *name, enum rot_place place, uint64_t segment)
 {
     struct sim_view view;
@@ -389,9 +404,7 @@ static struct rot_file *add_file(const char *name, enum rot_place place, uint64_
     assert_true(file->pristine && file->is);
     memcpy(file->pristine, view.bytes, file->count);
     mark(file, 0, file->count, IS_PADDING, ROT_NONE, ROT_NONE);
-    for (uint32_t i = 0; i < earlier.count; i++)
-        if (earlier.list[i].file == file->file && earlier.list[i].bytes >= file->count)
-            file->stale = earlier.list[i].data;
+    file->stale = earlier_of(file);
     return file;
 }
 
