@@ -840,7 +840,8 @@ static void run_write(struct sim *sim, const struct outgoing *out)
     const struct disk_op *op = out->op;
     struct stretch what = rest_of(out);
     int32_t number = sim->files[op->file];
-    if (medium->hits.lost + medium->hits.misdirected < medium->faults.lies_max && is_of_the_store(medium, number)) {
+    if (medium->hits.lost + medium->hits.misdirected < medium->faults.lies_max &&
+        what.offset >= medium->faults.lies_from && is_of_the_store(medium, number)) {
         if (strikes(medium, medium->faults.lose_one_in)) {
             medium->hits.lost++;
             return;

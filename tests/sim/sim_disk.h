@@ -71,6 +71,7 @@ struct sim_faults {
     uint32_t fail_one_in, shorten_one_in, stall_one_in; /* operations, writes, operations                    */
     uint32_t lose_one_in, misdirect_one_in;             /* writes of files of the store, LOCK excepted       */
     uint32_t lies_max;                                  /* of both together, as long as the medium lives     */
+    uint64_t lies_from;                                 /* bytes; what is written below is written           */
     uint64_t stall_ns;                                  /* at most                                           */
     uint64_t seed;
 };

@@ -37,6 +37,7 @@ static struct {
     bool is_quiet;      /* nobody looks now */
     bool is_dead;       /* the store is poisoned, or said that the disk failed */
     bool is_told;       /* every step is printed */
+    bool is_lied_to;    /* from now on: what an end of the session would find is no longer certain */
 } life;
 
 /* ---------------------------------------------------------------------------------------------------------- looking */
@@ -672,9 +673,10 @@ static void judge_after_a_lie(void)
 static void lie(void)
 {
     const bool loses = below(2);
+    life.is_lied_to = true;
     tell("the next write is lost (1), goes astray (0)", loses);
     sim_set_faults(life.medium, (struct sim_faults){.lose_one_in = loses, .misdirect_one_in = !loses, .lies_max = 1,
-                                                    .seed = seeded_u64(&run.seeded)});
+                                                    .lies_from = RIG_BLOCK, .seed = seeded_u64(&run.seeded)});
 }
 
 static void end_with_lies(void)
@@ -688,11 +690,12 @@ static void end_with_lies(void)
         drain();
     }
     rig_close(run.store);
-    const struct sim_hits hits = sim_hits(life.medium);
     struct sim_decay rot;
-    if (hits.lost + hits.misdirected == 0 && sim_decay(life.medium, &run.seeded, &rot)) {
+    while (sim_hits(life.medium).lost + sim_hits(life.medium).misdirected == 0) {
+        if (!sim_decay(life.medium, &run.seeded, &rot)) continue; /* what it would have become was there */
         life.totals->lies++;
         if (life.is_told) printf("    %s in %s at %" PRIu64 "\n", rot.how, rot.name, rot.offset);
+        break;
     }
     judge_after_a_lie();
 }
@@ -726,7 +729,7 @@ static void live_step(uint32_t step, uint64_t seed)
         take_completions(UINT64_C(1) << below(31));
     if (!life.is_dead && below(3) == 0) take_completions(below(2) * 20000000);
     if (!life.is_dead) make_room();
-    if (life.is_dead || below(life.shape->ends_one_in) == 0) end_session();
+    if (life.is_dead || (below(life.shape->ends_one_in) == 0 && !life.is_lied_to)) end_session();
 }
 
 static void finish_life(void)
