@@ -9,9 +9,10 @@
  *
  * PATH   drive(): take what came, give it to the store, poll, answer. Waking is what costs: a commit of 64 threads is
  *        64 of them put to sleep and woken. So all that come while one frame is being filled sleep on one word; the
- *        committer is woken only when enough has come for it to do something; and when the threads of a frame have just
- *        been told, the next frame waits a moment for them to come back (gather), for else it would leave with the
- *        first of them, and the others would wait for two.
+ *        committer is woken only when enough has come for it to do something; threads are woken a few at a time, and
+ *        those that come back meanwhile leave with a frame of their own, a part of the crowd in each lane, so that the
+ *        disk works while others wake; and where nothing is at the disk the next frame waits a moment for a part that
+ *        was just told (gather), for else it would leave with the first of them, and the others would wait for two.
  * FAILS  What the store answers to a batch is the answer to the request; FULL waits at the head until there is room.
  * HOLDS  (1) `taken` is the weight of all that take() has seen; `arrived` counts a request after it was pushed. So
  *            arrived >= taken + 1 means: there is one that take() has not seen. Closing weighs 1, and so does ending
@@ -44,8 +45,15 @@ enum {
     WEIGHT_LANE = 128,    /* what opens a second lane beside a frame in flight (turn.c): 512 KiB                   */
     SHARE_ALL = 256,
     BACK_OFF_MAX = 63,    /* gathers left out after one in vain, at most: one in 64 is tried                       */
-    LATENCY_PART = 8,
+    TYPICAL_PART = 16,
+    WAKES_AT_ONCE = 4,    /* in one call into the kernel: 4 x 5 us, and the first are back                          */
+    LANES_DEFAULT = 3,    /* frames in flight, where options->in_flight is 0                                        */
+    LANE_MIN = 8,         /* requests that are worth a write of their own                                           */
+    WAKING_NS = 16000,    /* of a thread, with its sleeping and its way back; measured are 5 to 12 us               */
+    LANDINGS_ALONE = 32,  /* to know how long a frame takes alone                                                   */
+    LANDINGS_SHARED = 2048, /* between two looks at that                                                            */
 };
+enum { ALONE, SHARED };
 enum { GATHER_DEFAULT_NS = 100000, GATHER_MAX_NS = 1000000000, SPIN_MAX_NS = 1000000000,
        DEAF_WAIT_NS = 1000000, STARVED_WAIT_NS = 1000000 };
 
@@ -81,7 +89,9 @@ struct teak_committer {
     struct list waiting, sent;
     struct list installing;     /* snapshots: told by their tag, when it comes                     */
     uint32_t bells_heard;
-    uint64_t told;              /* words on which somebody has been answered                       */
+    uint64_t told;              /* words on which somebody has been answered, and may sleep still  */
+    uint64_t unchanged;         /* of these: not changed since                                     */
+    uint32_t owing[WORDS];      /* answered on each, and not woken                                 */
     bool can_ring;              /* the disk can be woken                                           */
     bool is_full;               /* the head waits for room                                         */
     bool is_fresh;              /* the open frame has something that was not polled for            */
@@ -92,7 +102,10 @@ struct teak_committer {
     uint64_t gather_from, gather_to, gather_until; /* arrived then, wanted, and when it is over; to 0: none */
     uint32_t share;             /* of those told, how many come back in time: of SHARE_ALL         */
     uint32_t skip, back_off;    /* gathers to leave out, and how many after the next one in vain   */
-    uint64_t launched_ns, latency_ns; /* of the last frame; launch to landing, on average          */
+    /* lanes */
+    uint64_t typical_ns[2];     /* from launch to durable, ALONE and SHARED                        */
+    uint64_t part;              /* of the crowd, for each lane; 0: it is not shared out            */
+    uint32_t rest, landings;    /* landings to come without sharing; and since with it             */
     uint64_t now_ns;                  /* when something was taken or landed last                   */
     /* who opens and closes */
     struct thread *thread;
@@ -228,19 +241,30 @@ static void answer(struct teak_committer *committer, struct teak_request *reques
         return;
     }
     committer->told |= UINT64_C(1) << request->word;
+    committer->unchanged |= UINT64_C(1) << request->word;
+    committer->owing[request->word]++;
     __atomic_store_n(&request->state, ANSWERED, __ATOMIC_RELEASE); /* pairs with wait(); HOLDS (3) */
 }
 
-/* One call into the kernel for all that were answered on a word. */
-static void tell(struct teak_committer *committer)
+/* Wakes some of those that were answered. Each call into the kernel takes as long as there are threads to be woken by
+ * it: between two of them the first ones come back, on other processors. The last call on a word wakes all that are
+ * left there; threads that sleep on it for a later frame wake with them, look, and sleep again. */
+static void tell_some(struct teak_committer *committer)
 {
-    for (uint64_t told = committer->told; told != 0; told &= told - 1) {
-        struct word *word = &committer->words[__builtin_ctzll(told)];
-        atomic_fetch_add_explicit(&word->value, 1, memory_order_seq_cst);
-        if (atomic_load_explicit(&word->sleepers, memory_order_seq_cst) > 0)
-            committer->store->crowd.woken += thread_wake(&word->value, UINT32_MAX);
+    const uint32_t at = (uint32_t)__builtin_ctzll(committer->told);
+    const uint64_t bit = UINT64_C(1) << at;
+    struct word *word = &committer->words[at];
+    if (committer->unchanged & bit) atomic_fetch_add_explicit(&word->value, 1, memory_order_seq_cst);
+    committer->unchanged &= ~bit;
+    const bool is_last = committer->owing[at] <= WAKES_AT_ONCE;
+    const bool sleeps = atomic_load_explicit(&word->sleepers, memory_order_seq_cst) > 0;
+    if (sleeps) committer->store->crowd.woken += thread_wake(&word->value, is_last ? UINT32_MAX : WAKES_AT_ONCE);
+    if (!is_last && sleeps) {
+        committer->owing[at] -= WAKES_AT_ONCE;
+        return;
     }
-    committer->told = 0;
+    committer->owing[at] = 0;
+    committer->told &= ~bit;
 }
 
 /* ----------------------------------------------------------------------------------------------------- to the store */
@@ -382,23 +406,22 @@ static void serve(struct teak_committer *committer)
             answer(committer, request, status);
         }
     }
-    tell(committer);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- gather */
 
-/* Threads of weight `told` are about to be told. With nothing at the disk, what they bring goes with one frame. */
-static void gather_begin(struct teak_committer *committer, uint64_t told, uint64_t now_ns)
+/* Threads are about to be told. With nothing at the disk, what `wanted` of them bring goes with one frame. */
+static void gather_begin(struct teak_committer *committer, uint64_t wanted, uint64_t now_ns)
 {
     committer->gather_to = 0;
-    if (committer->gather_ns == 0 || told < 2 || committer->store->flight.in_flight > 0) return;
+    if (committer->gather_ns == 0 || wanted == 0 || committer->store->flight.in_flight > 0) return;
     if (committer->skip > 0) {
         committer->skip--;
         return;
     }
     committer->gather_from = atomic_load_explicit(&committer->arrived, memory_order_relaxed);
-    committer->gather_to = committer->gather_from + max_u64(1, told * committer->share / SHARE_ALL);
-    committer->gather_until = now_ns + min_u64(committer->gather_ns, committer->latency_ns / 2);
+    committer->gather_to = committer->gather_from + max_u64(1, wanted * committer->share / SHARE_ALL);
+    committer->gather_until = now_ns + min_u64(committer->gather_ns, committer->typical_ns[ALONE] / 2);
     committer->store->crowd.gathers++;
 }
 
@@ -474,23 +497,95 @@ static uint64_t complete(struct teak_committer *committer, const struct teak_com
     return told;
 }
 
+/* ------------------------------------------------------------------------------------------------------------ lanes */
+
+static uint64_t flying(const struct teak_store *store)
+{
+    return store->tickets.end - store->tickets.begin - turn_open_batches(store);
+}
+
+/* So many open another lane, while there is one: as many as fly in each of those that are taken. */
+static uint64_t lane_of(const struct teak_committer *committer)
+{
+    const struct teak_store *store = committer->store;
+    if (store->flight.in_flight == 0) return max_u64(LANE_MIN, committer->part);
+    return max_u64(LANE_MIN, flying(store) / store->flight.in_flight);
+}
+
+/* While threads are still being woken: are enough back for a frame of their own? */
+static bool may_leave(const struct teak_committer *committer)
+{
+    const struct teak_store *store = committer->store;
+    return committer->part > 0 && store->flight.in_flight < store->flight.in_flight_max &&
+           turn_open_batches(store) >= lane_of(committer);
+}
+
+/* Weight that has to come before something can leave, if what is open does or does not at once. */
+static uint64_t lane_to_wait_for(const struct teak_committer *committer)
+{
+    const struct teak_store *store = committer->store;
+    const uint64_t open = turn_open_batches(store), in_flight = store->flight.in_flight;
+    if (committer->part == 0) return WEIGHT_LANE;
+    const bool goes = in_flight == 0 || open >= store->lane_batches;
+    if (in_flight + goes >= store->flight.in_flight_max) return WEIGHT_LANE;
+    return min_u64(WEIGHT_LANE, goes ? max_u64(LANE_MIN, open) : store->lane_batches - open);
+}
+
+/* As many frames took longer as did not. */
+static void typical_add(uint64_t *typical_ns, uint64_t ns)
+{
+    const uint64_t step = *typical_ns / TYPICAL_PART + 1;
+    *typical_ns = ns > *typical_ns ? *typical_ns + step : *typical_ns - min_u64(step, *typical_ns);
+}
+
+/* The crowd is shared out over the lanes where waking it takes about as long as the disk takes: then some are woken
+ * while others are written. Where the disk is slow beside that they all go with one frame; and where it writes one
+ * frame after the other whatever it is given, which is found out by comparing, now and then. */
+static bool pays(struct teak_committer *committer, uint64_t crowd)
+{
+    const uint64_t lanes = committer->store->flight.in_flight_max, alone_ns = committer->typical_ns[ALONE];
+    if (lanes == 1 || crowd < 2 * LANE_MIN || alone_ns >= crowd * WAKING_NS) return false;
+    if (committer->rest > 0) {
+        committer->rest--;
+        return false;
+    }
+    if (committer->typical_ns[SHARED] > alone_ns * (lanes + 1) / 2) {
+        committer->typical_ns[SHARED] = alone_ns; /* next time may be better */
+        committer->rest = LANDINGS_SHARED;
+    } else if (++committer->landings >= LANDINGS_SHARED) {
+        committer->landings = 0;
+        committer->rest = LANDINGS_ALONE;
+    }
+    return true;
+}
+
+static void share_out(struct teak_committer *committer, uint64_t told)
+{
+    const struct teak_store *store = committer->store;
+    typical_add(&committer->typical_ns[committer->part > 0 ? SHARED : ALONE], store->flight.latest_ns);
+    const uint64_t crowd = told + turn_open_batches(store) + flying(store);
+    committer->part = told > 0 && pays(committer, crowd) ? crowd / store->flight.in_flight_max : 0;
+}
+
 /* A frame has landed: all that it held are answered before anybody is woken. */
 static void land(struct teak_committer *committer, struct teak_completion *done, uint32_t count)
 {
     struct teak_store *store = committer->store;
     const uint64_t now_ns = committer->now_ns = disk_now(store->disk);
-    const uint64_t latency_ns = now_ns - committer->launched_ns;
     store->crowd.groups++;
     uint64_t told = complete(committer, done, count);
     while (turn_has_completion(store) && teak_poll(store, 0, done, DONE_MAX, &count, NULL) == TEAK_OK)
         told += complete(committer, done, count);
-    committer->latency_ns += latency_ns / LATENCY_PART - committer->latency_ns / LATENCY_PART;
-    gather_begin(committer, told, now_ns);
-    tell(committer);
+    share_out(committer, told);
+    const uint64_t open = turn_open_batches(store);
+    if (committer->part == 0)
+        gather_begin(committer, told < 2 ? 0 : told, now_ns);
+    else
+        gather_begin(committer, committer->part > open ? committer->part - open : 0, now_ns);
 }
 
 /* Polls, sleeping in the ring or, where nothing is at the disk, in bed. */
-static void poll_store(struct teak_committer *committer)
+static void poll_store(struct teak_committer *committer, bool waits)
 {
     struct teak_store *store = committer->store;
     struct teak_completion done[DONE_MAX];
@@ -502,17 +597,17 @@ static void poll_store(struct teak_committer *committer)
     const bool flies = leaves || store->flight.in_flight > 0;
     if (committer->is_fresh) {
         committer->is_fresh = false;
-        committer->launched_ns = disk_now(store->disk);
         const uint32_t word = atomic_load_explicit(&committer->word, memory_order_relaxed);
         atomic_store_explicit(&committer->word, (word + 1) % WORDS, memory_order_relaxed);
     }
-    const uint64_t wanted = committer->taken + (flies ? WEIGHT_LANE : 1);
+    store->lane_batches = committer->part > 0 ? lane_of(committer) : 0;
+    const uint64_t wanted = committer->taken + (flies ? lane_to_wait_for(committer) : 1);
     const uint64_t patience = committer->can_ring ? TEAK_FOREVER : DEAF_WAIT_NS;
-    const uint64_t wait_ns = lie_down(committer, IN_RING, wanted) ? patience : 0;
+    const uint64_t wait_ns = waits && lie_down(committer, IN_RING, wanted) ? patience : 0;
     const enum teak_status status = teak_poll(store, wait_ns, done, DONE_MAX, &count, &error);
     atomic_store_explicit(&committer->asleep, AWAKE, memory_order_seq_cst);
     if (count > 0) land(committer, done, count);
-    if (count > 0 || (status == TEAK_OK && turn_at_disk(store) > 0)) return;
+    if (!waits || count > 0 || (status == TEAK_OK && turn_at_disk(store) > 0)) return;
     uint64_t until_ns = status == TEAK_OK ? teak_deadline(store) : TEAK_NO_DEADLINE;
     if (committer->is_full) until_ns = min_u64(until_ns, disk_now(store->disk) + STARVED_WAIT_NS);
     sleep_in_bed(committer, committer->taken + 1, until_ns);
@@ -520,7 +615,7 @@ static void poll_store(struct teak_committer *committer)
 
 static bool is_over(struct teak_committer *committer)
 {
-    return is_ending(committer) && !committer->waiting.first && !committer->installing.first &&
+    return is_ending(committer) && !committer->told && !committer->waiting.first && !committer->installing.first &&
            !committer->sent.first && !atomic_load_explicit(&committer->pushed, memory_order_seq_cst);
 }
 
@@ -534,10 +629,14 @@ static void drive(void *context)
     while (!is_over(committer)) {
         take(committer);
         serve(committer);
-        if (gathers(committer))
+        if (committer->told) {
+            tell_some(committer);
+            if (may_leave(committer)) poll_store(committer, false);
+        } else if (gathers(committer)) {
             sleep_in_bed(committer, committer->gather_to, committer->gather_until);
-        else
-            poll_store(committer);
+        } else {
+            poll_store(committer, true);
+        }
     }
     store->can_be_woken = false;
     committer->closed = teak_close(store, &committer->error);
@@ -565,7 +664,8 @@ static struct teak_committer *make(struct teak_store *store, const struct teak_c
         .gather_ns = own->never_gather ? 0 : own->gather_ns ? own->gather_ns : GATHER_DEFAULT_NS,
         .spin_ns = own->spin_ns,
         .share = SHARE_ALL,
-        .latency_ns = 2 * GATHER_DEFAULT_NS,
+        .typical_ns = {2 * GATHER_DEFAULT_NS, 2 * GATHER_DEFAULT_NS},
+        .rest = LANDINGS_ALONE,
     };
     return committer;
 }
@@ -583,7 +683,10 @@ enum teak_status committer_open_on(struct disk *disk, const char *directory, con
         if (disk) disk_close(disk);
         return status;
     }
-    status = store_open_on(disk, directory, options, &store, report, error);
+    struct teak_options mine = {0};
+    if (options) mine = *options;
+    if (mine.in_flight == 0) mine.in_flight = LANES_DEFAULT;
+    status = store_open_on(disk, directory, options ? &mine : NULL, &store, report, error);
     if (status != TEAK_OK) return status;
     struct teak_committer *committer = make(store, own);
     const int os_errno = committer ? thread_start("teak", drive, committer, &committer->thread) : 0;

@@ -173,7 +173,8 @@ bool flight_advance(struct flight *flight, uint64_t now_ns, uint64_t *position_o
         flight->durable_segment = frame->segment->number;
         flight->durable_offset = frame->offset + frame->bytes;
         *position_out = frame->position + frame->bytes;
-        hist_add(&flight->latency, now_ns - frame->launched_ns);
+        flight->latest_ns = now_ns - frame->launched_ns;
+        hist_add(&flight->latency, flight->latest_ns);
         flight->begin++;
     }
     if (flight->strategy != TEAK_NONE) flight->vouched_lsn = flight->durable_lsn;

@@ -76,6 +76,7 @@ struct flight {
     bool poisoned;
     struct teak_error cause;    /* of the poison                                   */
     struct hist latency;        /* launch to durable, ns                           */
+    uint64_t latest_ns;         /* of the last frame that became durable           */
 };
 
 static inline bool flight_is_full(const struct flight *flight) { return flight->end - flight->begin == FLIGHT_FRAMES; }

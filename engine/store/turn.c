@@ -105,6 +105,11 @@ static uint64_t open_frame_due_ns(const struct teak_store *store)
     return writer->opened_ns + (writer->is_lazy ? LAZY_NS : store->linger_ns);
 }
 
+uint64_t turn_open_batches(const struct teak_store *store)
+{
+    return store->writer.batches - store->publish.batches_before;
+}
+
 /* May the open frame go? The first at once, with all that is waiting. One beside it only if it is large: splitting
  * what is outstanding into small frames costs more than overlapping them gains (docs/performance.md). */
 static bool has_lane(const struct teak_store *store)
@@ -112,7 +117,8 @@ static bool has_lane(const struct teak_store *store)
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
     if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
-    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= SECOND_LANE_BYTES;
+    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= SECOND_LANE_BYTES ||
+           (store->lane_batches > 0 && turn_open_batches(store) >= store->lane_batches);
 }
 
 static void launch(struct teak_store *store, bool final)

@@ -22,6 +22,9 @@ uint64_t turn_deadline(const struct teak_store *store);
 /* Operations at the disk: something will come back. Where there is none a store that can be woken does not wait. */
 uint32_t turn_at_disk(const struct teak_store *store);
 
+/* Batches in the frame that is being filled. */
+uint64_t turn_open_batches(const struct teak_store *store);
+
 /* A completion can be handed out. */
 bool turn_has_completion(const struct teak_store *store);
 

@@ -15,13 +15,20 @@ static inline struct teak_options options_here(void)
     return options;
 }
 
-static inline struct teak_committer *open_with(const struct rig *rig, const struct teak_committer_options *own)
+static inline struct teak_committer *open_over(const struct rig *rig, uint32_t lanes,
+                                               const struct teak_committer_options *own)
 {
-    const struct teak_options options = options_here();
+    struct teak_options options = options_here();
+    options.in_flight = lanes;
     struct teak_committer *committer;
     struct teak_error error = {0};
     rig_ok(teak_committer_open(rig->dir, &options, own, &committer, NULL, &error), &error);
     return committer;
+}
+
+static inline struct teak_committer *open_with(const struct rig *rig, const struct teak_committer_options *own)
+{
+    return open_over(rig, 0, own);
 }
 
 static inline struct teak_committer *open_faulty(const struct rig *rig, const struct teak_committer_options *own,

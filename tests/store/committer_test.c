@@ -94,10 +94,10 @@ static void expect_all_of(struct teak_store *store, const struct hand *hands, ui
     }
 }
 
-static void run_crew(uint32_t logs, const struct teak_committer_options *own)
+static void run_crew_over(uint32_t lanes, uint32_t logs, const struct teak_committer_options *own)
 {
     const struct rig rig = rig_make("committer");
-    struct crew crew = {.committer = open_with(&rig, own), .logs = logs};
+    struct crew crew = {.committer = open_over(&rig, lanes, own), .logs = logs};
     static struct hand hands[THREADS];
     for (uint64_t log = 1; log <= logs; log++) create(crew.committer, log);
     start(hands, THREADS, &crew, append_next);
@@ -108,6 +108,17 @@ static void run_crew(uint32_t logs, const struct teak_committer_options *own)
     expect_all_of(store, hands, logs);
     rig_close(store);
     rig_remove(rig.dir);
+}
+
+static void run_crew(uint32_t logs, const struct teak_committer_options *own) { run_crew_over(0, logs, own); }
+
+/* However many frames may fly: the crowd is shared out over them, or not at all. */
+static void threads_share_a_log_over_lanes(void **state)
+{
+    (void)state;
+    run_crew_over(1, 1, NULL);
+    run_crew_over(2, 2, NULL);
+    run_crew_over(64, 1, &(struct teak_committer_options){.never_gather = true});
 }
 
 static void threads_share_a_log(void **state)
@@ -932,6 +943,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_share_a_log_without_gathering),
         cmocka_unit_test(threads_share_a_log_gathering_long),
         cmocka_unit_test(threads_share_a_log_spinning),
+        cmocka_unit_test(threads_share_a_log_over_lanes),
         cmocka_unit_test(a_batch_learns_its_indexes),
         cmocka_unit_test(what_the_store_refuses_is_the_answer),
         cmocka_unit_test(full_is_waited_for),
