@@ -9,7 +9,7 @@
 
 #include "store/committer_rig.h"
 
-enum { THREADS = 16, EACH = 60, ENTRY = 40 };
+enum { THREADS = 16, EACH = 60, IN_TURN = 10 };
 
 static uint64_t now_ns(void)
 {
@@ -742,14 +742,14 @@ static int by_index(const void *left, const void *right)
     return ((*a)->request.index > (*b)->request.index) - ((*a)->request.index < (*b)->request.index);
 }
 
-static void await_all(struct fair *fair, struct turn_taken **sorted)
+static void await_all(struct fair *fair, struct turn_taken **sorted, uint32_t each)
 {
-    for (uint32_t i = 0; i < THREADS * EACH; i++) {
-        sorted[i] = &fair->turns[i / EACH][i % EACH];
+    for (uint32_t i = 0; i < THREADS * each; i++) {
+        sorted[i] = &fair->turns[i / each][i % each];
         while (!atomic_load(&sorted[i]->told)) usleep(100);
         rig_ok(sorted[i]->request.status, &sorted[i]->request.error);
     }
-    qsort(sorted, THREADS * EACH, sizeof sorted[0], by_index);
+    qsort(sorted, THREADS * each, sizeof sorted[0], by_index);
 }
 
 /* Nobody is passed by a request that came later, whoever it is from: so between a thread's request and its answer each
@@ -764,7 +764,7 @@ static void no_request_is_passed_by_a_later_one(void **state)
     start(hands, THREADS, &fair->crew, hand_over_at_will);
     join(hands, THREADS);
     assert_int_equal(fair->crew.wrong, 0);
-    await_all(fair, sorted);
+    await_all(fair, sorted, EACH);
     uint64_t first_ended = UINT64_MAX; /* of all that stand behind it */
     for (uint32_t i = THREADS * EACH; i-- > 0;) {
         assert_int_equal(sorted[i]->request.index, i + 1);
@@ -780,7 +780,7 @@ static void *hand_over_in_turn(void *argument)
 {
     struct hand *hand = argument;
     struct fair *fair = (struct fair *)(void *)hand->crew;
-    for (uint32_t i = 0; i < EACH; i++) {
+    for (uint32_t i = 0; i < IN_TURN; i++) {
         while (atomic_load(&fair->whose) != i * THREADS + hand->number) sched_yield();
         hand_over(fair, hand, &fair->turns[hand->number][i]);
         atomic_fetch_add(&fair->whose, 1);
@@ -792,7 +792,7 @@ static void hold_the_committer(struct teak_store *store, void *context)
 {
     struct fair *fair = context;
     (void)store;
-    while (atomic_load(&fair->whose) < THREADS * EACH) usleep(100);
+    while (atomic_load(&fair->whose) < THREADS * IN_TURN) usleep(100);
 }
 
 static void is_let_go(struct teak_request *request, void *context)
@@ -810,14 +810,14 @@ static void a_crowd_at_the_door_is_served_in_order(void **state)
     struct fair *fair = fair_make(&rig);
     struct teak_error error = {0};
     static struct hand hands[THREADS];
-    static struct turn_taken *sorted[THREADS * EACH];
+    static struct turn_taken *sorted[THREADS * IN_TURN];
     struct teak_request hold = {.call = hold_the_committer, .context = fair, .done = is_let_go};
     rig_ok(teak_committer_submit(fair->crew.committer, &hold, &error), &error);
     start(hands, THREADS, &fair->crew, hand_over_in_turn);
     join(hands, THREADS);
     assert_int_equal(fair->crew.wrong, 0);
-    await_all(fair, sorted);
-    for (uint32_t i = 0; i < THREADS * EACH; i++) {
+    await_all(fair, sorted, IN_TURN);
+    for (uint32_t i = 0; i < THREADS * IN_TURN; i++) {
         assert_ptr_equal(sorted[i], &fair->turns[i % THREADS][i / THREADS]);
         assert_int_equal(sorted[i]->request.index, i + 1);
     }
