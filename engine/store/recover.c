@@ -1104,6 +1104,14 @@ static void remove_leftovers(struct teak_store *store)
     store->leftover_count = 0;
 }
 
+/* A name was changed, and the sync of its directory failed: asked again, that could be called a success. */
+static enum teak_status name_not_durable(struct teak_store *store, int os_errno, struct teak_error *error)
+{
+    flight_poison(&store->flight, os_errno, "sync", segment_active(&store->segments), 0);
+    if (error) *error = store->flight.cause;
+    return TEAK_POISONED;
+}
+
 /* Newest first, so that at every moment what is there is contiguous. */
 static enum teak_status discard_behind_cut(struct teak_store *store, struct teak_error *error)
 {
@@ -1113,7 +1121,11 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
         name_segment(store->cut_end - 1, from);
         name_spare(spare.number, to);
         if (store->salvaging) {
-            const enum teak_status status = repair_move_away(store, from, error);
+            bool is_moved;
+            struct teak_error why;
+            const enum teak_status status = repair_move_away(store, from, &is_moved, &why);
+            if (status != TEAK_OK && is_moved) return name_not_durable(store, why.os_errno, error);
+            if (status != TEAK_OK && error) *error = why;
             if (status != TEAK_OK) return status;
             store->cut_end--;
             continue;
@@ -1121,10 +1133,10 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
         struct disk_op op = {.kind = DISK_RENAME, .dir = store->directory, .name = from, .to = to};
         const int os_errno = disk_run(store->disk, &op);
         if (os_errno) return fail_errno(error, os_errno, "rename", from);
-        if (!pool_add(&store->pool, spare)) return fail(error, TEAK_NO_MEMORY, "recover");
-        const enum teak_status status = sync_directory(store, error);
-        if (status != TEAK_OK) return status;
         store->cut_end--;
+        if (!pool_add(&store->pool, spare)) store->pool.next_spare++; /* the next opening finds it */
+        struct teak_error why;
+        if (sync_directory(store, &why) != TEAK_OK) return name_not_durable(store, why.os_errno, error);
     }
     return TEAK_OK;
 }

@@ -29,7 +29,8 @@ enum teak_status recover_lock_shared(struct teak_store *store, uint64_t wait_ns,
 /* Fills an opened store (directory, superblock, limits, empty tables) from its segments. */
 enum teak_status recover_read(struct teak_store *store, struct teak_report *report, struct teak_error *error);
 
-/* Does what opening left to be done; then the store may write. Plain calls. May be tried again where it failed. */
+/* Does what opening left to be done; then the store may write. Plain calls. May be tried again where it failed;
+ * POISONED: a name was changed and its directory could not be synced, or the first write failed. */
 enum teak_status recover_apply(struct teak_store *store, struct teak_error *error);
 
 /* STORE: TEAK_NOT_A_STORE where there is none. If store->mends, what the segments repeat of it, and store_lost is

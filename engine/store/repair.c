@@ -129,7 +129,8 @@ static int keep_copy(struct teak_store *store, const struct copying *copying, co
     return os_errno;
 }
 
-enum teak_status repair_move_away(struct teak_store *store, const char *name, struct teak_error *error)
+enum teak_status repair_move_away(struct teak_store *store, const char *name, bool *moved_out,
+                                  struct teak_error *error)
 {
     char path[PATH_BYTES];
     int os_errno = EEXIST;
@@ -138,6 +139,7 @@ enum teak_status repair_move_away(struct teak_store *store, const char *name, st
         struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = name, .to = path};
         os_errno = disk_run(store->disk, &rename);
     }
+    *moved_out = os_errno == 0;
     if (!os_errno) os_errno = sync_path(store, REPLACED);
     if (!os_errno) os_errno = sync_store(store);
     return os_errno ? fail_errno(error, os_errno, "rename", name) : TEAK_OK;

@@ -20,7 +20,9 @@ enum teak_status repair_keep_damaged(struct teak_store *store, struct teak_error
  * again. */
 enum teak_status repair_make_store(struct teak_store *store, struct teak_error *error);
 
-/* The file of that name goes to replaced/; both directories synced. Fails: IO. */
-enum teak_status repair_move_away(struct teak_store *store, const char *name, struct teak_error *error);
+/* The file of that name goes to replaced/; both directories synced. Fails: IO; `moved_out` says whether it has its new
+ * name nevertheless. */
+enum teak_status repair_move_away(struct teak_store *store, const char *name, bool *moved_out,
+                                  struct teak_error *error);
 
 #endif

@@ -696,8 +696,13 @@ static void finish_writing(struct teak_store *store)
 
 enum teak_status teak_close(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = guard_driving(store, "close", error);
-    if (status != TEAK_OK) return status;
+    struct teak_error refusal;
+    enum teak_status status = guard_driving(store, "close", &refusal);
+    if (status == TEAK_WRONG_THREAD || status == TEAK_IN_CALLBACK) {
+        if (error) *error = refusal;
+        return status;
+    }
+    status = TEAK_OK; /* else: what cannot be driven now never was, and there is nothing to bring to an end */
     if (store->phase == STORE_WRITING && !store->flight.poisoned) finish_writing(store);
     store->publish.is_last = !store->flight.poisoned;
     if (store->flight.poisoned) {
