@@ -69,7 +69,9 @@ static enum teak_status open_file(const struct scan_source *source, struct image
     if (os_errno) return fail_errno(error, os_errno, "open", name);
     image->file = op.file;
     struct disk_file_info info;
-    if (source->beside && disk_lock(source->disk, image->file, DISK_LOCK_SHARED) != 0) return TEAK_LOG_GONE;
+    const int lock_errno = source->beside ? disk_lock(source->disk, image->file, DISK_LOCK_SHARED) : 0;
+    if (lock_errno == EWOULDBLOCK) return TEAK_LOG_GONE; /* it is being taken again */
+    if (lock_errno) return fail_errno(error, lock_errno, "lock", name);
     const int stat_errno = disk_stat(source->disk, image->file, &info);
     if (stat_errno) return fail_errno(error, stat_errno, "stat", name);
     if (source->beside && info.links == 0) return TEAK_LOG_GONE;

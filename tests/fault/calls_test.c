@@ -1,0 +1,481 @@
+/* calls_test.c: the n-th system call of each kind fails, for every n, below the disk's seam: files, directories,
+ * mappings, threads, the ring's own calls. What the engine calls is wrapped when this program is linked
+ * (-Wl,--wrap, tests/CMakeLists.txt). Each answer is a status that says so; no descriptor, mapping or memory is left;
+ * what was acknowledged is there when the store is opened again. A transfer or sync that is only interrupted is done
+ * again and nobody hears of it.
+ *
+ * With the posix backend the workers' calls come in any order: which one is the n-th is then chance, and what must hold
+ * does not depend on it. TEAK_FAULT_STEP=1: every error at every call, else one of them, in turn.
+ */
+#include <linux/stat.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+
+#include <liburing.h>
+
+#include "store/backends.h"
+#include "teak/committer.h"
+#include "teak/memory.h"
+#include "teak/snapshot.h"
+
+enum { ENTRIES = 60, BYTES = 2500, CALLS_MAX = 20000, TRIES_MAX = 20000, NAME = 24 };
+
+static struct {
+    _Atomic uint64_t calls;
+    _Atomic int64_t mapped;
+    _Atomic bool is_running, was_struck;
+    bool is_under_way;
+    uint64_t n;
+    int error;
+    char name[NAME]; /* of the call that failed */
+} fault;
+
+static bool strikes(const char *name)
+{
+    if (!atomic_load(&fault.is_running) || atomic_fetch_add(&fault.calls, 1) + 1 != fault.n) return false;
+    snprintf(fault.name, sizeof fault.name, "%s", name);
+    atomic_store(&fault.was_struck, true);
+    return true;
+}
+
+/* ---- what is wrapped ---- */
+
+static int set_errno(int error)
+{
+    errno = error;
+    return error;
+}
+
+#define WRAP(type, name, parameters, arguments, failure)                                                               \
+    type __real_##name parameters;                                                                                     \
+    type __wrap_##name parameters;                                                                                     \
+    type __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        return strikes(#name) && set_errno(fault.error) ? (failure) : __real_##name arguments;                         \
+    }
+
+WRAP(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), -1)
+WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), -1)
+WRAP(ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int how), (fd, v, n, at, how), -1)
+WRAP(int, fdatasync, (int fd), (fd), -1)
+WRAP(int, fsync, (int fd), (fd), -1)
+WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes), -1)
+WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), -1)
+WRAP(int, renameat, (int from, const char *a, int to, const char *b), (from, a, to, b), -1)
+WRAP(int, renameat2, (int from, const char *a, int to, const char *b, unsigned how), (from, a, to, b, how), -1)
+WRAP(int, linkat, (int from, const char *a, int to, const char *b, int how), (from, a, to, b, how), -1)
+WRAP(int, unlinkat, (int dir, const char *name, int how), (dir, name, how), -1)
+WRAP(int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode), -1)
+WRAP(int, flock, (int fd, int how), (fd, how), -1)
+WRAP(int, fstat, (int fd, struct stat *out), (fd, out), -1)
+WRAP(int, fstatat, (int dir, const char *name, struct stat *out, int how), (dir, name, out, how), -1)
+WRAP(int, statx, (int dir, const char *name, int how, unsigned mask, struct statx *out), (dir, name, how, mask, out),
+     -1)
+WRAP(int, fstatfs, (int fd, struct statfs *out), (fd, out), -1)
+WRAP(int, fstatvfs, (int fd, struct statvfs *out), (fd, out), -1)
+WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+WRAP(struct dirent *, readdir, (DIR *dir), (dir), NULL)
+WRAP(int, madvise, (void *at, size_t bytes, int how), (at, bytes, how), -1)
+WRAP(int, posix_fadvise, (int fd, off_t at, off_t bytes, int how), (fd, at, bytes, how), fault.error)
+WRAP(int, eventfd, (unsigned value, int how), (value, how), -1)
+WRAP(ssize_t, getrandom, (void *out, size_t bytes, unsigned how), (out, bytes, how), -1)
+WRAP(int, pthread_create,
+     (pthread_t * out, const pthread_attr_t *with, void *(*fn)(void *), void *context), (out, with, fn, context),
+     fault.error)
+WRAP(int, io_uring_queue_init_params, (unsigned n, struct io_uring *ring, struct io_uring_params *with),
+     (n, ring, with), -fault.error)
+WRAP(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring), (ring), NULL)
+WRAP(int, io_uring_register, (unsigned fd, unsigned what, const void *with, unsigned n), (fd, what, with, n),
+     -fault.error)
+WRAP(int, io_uring_register_files, (struct io_uring * ring, const int *files, unsigned n), (ring, files, n),
+     -fault.error)
+WRAP(int, io_uring_register_buffers, (struct io_uring * ring, const struct iovec *v, unsigned n), (ring, v, n),
+     -fault.error)
+WRAP(int, io_uring_register_eventfd, (struct io_uring * ring, int fd), (ring, fd), -fault.error)
+
+int __real_openat(int dir, const char *name, int how, ...);
+int __wrap_openat(int dir, const char *name, int how, ...);
+int __wrap_openat(int dir, const char *name, int how, ...)
+{
+    va_list rest;
+    va_start(rest, how);
+    const mode_t mode = how & O_CREAT ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return strikes("openat") && set_errno(fault.error) ? -1 : __real_openat(dir, name, how, mode);
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd) /* a descriptor is gone whatever close says */
+{
+    const int result = __real_close(fd);
+    return strikes("close") && set_errno(fault.error) ? -1 : result;
+}
+
+void *__real_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset)
+{
+    if (strikes("mmap") && set_errno(fault.error)) return MAP_FAILED;
+    void *memory = __real_mmap(at, bytes, may, how, fd, offset);
+    if (memory != MAP_FAILED) fault.mapped++;
+    return memory;
+}
+
+int __real_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes)
+{
+    fault.mapped--;
+    return __real_munmap(at, bytes);
+}
+
+/* ---- scenes: each goes on as far as it can, and returns the worst that it was told ---- */
+
+static struct {
+    struct rig rig, copy;
+    uint64_t submitted, acknowledged; /* entries of log 1 */
+    bool was_created;
+    enum teak_status told;
+} scene;
+
+static enum teak_status told(enum teak_status status, const struct teak_error *error)
+{
+    switch (status) {
+    case TEAK_OK:
+    case TEAK_FULL:
+    case TEAK_PENDING: return status;
+    case TEAK_IO:
+    case TEAK_NO_MEMORY:
+    case TEAK_NO_SPACE:
+    case TEAK_POISONED:
+    case TEAK_NO_BACKEND:
+    case TEAK_LOCKED: break;
+    case TEAK_SEGMENT_MISSING: /* EAGAIN is how flock says that a writer is just taking the file again */
+        if (fault.error == EAGAIN && !strcmp(fault.name, "flock")) break;
+        /* fall through */
+    default: {
+        char text[512];
+        teak_error_text(error, text, sizeof text);
+        fail_msg("errno %d of %s was told as: %s", fault.error, fault.name, text);
+    }
+    }
+    scene.told = status;
+    return status;
+}
+
+static void take(struct teak_store *store, uint64_t wait_ns)
+{
+    struct teak_completion done[16];
+    struct teak_error error = {0};
+    uint32_t count = 0;
+    (void)told(teak_poll(store, wait_ns, done, 16, &count, &error), &error);
+    for (uint32_t i = 0; i < count; i++)
+        if (done[i].status == TEAK_OK && done[i].tag > scene.acknowledged) scene.acknowledged = done[i].tag;
+}
+
+static enum teak_status give(struct teak_store *store, struct teak_op op, uint64_t tag)
+{
+    struct teak_error error = {0};
+    enum teak_status status = TEAK_FULL;
+    for (int i = 0; i < TRIES_MAX && status != TEAK_OK; i++) {
+        status = told(teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .tag = tag}, &error), &error);
+        if (status == TEAK_POISONED) return status;
+        if (status != TEAK_OK) take(store, 1000000);
+        if (status != TEAK_OK && status != TEAK_FULL) usleep(500); /* a failed supply is tried again after a while */
+    }
+    if (status != TEAK_OK) { /* one call failed, once */
+        char text[512];
+        teak_error_text(&error, text, sizeof text);
+        fail_msg("still: %s", text);
+    }
+    return status;
+}
+
+static void append_all(struct teak_store *store)
+{
+    uint8_t data[BYTES];
+    if (give(store, (struct teak_op){.op = TEAK_OP_CREATE, .log = 1}, 0) != TEAK_OK) return;
+    for (uint64_t index = 1; index <= ENTRIES; index++) {
+        rig_fill(data, BYTES, 1, index, 1);
+        const struct teak_bytes entry = {.data = data, .bytes = BYTES};
+        const struct teak_op op = {.op = TEAK_OP_ENTRIES, .log = 1, .index = index, .term = 1, .entries = &entry,
+                                   .count = 1};
+        if (give(store, op, index) != TEAK_OK) return;
+        scene.submitted = index;
+        if (index % 4 == 0) take(store, 1000000);
+    }
+    for (int i = 0; i < TRIES_MAX && scene.acknowledged < ENTRIES && scene.told != TEAK_POISONED; i++)
+        take(store, 1000000);
+}
+
+static void read_back(struct teak_store *store)
+{
+    struct teak_cursor *cursor;
+    struct teak_error error = {0};
+    if (scene.acknowledged == 0) return;
+    if (told(teak_cursor_open(store, 1, 1, &cursor, &error), &error) != TEAK_OK) return;
+    for (uint64_t next = 1; next <= scene.acknowledged;) {
+        struct teak_entry entries[8];
+        uint32_t count = 0;
+        if (told(teak_cursor_read(cursor, 1 << 16, entries, 8, &count, &error), &error) != TEAK_OK || count == 0) break;
+        for (uint32_t i = 0; i < count; i++, next++) {
+            uint8_t want[BYTES];
+            rig_fill(want, BYTES, 1, next, 1);
+            assert_memory_equal(entries[i].data, want, BYTES);
+        }
+    }
+    teak_cursor_close(cursor);
+}
+
+static void stream_in(struct teak_store *store)
+{
+    const struct teak_snapshot_offer offer = {
+        .log = 1, .stream = 1, .pos = {.index = 5, .term = 1}, .body_bytes = BYTES};
+    struct teak_snapshot_writer *writer;
+    struct teak_error error = {0};
+    uint8_t body[BYTES];
+    rig_fill(body, BYTES, 1, 5, 1);
+    enum teak_status status = told(teak_snapshot_begin(store, &offer, &writer, &error), &error);
+    if (status != TEAK_OK) return;
+    status = told(teak_snapshot_write(writer, 0, body, BYTES, &error), &error);
+    const struct teak_trailing all = {UINT64_MAX, UINT64_MAX};
+    if (status == TEAK_OK) status = told(teak_snapshot_install(writer, all, 0, &error), &error);
+    if (status != TEAK_OK)
+        teak_snapshot_abort(writer);
+    else
+        (void)teak_drain(store, &error); /* what it says of this one snapshot nobody waits for */
+}
+
+static bool open_scene(struct teak_store **out)
+{
+    const struct teak_options options = backend_options();
+    struct teak_error error = {0};
+    return told(rig_try_open(&scene.rig, &options, out, NULL, &error), &error) == TEAK_OK;
+}
+
+/* From nothing to a closed store, and once more, reading from the medium. */
+static void a_life(void)
+{
+    struct teak_store *store;
+    struct teak_error error = {0};
+    int event;
+    if (!open_scene(&store)) return;
+    scene.was_created = true;
+    (void)told(teak_event_fd(store, &event, &error), &error);
+    append_all(store);
+    if (scene.told != TEAK_POISONED && scene.acknowledged == ENTRIES) {
+        stream_in(store);
+        read_back(store);
+    }
+    (void)told(teak_close(store, &error), &error);
+    if (!open_scene(&store)) return;
+    read_back(store);
+    (void)told(teak_close(store, &error), &error);
+}
+
+/* Made before, without faults. */
+static void looked_at_and_copied(void)
+{
+    struct teak_options options = backend_options();
+    struct teak_store *store;
+    struct teak_error error = {0};
+    options.create = false;
+    options.read_only = true;
+    if (told(rig_try_open(&scene.rig, &options, &store, NULL, &error), &error) == TEAK_OK) {
+        struct teak_verify_result result;
+        (void)told(teak_verify(store, NULL, 0, &result, NULL, NULL, &error), &error);
+        rig_close(store);
+    }
+    struct teak_copy_result copied;
+    (void)told(teak_copy(scene.rig.dir, scene.copy.dir, &copied, NULL, NULL, &error), &error);
+}
+
+/* The committer's threads start, work and stop. */
+static void many_threads(void)
+{
+    const struct teak_options options = backend_options();
+    struct teak_committer *committer;
+    struct teak_error error = {0};
+    uint8_t data[BYTES];
+    if (told(teak_committer_open(scene.rig.dir, &options, NULL, &committer, NULL, &error), &error) != TEAK_OK) return;
+    for (uint64_t index = ENTRIES + 1; index <= ENTRIES + 20; index++) {
+        rig_fill(data, BYTES, 1, index, 1);
+        enum teak_status status = TEAK_IO;
+        for (int i = 0; i < 3 && status != TEAK_OK && status != TEAK_POISONED; i++)
+            status = told(teak_committer_append(committer, 1, index, 1, data, BYTES, NULL, &error), &error);
+        if (status == TEAK_POISONED) scene.submitted = index;
+        if (status != TEAK_OK) break;
+        scene.submitted = scene.acknowledged = index;
+    }
+    (void)told(teak_committer_close(committer, &error), &error);
+}
+
+/* ---- what must hold ---- */
+
+static uint64_t open_descriptors(void)
+{
+    uint64_t count = 0;
+    DIR *list = opendir("/proc/self/fd");
+    assert_non_null(list);
+    while (readdir(list)) count++;
+    closedir(list);
+    return count;
+}
+
+static void check_store(void)
+{
+    struct teak_store *store = backend_open(&scene.rig);
+    struct teak_log log = {0};
+    struct teak_error error = {0};
+    const enum teak_status status = teak_log(store, 1, &log, &error);
+    if (status != TEAK_OK) {
+        assert_int_equal(status, TEAK_UNKNOWN_LOG);
+        assert_int_equal(scene.acknowledged, 0);
+    } else {
+        assert_in_range(log.last.index, scene.acknowledged, scene.submitted + 1);
+        if (log.last.index >= log.first) rig_expect_entries(store, 1, log.first, log.last.index);
+    }
+    rig_close(store);
+}
+
+/* An interrupted transfer or sync is done again. */
+static bool must_be_unheard(void)
+{
+    static const char *const calls[] = {"preadv", "pwritev", "pwritev2", "fdatasync", "fsync"};
+    if (fault.error != EINTR && fault.error != EAGAIN) return false;
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (!strcmp(fault.name, calls[i])) return true;
+    return false;
+}
+
+static const struct rig *made; /* a store that the scene begins with; NULL: none */
+
+static bool run_once(void (*play)(void), uint64_t n, int error)
+{
+    rig_remove(scene.copy.dir);
+    if (made) {
+        rig_copy(made, &scene.rig);
+    } else {
+        rig_remove(scene.rig.dir);
+        assert_int_equal(mkdir(scene.rig.dir, 0700), 0);
+    }
+    scene.submitted = scene.acknowledged = made ? ENTRIES : 0;
+    scene.told = TEAK_OK;
+    const uint64_t before = open_descriptors();
+    fault.calls = 0;
+    fault.n = n;
+    fault.error = error;
+    fault.was_struck = false;
+    fault.is_under_way = true;
+    fault.name[0] = '\0';
+    atomic_store(&fault.is_running, true);
+    play();
+    atomic_store(&fault.is_running, false);
+    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(fault.mapped, 0);
+    assert_int_equal(teak_set_allocator(NULL), TEAK_OK); /* INVALID while any memory is out */
+    if (must_be_unheard()) assert_int_equal(scene.told, TEAK_OK);
+    check_store();
+    fault.is_under_way = false;
+    return fault.was_struck;
+}
+
+static void run_all(const char *name, void (*play)(void))
+{
+    static const int errors[] = {EIO, ENOSPC, EINTR, EAGAIN, ENOMEM, EMFILE};
+    enum { WAYS = sizeof errors / sizeof errors[0] };
+    const char *given = getenv("TEAK_FAULT_STEP");
+    const uint32_t step = given ? (uint32_t)atoi(given) : WAYS;
+    uint64_t n = 1, struck = 0;
+    for (bool goes_on = true; goes_on; n++) {
+        assert_true(n < CALLS_MAX);
+        goes_on = false;
+        for (uint32_t way = (uint32_t)n % step; way < WAYS; way += step) goes_on |= run_once(play, n, errors[way]);
+        struck += goes_on;
+    }
+    printf("%s: one of %" PRIu64 " calls failed\n", name, struck);
+    assert_true(struck > 20);
+}
+
+static int tell_run(void **state)
+{
+    (void)state;
+    atomic_store(&fault.is_running, false);
+    if (fault.is_under_way) print_error("call %" PRIu64 ", %s, errno %d\n", fault.n, fault.name, fault.error);
+    return 0;
+}
+
+static void begin(void)
+{
+    scene.rig = rig_make("calls");
+    scene.copy = rig_make("copy");
+    rig_remove(scene.copy.dir);
+}
+
+static void end(void)
+{
+    rig_remove(scene.rig.dir);
+    rig_remove(scene.copy.dir);
+}
+
+static void any_call_may_fail_in_a_life(void **state)
+{
+    (void)state;
+    begin();
+    run_all("a life", a_life);
+    end();
+}
+
+static struct rig make_store(void)
+{
+    const struct rig rig = rig_make("made");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 1);
+    rig_append(store, 1, 1, ENTRIES, 1, BYTES);
+    rig_drain(store);
+    rig_close(store);
+    return rig;
+}
+
+static void any_call_may_fail_of_who_looks_and_copies(void **state)
+{
+    (void)state;
+    const struct rig rig = make_store();
+    begin();
+    made = &rig;
+    run_all("looked at and copied", looked_at_and_copied);
+    made = NULL;
+    end();
+    rig_remove(rig.dir);
+}
+
+static void any_call_may_fail_under_a_committer(void **state)
+{
+    (void)state;
+    const struct rig rig = make_store();
+    begin();
+    made = &rig;
+    run_all("many threads", many_threads);
+    made = NULL;
+    end();
+    rig_remove(rig.dir);
+}
+
+int main(int argc, char **argv)
+{
+    /* Syncs cost nothing in memory, and there are a great many. */
+    if (!getenv("TEAK_TEST_DIR") && access("/dev/shm", W_OK | X_OK) == 0) setenv("TEAK_TEST_DIR", "/dev/shm", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(any_call_may_fail_in_a_life, tell_run),
+        cmocka_unit_test_teardown(any_call_may_fail_of_who_looks_and_copies, tell_run),
+        cmocka_unit_test_teardown(any_call_may_fail_under_a_committer, tell_run),
+    };
+    return backends_run(argc, argv, "calls", tests, sizeof tests / sizeof tests[0]);
+}
