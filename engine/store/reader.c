@@ -84,12 +84,14 @@ void reader_make_place(struct teak_store *store)
 
 static enum teak_status open_again(struct teak_store *store, struct segment *segment, struct teak_error *error)
 {
-    const struct scan_source source = recover_source(store);
+    struct scan_source source = recover_source(store);
+    source.lenient |= segment->is_cut_short; /* known since opening: what is there is read */
     struct image image;
     enum teak_status status = image_open(&source, segment->number, &image, error);
     if (status == TEAK_LOG_GONE) return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
     if (status != TEAK_OK) return status;
-    if (source.beside && (!image.has_key || image.key.salt != segment->key.salt)) {
+    /* Without an identity it is the same file still: one that is used again is locked, or has another name. */
+    if (source.beside && image.has_key && image.key.salt != segment->key.salt) {
         image_close(&source, &image);
         return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
     }

@@ -286,6 +286,7 @@ struct scan_source recover_source(struct teak_store *store)
                                 .segment_bytes = store->superblock.segment_bytes,
                                 .family = store->superblock.family,
                                 .beside = store->phase == STORE_READING,
+                                .settled = store->settled,
                                 .lenient = store->lenient,
                                 .harm = &store->harm};
 }
@@ -532,6 +533,13 @@ static enum teak_status add_upto(struct teak_store *store, struct salvaging *sal
     return TEAK_OK;
 }
 
+static bool logs_lack_heads(const struct logs *logs)
+{
+    for (uint32_t i = 0; i < logs->count; i++)
+        if (!logs->sorted[i]->head.alive) return true;
+    return false;
+}
+
 /* Replays what the walk finds in the first `upto` images. */
 static enum teak_status replay_salvaged(struct teak_store *store, struct salvaging *salvaging,
                                         struct teak_report *report, struct teak_error *error)
@@ -559,6 +567,11 @@ static enum teak_status replay_salvaged(struct teak_store *store, struct salvagi
         salvaging->knows_state = true;
     }
     if (status == TEAK_OK) status = add_upto(store, salvaging, salvaging->upto - 1, report, error);
+    if (status == TEAK_OK && logs_lack_heads(&store->logs)) { /* not one checkpoint could be read */
+        const uint64_t lsn = max_u64(walk->lsn, 1);
+        replay_lost(store, lsn);
+        status = replay_revive(store, lsn, error);
+    }
     for (uint32_t i = 0; status == TEAK_OK && i < salvaging->upto && i + 1 < walk->tail->count; i++)
         if (i + 1 < salvaging->upto || salvaging->newest == SEGMENT_CLOSED) take_attested_end(store, walk->tail, i);
     store->salvaging = true;
@@ -699,6 +712,7 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
         if (status == TEAK_OK && store->quarantine)
             status = scan_frames(&source, &image, end, ignore_frame, NULL, report, error);
         if (is_passed_over(store, status)) {
+            heap_give(summary);
             image_close(&source, &image);
             report->damage_count = damage_before;
             report->hard_states_suspect = suspect_before;
@@ -784,6 +798,8 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
                                   struct teak_error *error)
 {
     struct writer *writer = &store->writer;
+    if (tail->lsn - 1 >= UINT64_MAX / 2) /* never given: one frame a nanosecond takes 292 years */
+        return fail_segment(error, TEAK_DECODE, "judge", store->segments.newest, tail->end);
     writer->next_lsn = tail->lsn;
     writer->data_lsn = tail->lsn - 1;
     writer->chain = tail->chain;
@@ -902,12 +918,14 @@ static enum teak_status prepend_sealed(struct teak_store *store, const struct li
     if (tail->count == SCAN_TAIL_MAX) return TEAK_OK;
     const uint64_t newest = listing->segments.list[listing->segments.count - 1];
     const uint64_t number = tail->count > 0 ? tail->images[0].number - 1 : newest;
-    struct image image;
+    struct image image = {.file = DISK_NONE};
     enum teak_status status = number == 0 ? TEAK_SEGMENT_MISSING : image_open(&source, number, &image, error);
     if (is_passed_over(store, status)) return TEAK_OK;
     if (status == TEAK_OK) status = load_synced(store, &source, &image, error);
-    if (status == TEAK_OK && !image.has_footer) image_close(&source, &image);
-    if (status != TEAK_OK || !image.has_footer) return status;
+    if (status != TEAK_OK || !image.has_footer) {
+        image_close(&source, &image); /* fine where it is not open */
+        return status;
+    }
     for (uint32_t i = tail->count; i > 0; i--) tail->images[i] = tail->images[i - 1];
     tail->images[0] = image;
     tail->count++;
@@ -937,14 +955,20 @@ static uint64_t lowest_of_row(const struct listing *listing)
     return numbers->list[i];
 }
 
+/* Not one head of a frame, but in a store's first segment, can be read in it. */
+static bool is_mute(const struct scan_source *source, const struct tail *tail)
+{
+    for (uint32_t i = 0; i < tail->count; i++)
+        if (image_vouched(source, &tail->images[i]) > 0) return false;
+    return tail->count > 0;
+}
+
 /* The newest files hold not one frame, and the one before them is missing: they were made ready for what comes next,
  * and tell nothing of where the log ends. */
 static bool is_behind_a_gap(const struct scan_source *source, const struct listing *listing, const struct tail *tail)
 {
     const struct numbers *numbers = &listing->segments;
-    if (tail->count == 0 || tail->count >= numbers->count) return false;
-    for (uint32_t i = 0; i < tail->count; i++)
-        if (image_vouched(source, &tail->images[i]) > 0) return false;
+    if (tail->count >= numbers->count || !is_mute(source, tail)) return false;
     return numbers->list[numbers->count - tail->count - 1] + 1 != tail->images[0].number;
 }
 
@@ -974,7 +998,10 @@ static enum teak_status plan_salvage(struct teak_store *store, const struct list
     struct op op;
     uint64_t lsn = before.is_sealed ? before.footer.last_lsn + 1 : 0;
     const struct image *newest = &tail->images[tail->count - (tail->count > 0)];
-    const bool is_open_ended = is_cut_off || tail->count == 0 || (newest->is_suspect && !newest->has_key);
+    /* A footer proves that the next segment's checkpoint was durable: where nothing can be read behind it, anything may
+     * have stood there. */
+    const bool is_open_ended = is_cut_off || tail->count == 0 || (newest->is_suspect && !newest->has_key) ||
+                               (before.is_sealed && is_mute(&source, tail));
     if (tail->count == 0 || !image_checkpoint(&source, &tail->images[0], &head, &op))
         status = prepend_sealed(store, &known, tail, &lsn, error);
     if (status == TEAK_OK && tail->count == 0)
@@ -1050,6 +1077,7 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
     const uint64_t until = disk_now(store->disk) + UINT64_C(5000000000);
     struct teak_error why = {0}, before = {0};
     enum teak_status status;
+    store->settled = store->phase == STORE_READING && !store->living; /* LOCK is held, or nobody ever opened it */
     for (;;) {
         report->damage_count = 0;
         report->hard_states_suspect = report->logs_may_be_missing = false;
@@ -1071,6 +1099,7 @@ enum teak_status recover_read(struct teak_store *store, struct teak_report *repo
         if (!segments_init(&store->segments) || !logs_init(&store->logs)) return fail(error, TEAK_NO_MEMORY, "open");
         disk_pause(store->disk, PAUSE_NS);
     }
+    store->settled = false;
     store->harm_count = report->damage_count;
     if (status == TEAK_DAMAGED) report->verdict = TEAK_VERDICT_DAMAGED;
     if (status == TEAK_LOG_GONE) return fail(error, TEAK_SEGMENT_MISSING, "open");

@@ -64,7 +64,7 @@ static enum teak_status open_file(const struct scan_source *source, struct image
     name_segment(image->number, name);
     struct disk_op op = {.kind = DISK_OPEN, .dir = source->directory, .name = name, .flags = source->open_flags};
     const int os_errno = disk_run(source->disk, &op);
-    if (os_errno == ENOENT && source->beside) return TEAK_LOG_GONE;
+    if (os_errno == ENOENT && source->beside && !source->settled) return TEAK_LOG_GONE;
     if (os_errno == ENOENT) return fail_file(error, TEAK_SEGMENT_MISSING, "open", name, 0);
     if (os_errno) return fail_errno(error, os_errno, "open", name);
     image->file = op.file;

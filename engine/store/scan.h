@@ -42,6 +42,7 @@ struct scan_source {
     uint64_t segment_bytes;
     const uint8_t *family;
     bool beside;               /* a writer lives: files may vanish, and change under our hands         */
+    bool settled;              /* but not now: one that is not there is missing                       */
     bool lenient;              /* a short file, or one without a beginning, is read as far as it goes  */
     struct harm *harm;         /* damaged places are listed there too; NULL: in the report alone       */
 };

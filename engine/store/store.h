@@ -95,6 +95,7 @@ struct teak_store {
     uint64_t cut_first, cut_end;      /* files behind the cut: their numbers, [first, end)        */
     uint32_t leftover_count;          /* half-made spares to remove                               */
     bool quarantine;                  /* options->on_damage                                       */
+    bool settled;                     /* opening to look, and nobody writes: no file vanishes        */
     bool lenient;                     /* opening: files are read as far as they go                */
     bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
     bool mends;                       /* opening: STORE may be made anew out of the segments      */

@@ -396,7 +396,8 @@ static void check_refused(struct change *change, enum teak_status status, const 
     teak_abandon(store);
 }
 
-static void check_verified(struct change *change)
+/* Who only looks sees the same; and verify finds what there is to be found. */
+static void check_verified(struct change *change, const struct truth *truth)
 {
     struct teak_store *store;
     struct teak_error error = {0};
@@ -406,6 +407,7 @@ static void check_verified(struct change *change)
         complain_of_error(change, "opening to read", &error);
         return;
     }
+    compare(change, store, truth);
     const enum teak_status status = teak_verify(store, damage, TEAK_DAMAGE_MAX, &result, NULL, NULL, &error);
     if (status != (change->is_found ? TEAK_DAMAGED : TEAK_OK))
         complain(change, "verifying: %s, %u places", teak_status_name(status), result.damage_count);
@@ -498,7 +500,7 @@ static void examine(struct change *change)
         teak_abandon(store);
         const uint8_t structure = change->file->is[change->at].structure;
         const bool is_bulk = structure == IS_PADDING || structure == IS_SNAPSHOT_BODY;
-        if (!is_bulk || change->count > 1 || number % 8 == 0) check_verified(change);
+        if (!is_bulk || change->count > 1 || number % 8 == 0) check_verified(change, is_cut ? &it->cut : &it->whole);
         if (number % go_on_every == 0 && !is_snapshot) go_on(change, is_cut ? &it->cut : &it->whole);
     }
     if (number % 64 == 0 && !is_untouched(change->file)) complain(change, "opening wrote");

@@ -3,6 +3,8 @@
  */
 #include "store/damage.h"
 
+#include "teak/memory.h"
+
 static struct teak_report report;
 static char what[160]; /* is being tried, for whoever reads that it failed */
 
@@ -330,6 +332,63 @@ static void what_was_compacted_since_is_no_loss(void **state)
     rig_remove(rig.dir);
 }
 
+/* The newest segment follows one that has an index: its checkpoint was durable, and what else stood in it nobody
+ * knows. */
+static void a_newest_segment_of_which_no_frame_is_left_hurts_every_log(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("mute");
+    const struct damage_model model = damage_make(&rig, 8, 3000);
+    struct teak_store *store = backend_open(&rig); /* the index of the one before */
+    rig_create(store, 50);
+    rig_close(store);
+    uint64_t newest = 0;
+    for (uint64_t number = 1; rig_has_segment(&rig, number); number++) {
+        struct found_frame frames[16];
+        if (damage_frames(&rig, number, frames, 16) > 0) newest = number;
+    }
+    assert_true(newest > 1);
+    char name[64];
+    rig_segment_name(newest, name);
+    rig_zero(&rig, name, RIG_BLOCK, RIG_SEGMENT - RIG_BLOCK);
+    struct teak_error error = {0};
+    assert_int_equal(try_refuse(&rig, &error), TEAK_DAMAGED);
+    store = open_quarantine(&rig);
+    assert_int_equal(report.verdict, TEAK_VERDICT_QUARANTINED);
+    assert_true(report.logs_may_be_missing);
+    for (uint64_t id = 1; id <= DAMAGE_LOGS; id++)
+        assert_int_equal(rig_log(store, id).marks, TEAK_TAIL_LOST | TEAK_HARD_STATE_SUSPECT);
+    damage_expect(store, &model, true);
+    teak_abandon(store);
+    rig_remove(rig.dir);
+}
+
+/* Both the summary and a frame of one segment: nothing is left over of the look at the summary. */
+static void a_rotten_summary_and_a_rotten_frame_in_one_segment(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("both");
+    const struct damage_model model = damage_make(&rig, 12, 3000);
+    struct found_frame frames[16];
+    char name[64];
+    size_t bytes;
+    assert_true(damage_frames(&rig, 1, frames, 16) > 4);
+    rig_segment_name(1, name);
+    uint8_t *file = rig_read(&rig, name, &bytes);
+    struct layout_footer footer;
+    memcpy(&footer, file + bytes - RIG_BLOCK, sizeof footer);
+    free(file);
+    assert_int_equal(le64_get(footer.magic), MAGIC_FOOTER);
+    flip(&rig, 1, le32_get(footer.summary_offset) + 3);
+    flip(&rig, 1, frames[3].offset + frames[3].table_offset + 4);
+    struct teak_store *store = open_quarantine(&rig);
+    assert_int_equal(report.verdict, TEAK_VERDICT_QUARANTINED);
+    damage_expect(store, &model, report.logs_may_be_missing);
+    teak_abandon(store);
+    assert_int_equal(teak_set_allocator(NULL), TEAK_OK); /* refused while memory is out */
+    rig_remove(rig.dir);
+}
+
 /* ---- everything, everywhere ---- */
 
 enum structure { HEAD, TABLE, PAYLOAD, IDENTITY, SUMMARY, FOOTER, TRUNCATED, REMOVED, STRUCTURES };
@@ -398,6 +457,14 @@ static void live_with_it(const struct rig *rig, const struct damage_model *model
     teak_abandon(store);
     assert_int_equal(rig_fingerprint(rig), fingerprint);
     if (refused == TEAK_OK) return; /* recovery_test has these */
+    if (strstr(what, " file")) { /* short or gone: who only looks sees the same */
+        struct teak_options looking = quarantine_options();
+        looking.read_only = true;
+        store = rig_open_with(rig, &looking, &report);
+        assert_int_equal(state_of(store), seen);
+        damage_expect(store, model, may_lack);
+        rig_close(store);
+    }
     store = open_quarantine(rig);
     assert_int_equal(state_of(store), seen);
     const uint32_t marked = damage_expect(store, model, may_lack);
@@ -616,6 +683,8 @@ static void every_damaged_place_is_told(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_newest_segment_of_which_no_frame_is_left_hurts_every_log),
+        cmocka_unit_test(a_rotten_summary_and_a_rotten_frame_in_one_segment),
         cmocka_unit_test(a_rotten_payload_hurts_its_log_alone),
         cmocka_unit_test(a_rotten_table_makes_every_log_suspect_but_those_born_behind_it),
         cmocka_unit_test(an_entry_that_a_lost_frame_replaced_is_not_taken_for_whole),
