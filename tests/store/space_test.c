@@ -391,6 +391,7 @@ static void reopen_full(const struct small *small)
     rig_create(store, 1);
     uint64_t last = fill_up(store, 1), commit = 0;
     rig_close(store);
+    put_ballast(small, 0); /* nearly a segment was left: what the file system gives back must not make it one */
     struct teak_error error = {0};
     store = open_small(small); /* after a clean close the reserve is still there */
     assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
@@ -557,9 +558,12 @@ static void a_quota_is_no_space(void **state)
     }
     struct teak_store *store = open_small(&small);
     rig_create(store, 1);
-    const uint64_t last = fill_up(store, 1);
+    uint64_t last = fill_up(store, 1);
     struct teak_error error = {0};
-    assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
+    enum teak_status status;
+    while ((status = try_entry(store, last + 1, &error)) == TEAK_OK) last++; /* where a btrfs gave a little back */
+    rig_drain(store);
+    assert_int_equal(status, TEAK_NO_SPACE);
     assert_int_equal(error.os_errno, EDQUOT);
     assert_true(free_bytes(&small) > 64 * MIB);
     assert_true(heard[TEAK_EVENT_NO_SPACE] >= 1 && !stats_of(store).poisoned);
