@@ -1332,7 +1332,9 @@ static enum teak_status judge_virgin(struct teak_store *store, uint64_t number, 
             status = fail_file(error, TEAK_STORE_LOST, "open", name, 0);
         image_close(&source, &image);
     }
-    if (status == TEAK_OK || status == TEAK_IO || status == TEAK_NO_MEMORY) return status;
+    if (status == TEAK_OK || status == TEAK_IO || status == TEAK_NO_MEMORY || status == TEAK_NO_SPACE ||
+        status == TEAK_DENIED)
+        return status;
     return fail_file(error, TEAK_STORE_LOST, "open", name, 0);
 }
 
