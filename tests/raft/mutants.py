@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""mutants.py: bugs sown into copies of the Raft core, one at a time; the tests have to find each.
+
+tests/raft/mutants.py [--only WORD] [--seconds N]     builds in a temporary folder, minutes; not part of ctest
+"""
+import argparse
+import glob
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TESTS = ["script_test", "walk_test", "api_test", "explore_test"]
+
+# (what is wrong, file, as it is, as it would be)
+MUTANTS = [
+    ("a truncation leaves jobs in flight as they are", "jobs.c",
+     "work_at(raft, i)->last = min_index(work_at(raft, i)->last, from - 1)", "(void)i"),
+    ("a truncation leaves durable as it is", "jobs.c", "    raft->durable = min_index(raft->durable, from - 1);\n", ""),
+    ("what was taken back forgets its cut", "jobs.c",
+     "if (cut != 0 && (raft->cut_from == 0 || cut < raft->cut_from)) raft->cut_from = cut;", "(void)cut;"),
+    ("confirmed: durable, agreeing or not", "follow.c",
+     "const uint64_t sure = min_index(raft->durable, raft->verified);", "const uint64_t sure = raft->durable;"),
+    ("confirmed: agreeing, durable or not", "ready.c",
+     "msg->index = min_index(raft->durable, raft->verified);", "msg->index = raft->verified;"),
+    ("a vote leaves before it is durable", "ready.c",
+     "return raft->grant_owed && jobs_vote_is_durable(raft);", "return raft->grant_owed;"),
+    ("votes are asked for before the own is durable", "elect.c",
+     "(raft->role == TEAK_RAFT_CANDIDATE && jobs_vote_is_durable(raft))", "raft->role == TEAK_RAFT_CANDIDATE"),
+    ("entries of older terms are committed by counting", "commits.c",
+     "index > raft->commit && tail_term(raft, index) == raft->term", "index > raft->commit"),
+    ("a leader counts itself before its disk", "commits.c", "= raft->durable;", "= raft->last.index;"),
+    ("only a member campaigns", "role.c", "if (!votes && !voted) return false;", "if (!votes) return false;"),
+    ("half is a majority", "quorum.c", "count(half & have) > count(half) / 2", "count(half & have) >= count(half) / 2"),
+    ("joint: one half elects", "quorum.c",
+     "half_has(voters, have) && half_has(next, have)", "half_has(next ? next : voters, have)"),
+    ("joint: one half commits", "quorum.c", "return a < b ? a : b;", "return next ? b : a;"),
+    ("an up-to-date log is a long one", "elect.c",
+     "return candidate.term > raft->last.term ||\n"
+     "           (candidate.term == raft->last.term && candidate.index >= raft->last.index);",
+     "return candidate.index >= raft->last.index;"),
+    ("two votes in a term", "elect.c", "(raft->vote == 0 || raft->vote == msg->from)", "true"),
+    ("a shorter append truncates", "follow.c",
+     "if (entry->index > raft->commit && tail_term(raft, entry->index) != entry->term) break;",
+     "if (entry->index > raft->commit) break;"),
+    ("a heartbeat commits what is not known to agree", "follow.c",
+     "commits_to(raft, min_index(msg->index, raft->verified));\n    outbox_reply",
+     "commits_to(raft, min_index(msg->index, raft->last.index));\n    outbox_reply"),
+    ("what agreed with the last leader agrees with this one", "role.c",
+     "raft->verified = raft->commit;", "raft->verified = raft->verified;"),
+    ("a configuration that was cut off stays in force", "tail.c", "    members_roll_back(raft, from);\n", ""),
+    ("a heartbeat reply confirms nothing", "lead.c",
+     "if (msg->index > peer_at(raft, slot)->match) confirm(raft, slot, msg->index);", ""),
+    ("a change begins before the last is committed", "change.c",
+     "if (raft->config.index > raft->commit || raft->config.joint)", "if (raft->config.joint)"),
+    ("applied before it is durable here", "ready.c",
+     "raft->handed >= min_index(raft->commit, raft->durable)", "raft->handed >= raft->commit"),
+    ("a leader does not learn that its term is over", "node.c",
+     "        role_follow(raft, msg->term, 0);\n        return true;", "        return true;"),
+    ("an answer to an older round counts", "elect.c", " || msg->round != raft->vote_round", ""),
+    ("an answer to a former process counts", "node.c", "!known || msg->asked != raft->incarnation", "!known"),
+]
+
+
+def build(folder, compiler):
+    """Objects of the mutant and of what the tests share, then the tests."""
+    flags = ["-std=gnu17", "-O1", "-w", "-D_GNU_SOURCE", "-DTEAK_UNSTABLE", "-DTEAK_DEBUG",
+             f'-DTEAK_SOURCE_DIR="{ROOT}"', f"-I{folder}", f"-I{ROOT}/engine", f"-I{ROOT}/raft/include",
+             f"-I{ROOT}/tests/raft", f"-I{ROOT}/tests"]
+    shared = sorted(glob.glob(f"{folder}/core/*.c")) + [f"{ROOT}/engine/base/check.c", f"{ROOT}/engine/base/terms.c",
+                                                       f"{ROOT}/tests/raft/world.c", f"{ROOT}/tests/raft/explore.c"]
+    objects = []
+    for source in shared:
+        objects.append(f"{folder}/{os.path.basename(source)}.o")
+        subprocess.run([*compiler, *flags, "-c", source, "-o", objects[-1]], check=True)
+    for test in TESTS:
+        subprocess.run([*compiler, *flags, "-c", f"{ROOT}/tests/raft/{test}.c", "-o", f"{folder}/{test}.o"], check=True)
+        subprocess.run([compiler[-1], f"{folder}/{test}.o", *objects, "-o", f"{folder}/{test}", "-lcmocka"], check=True)
+
+
+def killers(folder, seconds):
+    """The first two tests that fail. One that does not end has found something too."""
+    found = []
+    for test in TESTS:
+        try:
+            run = subprocess.run([f"{folder}/{test}"], capture_output=True, timeout=seconds, cwd=folder, check=False)
+            failed = run.returncode != 0
+        except subprocess.TimeoutExpired:
+            failed = True
+        if failed:
+            found.append(test)
+        if len(found) == 2:
+            break
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--only", default="", help="those whose description has this word")
+    parser.add_argument("--seconds", type=int, default=120, help="for one test")
+    args = parser.parse_args()
+    compiler = ["ccache", "cc"] if shutil.which("ccache") else ["cc"]
+    alive = []
+    for name, file, before, after in [("none: the core as it is", None, "", "")] + MUTANTS:
+        if args.only not in name:
+            continue
+        with tempfile.TemporaryDirectory(prefix="teak-mutant-") as folder:
+            shutil.copytree(ROOT / "raft/core", f"{folder}/core")
+            if file:
+                path = pathlib.Path(folder, "core", file)
+                text = path.read_text(encoding="utf-8")
+                if text.count(before) < 1:
+                    sys.exit(f"mutants.py: {name}: {file} has no such text any more")
+                path.write_text(text.replace(before, after, 1), encoding="utf-8")
+            build(folder, compiler)
+            found = killers(folder, args.seconds)
+        if bool(found) != bool(file):
+            alive.append(name)
+        print(f"{name:55} {' '.join(found) or '-'}", flush=True)
+    if alive:
+        sys.exit("mutants.py: not as it should be: " + "; ".join(alive))
+
+
+if __name__ == "__main__":
+    main()
