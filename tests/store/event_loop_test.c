@@ -168,7 +168,7 @@ static void a_barrier_and_poison_reach_the_loop(void **state)
     rig_ok(teak_append(store, 1, 1, 1, "x", 1, 2, &error), &error);
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
     enum teak_status status = TEAK_OK;
-    for (int i = 0; i < 1000 && status == TEAK_OK; i++) {
+    for (struct rig_patience patience = {0}; status == TEAK_OK && rig_waits(&patience);) {
         if (teak_deadline(store) > now_ns()) {
             struct pollfd fd = {.fd = loop.fd, .events = POLLIN};
             (void)poll(&fd, 1, 10);

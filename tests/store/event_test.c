@@ -259,10 +259,9 @@ static struct teak_store *open_slow(const struct rig *rig, uint64_t stall_ns, en
 /* Nothing is out but what is held: so that the test's clock makes nothing else late. */
 static void let_land(struct teak_store *store, struct faulty *faulty)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         turn_once(store);
         if (faulty->held_count > 0 && faulty->real->submitted == faulty->real->collected) return;
-        usleep(1000);
     }
     fail_msg("the disk never came to rest");
 }

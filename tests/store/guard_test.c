@@ -155,7 +155,8 @@ static void nothing_leaves_memory_before_it_is_durable(void **state)
         assert_true(faulty->held_count >= 3);
         rig_expect_entries(store, 7, 1, next - 1);
         faulty_release(faulty, faulty->held_count / 2); /* the oldest of them */
-        for (int i = 0; i < 10000 && stats_of(store).durable_lsn == durable; i++) poll_once(store);
+        for (struct rig_patience patience = {0}; stats_of(store).durable_lsn == durable && rig_waits(&patience);)
+            poll_once(store);
         assert_true(stats_of(store).durable_lsn > durable);
     }
     faulty_release_all(faulty);
@@ -182,7 +183,7 @@ static void a_window_ends_where_durable_does(void **state)
     store = backend_open_faulty(&rig, &options, &faulty); /* goes on in place, with nothing in memory */
     faulty->holds_writes = true;
     rig_append(store, 7, 4, 4, 1, 100);
-    for (int i = 0; i < 10000 && faulty->held_count == 0; i++) poll_once(store);
+    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) poll_once(store);
     struct teak_cursor *cursor;
     struct teak_error error = {0};
     struct teak_entry entries[8];
@@ -345,12 +346,13 @@ static void an_idle_mark_is_no_clean_one(void **state)
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 3, 1, 100);
     const uint64_t frames = stats_of(store).frames;
-    for (int i = 0; i < 10000 && stats_of(store).frames == frames; i++) {
+    for (struct rig_patience patience = {0}; stats_of(store).frames == frames && rig_waits(&patience);) {
         faulty->ahead_ns += 20000000;
         poll_once(store);
     }
     assert_int_equal(stats_of(store).frames, frames + 1);
-    for (int i = 0; i < 10000 && stats_of(store).durable_lsn < stats_of(store).last_lsn; i++) {
+    for (struct rig_patience patience = {0};
+         stats_of(store).durable_lsn < stats_of(store).last_lsn && rig_waits(&patience);) {
         poll_once(store);
         if (store->flight.in_flight == 0) break; /* it landed; nobody waits for its sync */
     }

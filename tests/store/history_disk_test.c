@@ -91,7 +91,7 @@ static void history_04_where_a_segment_ends_is_not_whether_it_is_durable(void **
     faulty->holds_writes = true;
     uint64_t next = 4;
     uint32_t checkpoint = 0;
-    for (int turns = 0; turns < 1000 && checkpoint == 0; turns++) {
+    for (struct rig_patience patience = {0}; checkpoint == 0 && rig_waits(&patience);) {
         next += append_and_turn(store, next, 3000);
         checkpoint = held_checkpoint(faulty);
     }

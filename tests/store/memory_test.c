@@ -80,7 +80,7 @@ static enum teak_status live(const char *directory)
 static enum teak_status try_op(struct teak_store *store, struct teak_op op)
 {
     enum teak_status status;
-    for (int i = 0; i < 10000; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         status = teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1}, NULL);
         if (status != TEAK_FULL) return status;
         uint32_t count;

@@ -238,12 +238,13 @@ static void a_segment_is_forgotten_when_forget_is_durable(void **state)
         faulty_release(faulty, 1); /* what died is durable; the next frame will be FORGET's */
     }
     faulty_release(faulty, faulty->held_count);
-    for (int i = 0; i < 20000 && faulty->held_count == 0; i++) poll_once(store);
+    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) poll_once(store);
     assert_true(faulty->held_count > 0);
     for (int i = 0; i < 100; i++) poll_once(store);
     assert_int_equal(stats_of(store).oldest_segment, oldest);
     faulty_release_all(faulty);
-    for (int i = 0; i < 20000 && stats_of(store).oldest_segment == oldest; i++) poll_once(store);
+    for (struct rig_patience patience = {0}; stats_of(store).oldest_segment == oldest && rig_waits(&patience);)
+        poll_once(store);
     assert_true(stats_of(store).oldest_segment > oldest);
     rig_close(store);
     rig_remove(rig.dir);
@@ -346,7 +347,7 @@ static uint64_t append_until(struct teak_store *store, uint64_t next, uint64_t n
 {
     uint8_t data[3000];
     struct teak_error error = {0};
-    for (int turns = 0; turns < 20000 && stats_of(store).newest_segment < number; turns++) {
+    for (struct rig_patience patience = {0}; stats_of(store).newest_segment < number && rig_waits(&patience);) {
         rig_fill(data, sizeof data, 7, next, 1);
         const enum teak_status status = teak_append(store, 7, next, 1, data, sizeof data, next, &error);
         if (status == TEAK_OK) next++;
@@ -370,7 +371,7 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
     faulty->holds_writes = true;
     uint64_t next = append_until(store, 1, 3);
     /* the next segment is ready, and is not begun while two wait for their index */
-    for (int i = 0; i < 20000 && !store->segments.ready; i++) poll_once(store);
+    for (struct rig_patience patience = {0}; !store->segments.ready && rig_waits(&patience);) poll_once(store);
     assert_non_null(store->segments.ready);
     uint8_t data[3000];
     struct teak_error error = {0};
@@ -388,7 +389,7 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
     int32_t files[2] = {segment_at(&store->segments, 1)->file, segment_at(&store->segments, 2)->file};
     const uint32_t begin = step_count;
     faulty_release_all(faulty);
-    for (int i = 0; i < 20000 && stats_of(store).sealed < 2; i++) poll_once(store);
+    for (struct rig_patience patience = {0}; stats_of(store).sealed < 2 && rig_waits(&patience);) poll_once(store);
     uint32_t sealed = 0;
     for (uint32_t i = begin; i < step_count && sealed < 2; i++) {
         const bool is_footer = steps[i].kind == DISK_WRITE && (steps[i].flags & DISK_CHORE) && steps[i].offset > 0 &&
@@ -436,7 +437,7 @@ static void a_failed_sync_of_an_index_poisons(void **state)
     struct teak_error error = {0};
     enum teak_status status = TEAK_OK;
     uint64_t next = 4;
-    for (int i = 0; i < 20000 && status != TEAK_POISONED; i++) {
+    for (struct rig_patience patience = {0}; status != TEAK_POISONED && rig_waits(&patience);) {
         rig_fill(data, sizeof data, 7, next, 1);
         status = teak_append(store, 7, next, 1, data, sizeof data, next, &error);
         next += status == TEAK_OK;

@@ -190,7 +190,7 @@ static void a_failed_write_of_an_index_poisons(void **state)
     uint64_t next = DURABLE + 1;
     uint8_t data[600];
     enum teak_status status = TEAK_OK;
-    for (int i = 0; i < 2000 && status != TEAK_POISONED; i++) {
+    for (struct rig_patience patience = {0}; status != TEAK_POISONED && rig_waits(&patience);) {
         rig_fill(data, sizeof data, 1, next, 1);
         status = teak_append(scene.store, 1, next, 1, data, sizeof data, next, &error);
         if (status == TEAK_OK) next++;
@@ -328,7 +328,7 @@ static void a_failed_idle_mark_poisons(void **state)
     struct teak_completion done[1];
     struct teak_error error = {0};
     enum teak_status status = TEAK_OK;
-    for (int i = 0; i < 1000 && status == TEAK_OK; i++) {
+    for (struct rig_patience patience = {0}; status == TEAK_OK && rig_waits(&patience);) {
         status = teak_poll(scene.store, 1000000, done, 1, &count, &error);
         disk_pause(scene.faulty->real, 1000000);
     }

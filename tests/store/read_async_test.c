@@ -37,7 +37,7 @@ static void poll_for(struct teak_store *store, uint64_t wait_ns)
 static enum teak_status read_on(struct teak_store *store, struct teak_cursor *cursor, struct teak_entry *out,
                                 uint32_t max, uint32_t *count, struct teak_error *error)
 {
-    for (int i = 0; i < 100000; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         const enum teak_status status = try_some(cursor, out, max, count, error);
         if (status != TEAK_PENDING) return status;
         poll_for(store, 1000000000);
@@ -361,7 +361,8 @@ static void what_is_forgotten_on_the_way_is_no_rot(void **state)
             if (how == 1) assert_int_equal(status, TEAK_LOG_GONE);
             if (how == 2) rig_ok(status, &error);
             for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], from + i);
-            for (int i = 0; i < 10000 && store->streams.out > 0; i++) { /* nobody waits for it: polls do not either */
+            /* nobody waits for it: polls do not either */
+            for (struct rig_patience patience = {0}; store->streams.out > 0 && rig_waits(&patience);) {
                 poll_for(store, 0);
                 usleep(200);
             }

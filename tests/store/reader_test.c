@@ -31,11 +31,10 @@ static void poll_once(struct teak_store *store)
 static enum teak_status read_driven(struct teak_store *store, struct teak_reader *reader, struct teak_entry *out,
                                     uint32_t max, uint32_t *count, struct teak_error *error)
 {
-    for (int i = 0; i < 20000; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         const enum teak_status status = teak_reader_read(reader, 0, 1 << 20, out, max, count, error);
         if (status != TEAK_PENDING) return status;
         poll_once(store);
-        if (i > 20) usleep(100);
     }
     fail_msg("nobody answered");
     return TEAK_PENDING;

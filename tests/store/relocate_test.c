@@ -26,6 +26,21 @@ static void turn_once(struct teak_store *store, uint64_t wait_ns)
     rig_ok(teak_poll(store, wait_ns, done, 64, &count, &error), &error);
 }
 
+struct carried {
+    uint64_t moved, forget;
+};
+
+/* A turn. REPLACE and FORGET ride with what must be durable: a frame for each, no more. */
+static void turn_and_carry(struct teak_store *store, struct carried *carried)
+{
+    turn_once(store, 1000000);
+    if (store->forget_lsn == carried->forget && stats_of(store).moved_entries == carried->moved) return;
+    carried->moved = stats_of(store).moved_entries;
+    carried->forget = store->forget_lsn;
+    rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = BUSY, .term = 1});
+    rig_drain(store);
+}
+
 static void begin(struct teak_store *store)
 {
     rig_create(store, LAGGING);
@@ -65,12 +80,9 @@ static void a_log_that_lags_holds_nothing_back(void **state)
         const uint64_t over = over_the_bound(store);
         if (over > highest) highest = over;
         if (index % 100 != 0) continue;
-        for (int turns = 0; turns < 5000 && over_the_bound(store) > 0; turns++) {
-            turn_once(store, 200000);
-            if (turns % 50 != 0) continue; /* FORGET and REPLACE ride with what must be durable */
-            rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = BUSY, .commit = index});
-            rig_drain(store);
-        }
+        struct carried carried = {0};
+        for (struct rig_patience patience = {0}; over_the_bound(store) > 0 && rig_waits(&patience);)
+            turn_and_carry(store, &carried);
         assert_int_equal(over_the_bound(store), 0);
     }
     printf("moved %" PRIu64 " entries; over the bound meanwhile at most %" PRIu64 " bytes\n",
@@ -277,7 +289,8 @@ static void poison_loses_nothing_that_was_being_moved(void **state)
     store->relocate.budget = 1;
     struct teak_error error = {0};
     uint32_t count;
-    for (int turns = 0; turns < 10000 && stats_of(store).moved_entries == 0; turns++) turn_once(store, 100000);
+    for (struct rig_patience patience = {0}; stats_of(store).moved_entries == 0 && rig_waits(&patience);)
+        turn_once(store, 100000);
     assert_true(stats_of(store).moved_entries > 0);
     assert_int_equal(rig_log(store, LAGGING).durable.index, ENTRIES);
     rig_append(store, BUSY, rig_log(store, BUSY).last.index + 1, rig_log(store, BUSY).last.index + 1, 5, BYTES);
@@ -287,7 +300,7 @@ static void poison_loses_nothing_that_was_being_moved(void **state)
     faulty->holds_writes = false;
     enum teak_status status = TEAK_OK;
     struct teak_completion done[16];
-    for (int turns = 0; turns < 1000 && status == TEAK_OK; turns++)
+    for (struct rig_patience patience = {0}; status == TEAK_OK && rig_waits(&patience);)
         status = teak_poll(store, 100000, done, 16, &count, &error);
     assert_int_equal(status, TEAK_POISONED);
     rig_expect_entries(store, LAGGING, 1, ENTRIES);
@@ -319,15 +332,9 @@ static void a_truncation_may_meet_what_was_moved_after_it(void **state)
         if (compacts) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = LAGGING, .index = ENTRIES - 2});
         rig_drain(store);
         store->relocate.budget = INT32_MAX;
-        uint64_t moved = 0, forget = 0; /* REPLACE and FORGET ride with what must be durable: a frame each, no more */
-        for (int turns = 0; turns < 10000 && stats_of(store).oldest_segment == 1; turns++) {
-            turn_once(store, 1000000);
-            if (store->forget_lsn == forget && stats_of(store).moved_entries == moved) continue;
-            moved = stats_of(store).moved_entries;
-            forget = store->forget_lsn;
-            rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = BUSY, .term = 1});
-            rig_drain(store);
-        }
+        struct carried carried = {0};
+        for (struct rig_patience patience = {0}; stats_of(store).oldest_segment == 1 && rig_waits(&patience);)
+            turn_and_carry(store, &carried);
         assert_true(stats_of(store).oldest_segment > 1);
         assert_int_equal(stats_of(store).newest_segment, active);
         const struct teak_log before = rig_log(store, LAGGING);

@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -447,19 +448,36 @@ static inline uint64_t rig_expect_entries(struct teak_store *store, uint64_t log
     return next - first;
 }
 
-/* Drives the store until `done` says so; fails after ten seconds. */
+/* ---- waiting ---- */
+
+struct rig_patience {
+    uint64_t until_ns;
+    uint32_t turns;
+};
+
+/* Between two looks at what somebody else brings about. false: a minute is over, however few turns that were; it will
+ * not come any more. */
+static inline bool rig_waits(struct rig_patience *patience)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    const uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (patience->until_ns == 0) patience->until_ns = now_ns + UINT64_C(60000000000);
+    if (patience->turns++ > 50) usleep(100);
+    return now_ns < patience->until_ns;
+}
+
+/* Drives the store until `done` says so. */
 static inline void rig_drive_until(struct teak_store *store, bool (*done)(struct teak_store *store, void *context),
                                    void *context)
 {
-    for (int i = 0; i < 10000; i++) {
-        if (done(store, context)) return;
+    for (struct rig_patience patience = {0}; !done(store, context);) {
         struct teak_completion completions[16];
         uint32_t count;
         struct teak_error error = {0};
         rig_ok(teak_poll(store, 1000000, completions, 16, &count, &error), &error);
-        if (count == 0) usleep(200);
+        if (!rig_waits(&patience)) fail_msg("the store never came there");
     }
-    fail_msg("the store never came there");
 }
 
 /* ---- children ---- */

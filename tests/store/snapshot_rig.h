@@ -72,7 +72,7 @@ static inline void write_in(struct teak_snapshot_writer *writer, uint64_t stream
 /* Drives until the completion with that tag comes. */
 static inline enum teak_status wait_for(struct teak_store *store, uint64_t tag)
 {
-    for (int i = 0; i < 20000; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         struct teak_completion done[64];
         uint32_t count;
         if (teak_poll(store, 1000000, done, 64, &count, NULL) == TEAK_POISONED) return TEAK_POISONED;
@@ -197,7 +197,7 @@ static inline void settle(struct teak_store *store)
     struct teak_stats last = {0}, now;
     struct teak_error error = {0};
     uint32_t quiet = 0;
-    for (int i = 0; i < 5000 && quiet < 40; i++) {
+    for (struct rig_patience patience = {0}; quiet < 40 && rig_waits(&patience);) {
         rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
         usleep(500);
         teak_stats(store, &now);

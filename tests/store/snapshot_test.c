@@ -487,7 +487,7 @@ static void an_old_file_goes_when_the_new_record_is_durable_and_who_reads_it_rea
     faulty->holds_writes = true; /* frames do not land; chores do */
     struct teak_error error = {0};
     rig_ok(teak_snapshot_install(writer, keep_nothing, 5, &error), &error);
-    for (int i = 0; i < 10000 && rig_log(store, 1).snapshot.index != 20; i++)
+    for (struct rig_patience patience = {0}; rig_log(store, 1).snapshot.index != 20 && rig_waits(&patience);)
         rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
     for (int i = 0; i < 50; i++) rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
     assert_int_equal(rig_log(store, 1).snapshot.index, 20); /* admitted, not durable */
@@ -559,16 +559,17 @@ static void who_waits_for_a_removal_is_driven_on_without_taking_completions(void
     write_in(writer, 1, CHUNK);
     teak_snapshot_abort(writer);
     faulty->holds_chores = true;
-    for (int i = 0; i < 10000 && store->snapshots.step != SNAPSHOT_REMOVE; i++)
+    for (struct rig_patience patience = {0}; store->snapshots.step != SNAPSHOT_REMOVE && rig_waits(&patience);)
         teak_poll(store, 1000000, NULL, 0, NULL, NULL);
     assert_int_equal(teak_snapshot_begin(store, &offer, &writer, NULL), TEAK_FULL);
     rig_append(store, 1, 1, 1, 1, 100);
-    for (int i = 0; i < 10000 && rig_log(store, 1).durable.index == 0; i++) /* its completion stays there */
+    /* its completion stays there */
+    for (struct rig_patience patience = {0}; rig_log(store, 1).durable.index == 0 && rig_waits(&patience);)
         teak_poll(store, 1000000, NULL, 0, NULL, NULL);
     assert_int_equal(rig_log(store, 1).durable.index, 1);
     faulty_release_all(faulty);
     enum teak_status status = TEAK_FULL;
-    for (int i = 0; i < 1000 && status == TEAK_FULL; i++) {
+    for (struct rig_patience patience = {0}; status == TEAK_FULL && rig_waits(&patience);) {
         teak_poll(store, 1000000, NULL, 0, NULL, NULL); /* does not wait: there is something to be told */
         usleep(200);
         status = teak_snapshot_begin(store, &offer, &writer, NULL);
@@ -891,7 +892,7 @@ static void a_poisoned_store_installs_nothing(void **state)
     struct teak_completion done[8];
     uint32_t count = 0;
     bool poisoned = false, told = false;
-    for (int i = 0; i < 10000 && !(poisoned && told); i++) {
+    for (struct rig_patience patience = {0}; !(poisoned && told) && rig_waits(&patience);) {
         if (teak_poll(store, 1000000, done, 8, &count, &error) == TEAK_POISONED) break;
         for (uint32_t at = 0; at < count; at++) {
             poisoned |= done[at].tag == 0 && done[at].status == TEAK_POISONED;

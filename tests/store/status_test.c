@@ -82,7 +82,7 @@ static void rest(struct teak_store *store)
     uint32_t count, quiet = 0;
     struct teak_error error = {0};
     struct teak_stats last = {0}, now;
-    for (int i = 0; i < 5000 && quiet < 40; i++) {
+    for (struct rig_patience patience = {0}; quiet < 40 && rig_waits(&patience);) {
         rig_ok(teak_poll(store, 1000000, done, 8, &count, &error), &error);
         usleep(500);
         teak_stats(store, &now);
@@ -668,7 +668,8 @@ static void a_callback_cannot_drive_its_store(void **state)
     rig_create(store, 1);
     rig_append_synced(store, 1, 1, 3, 1, 100);
     within.store = store;
-    for (int i = 0; i < 1000 && within.answer == TEAK_OK; i++) { /* the pool has something to tell */
+    /* the pool has something to tell */
+    for (struct rig_patience patience = {0}; within.answer == TEAK_OK && rig_waits(&patience);) {
         uint32_t count;
         struct teak_error error = {0};
         rig_ok(teak_poll(store, 0, NULL, 0, &count, &error), &error);
