@@ -22,21 +22,26 @@ static uint64_t plan(const struct teak_store *store)
     return kept;
 }
 
-/* What was filled since the last time will be needed until the next: so a steady state recycles and never fills. But
- * never more than is alive, so that dropping much gives the space back (disk use <= 2 x live + 4 segments). */
+/* What was filled since the last time will be needed until the next: so a steady state recycles and never fills. */
 static void set_keep(struct teak_store *store)
 {
     const uint64_t live = store->segments.newest - store->forget_upto + 1;
     const uint64_t rolled = store->segments.newest - store->forgot_at;
     /* the most of late: it sinks by one each time, so that one quiet stretch does not give away what the next needs */
     store->rolled_high = max_u64(rolled, store->rolled_high - (store->rolled_high > 0));
-    store->pool.keep = store->pool.spares + (uint32_t)min_u64(store->rolled_high, live + 1);
+    store->want_keep = store->pool.spares + min_u64(store->rolled_high, live + 1);
     store->forgot_at = store->segments.newest;
-    /* 2 x live + 4 segments: what the row leaves of it, the ready one aside */
-    const uint64_t segment_bytes = store->limits.segment_bytes;
-    const uint64_t most = 2 * store->segments.live_bytes / segment_bytes + 4;
-    store->pool.keep = (uint32_t)max_u64(store->pool.spares,
-                                         min_u64(store->pool.keep, most > live + 1 ? most - live - 1 : 0));
+}
+
+/* But never more than the row and the ready one leave of 2 x live + 4 segments, now: dropping much gives the space
+ * back, and so does a row that grew. */
+static void bound_keep(struct teak_store *store)
+{
+    const struct segments *segments = &store->segments;
+    const uint64_t most = 2 * segments->live_bytes / store->limits.segment_bytes + 4;
+    const uint64_t taken = segments->newest - segments->oldest + 1 + 1;
+    const uint64_t left = most > taken ? most - taken : 0;
+    store->pool.keep = (uint32_t)max_u64(store->pool.spares, min_u64(store->want_keep, left));
 }
 
 static void hand_over(struct teak_store *store)
@@ -58,6 +63,7 @@ static void hand_over(struct teak_store *store)
 
 void compact_step(struct teak_store *store)
 {
+    bound_keep(store);
     if (store->forget_lsn) {
         if (store->forget_lsn <= store->flight.durable_lsn) hand_over(store);
         return;

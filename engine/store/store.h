@@ -107,6 +107,7 @@ struct teak_store {
     uint64_t forget_lsn, forget_upto; /* frame that says FORGET; 0: none under way                */
     uint64_t forgot_at;               /* the newest segment when that was done last               */
     uint64_t rolled_high;             /* segments filled between two of those, of late            */
+    uint64_t want_keep;               /* files for the pool to keep, were there no bound            */
     uint64_t forgotten;
     /* turn.c */
     uint64_t now_ns;

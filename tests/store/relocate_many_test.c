@@ -79,11 +79,11 @@ static void move_in_turn(uint32_t notes)
     for (uint64_t i = 0; i < LOGS; i++) rig_create(store, FIRST + i);
     for (uint64_t index = 1; index <= ENTRIES; index++) append_in_turn(store, index, 1 + index / 4);
     rig_drain(store);
-    uint64_t crashes = 0;
+    uint64_t crashes = 0, moved = 0;
     for (uint64_t index = 1; index <= ROUNDS; index++) {
-        const uint64_t moved = stats_of(store).moved_entries;
         go_on(store, index);
         if (stats_of(store).moved_entries != moved && index % 3 == 0 && crashes < 10) { /* a crash at this moment */
+            moved = stats_of(store).moved_entries;
             rig_copy(&rig, &copy);
             struct teak_store *again = rig_open(&copy, NULL);
             expect_in_turn(again);
