@@ -1224,6 +1224,8 @@ static enum teak_status go_on_behind_cut(struct teak_store *store, struct teak_e
         return TEAK_POISONED;
     }
     if (os_errno) return fail_errno(error, os_errno, "clear", "");
+    struct teak_error why; /* names that a killed process changed and did not come to sync: STORE itself, maybe */
+    if (sync_directory(store, &why) != TEAK_OK) return name_not_durable(store, why.os_errno, error);
     store->writer.alone = true;
     store->phase = STORE_WRITING;
     return TEAK_OK;

@@ -546,6 +546,44 @@ static void what_lies_behind_a_cut_goes_newest_first(void **state)
     rig_remove(rig.dir);
 }
 
+/* A process that was killed may have named what no directory sync covered: STORE itself, for one. Where a fresh segment
+ * is taken its own directory sync comes in between; where there is no space for one it must come all the same. */
+static void on_a_full_disk_names_are_synced_before_the_first_frame(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("fullnames");
+    struct teak_store *store = backend_open(&rig);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 3, 1, 100);
+    teak_abandon(store);
+    char name[64];
+    for (uint64_t number = 0; number < 4; number++) { /* nothing is in stock */
+        rig_segment_name(number + 2, name);
+        if (rig_has(&rig, name)) rig_unlink(&rig, name);
+        snprintf(name, sizeof name, "spare-%016" PRIx64 ".seg", number);
+        if (rig_has(&rig, name)) rig_unlink(&rig, name);
+    }
+    const struct teak_options options = backend_options();
+    struct faulty *faulty;
+    store = open_noted(&rig, &options, &faulty);
+    faulty->chores_too = faulty->for_good = true;
+    faulty_arm(faulty, DISK_ALLOCATE, 1, ENOSPC);
+    rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 7, .term = 5});
+    rig_drain(store);
+    assert_true(faulty->struck > 0);
+    assert_int_equal(stats_of(store).newest_segment, 1);
+    uint32_t frame = 0;
+    while (frame < step_count && !is_frame(&steps[frame])) frame++;
+    assert_true(frame < step_count);
+    assert_int_not_equal(last_of(DISK_SYNC_ALL, store->directory, 0, frame), NOT_THERE);
+    teak_abandon(store);
+    store = backend_open(&rig);
+    rig_expect_entries(store, 7, 1, 3);
+    assert_int_equal(rig_log(store, 7).hard.term, 5);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 /* History 8. */
 static void the_first_frame_of_a_session_flies_alone(void **state)
 {
@@ -621,6 +659,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_judged_was_synced_first),
         cmocka_unit_test(the_lock_is_guarded_by_the_disk),
         cmocka_unit_test(what_lies_behind_a_cut_goes_newest_first),
+        cmocka_unit_test(on_a_full_disk_names_are_synced_before_the_first_frame),
         cmocka_unit_test(the_first_frame_of_a_session_flies_alone),
         cmocka_unit_test(a_read_that_is_short_opens_nothing),
     };
