@@ -6,6 +6,8 @@
  *        segments behind the cut become spares, newest first, a directory sync each; a fresh segment takes the number
  *        behind the cut; its checkpoint, which attests the cut, is the one write that makes it final. Without space for
  *        one: what looks like a frame behind the cut becomes zeros, synced, and the segment is written on.
+ * FILES  recover.c: reading, as a whole; recover_tail.c and recover_salvage.c: its parts. recover_lock.c: LOCK.
+ *        recover_begin.c: STORE, and a new store. recover_apply.c: what has to change.
  * HOLDS  until that checkpoint is durable, the next open judges again, and alike.
  */
 #ifndef TEAK_STORE_RECOVER_H
@@ -39,6 +41,9 @@ enum teak_status recover_superblock(struct teak_store *store, struct teak_error 
 
 /* STORE as store->superblock says, durable, in place of none; of what is left of it if store->store_lost. */
 enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error);
+
+/* Names in the store's directory are durable. */
+enum teak_status recover_sync_directory(struct teak_store *store, struct teak_error *error);
 
 /* A new store in an open directory: first segment, then STORE. */
 enum teak_status recover_create(struct teak_store *store, struct teak_error *error);

@@ -56,7 +56,28 @@ static enum teak_status senseless(const struct segment *segment, uint64_t log, u
     return TEAK_DECODE;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- losses */
+/* ---------------------------------------------------------------------------------------------------------- the row */
+
+struct segment *replay_add_segment(struct teak_store *store, uint64_t number, enum segment_state state)
+{
+    struct segment *segment = segments_make_room(&store->segments) ? segment_new(number) : NULL;
+    if (!segment) return NULL;
+    segment->state = state;
+    if (store->segments.newest + 1 != number) { /* the first one */
+        store->segments.oldest = number;
+        store->segments.newest = number - 1;
+    }
+    segments_push(&store->segments, segment);
+    return segment;
+}
+
+void replay_note_unindexed(struct teak_store *store, uint64_t number)
+{
+    struct segments *segments = &store->segments;
+    segments->unindexed = segments->unindexed ? min_u64(segments->unindexed, number) : number;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- losses */
 
 void replay_lost(struct teak_store *store, uint64_t first_lsn)
 {
@@ -112,7 +133,7 @@ enum teak_status replay_rotten(struct teak_store *store, const struct rotten *ro
     return TEAK_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- sealed */
+/* ----------------------------------------------------------------------------------------------------------- sealed */
 
 /* Pieces at or above `from` go; no effect is written: the segment's own summary says it already. */
 static void take_away(struct teak_store *store, struct log *log, uint64_t from)
@@ -219,7 +240,7 @@ enum teak_status replay_summary(struct teak_store *store, struct segment *segmen
     return TEAK_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------- scanned */
+/* ---------------------------------------------------------------------------------------------------------- scanned */
 
 /* Entries of a higher term than the log's last, and the last itself if its term is another, were replaced by what is
  * lost. */
@@ -489,7 +510,7 @@ enum teak_status replay_frame(struct teak_store *store, struct segment *segment,
     return TEAK_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- finish */
+/* ----------------------------------------------------------------------------------------------------------- finish */
 
 static void report_hole(struct teak_store *store, struct teak_report *report, uint64_t log, uint64_t first,
                         uint64_t last)

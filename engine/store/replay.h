@@ -12,6 +12,11 @@
 #include "format/descriptor.h"
 #include "store/store.h"
 
+/* The next segment of the row, or its first. NULL: no memory. */
+struct segment *replay_add_segment(struct teak_store *store, uint64_t number, enum segment_state state);
+/* It gets its index before the first batch. */
+void replay_note_unindexed(struct teak_store *store, uint64_t number);
+
 /* The net effect of a sealed segment, from its judged summary. */
 enum teak_status replay_summary(struct teak_store *store, struct segment *segment, const uint8_t *summary,
                                 struct teak_error *error);

@@ -90,7 +90,7 @@ struct teak_store {
     struct stall stall;
     struct publish publish;
     struct crowd crowd;
-    /* what opening leaves to be done (recover.c) */
+    /* what opening leaves to be done (recover_apply.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_first, cut_end;      /* files behind the cut: their numbers, [first, end)        */
     uint32_t leftover_count;          /* half-made spares to remove                               */
