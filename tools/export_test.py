@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""export_test.py: the shared library exports what the public headers declare TEAK_API, all of it and nothing else."""
+"""export_test.py: shared libraries export what their public headers declare TEAK_API, all of it and nothing else."""
 import argparse
 import pathlib
 import re
@@ -47,14 +47,15 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nm", default="nm")
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--library", required=True, nargs="+", help="one, or those that the headers are of together")
     parser.add_argument("--headers", required=True, type=pathlib.Path)
     args = parser.parse_args()
     self_test()
     headers = set().union(*(declared(path.read_text()) for path in sorted(args.headers.glob("*.h"))))
-    run = subprocess.run([args.nm, "-D", "--defined-only", args.library], check=True, capture_output=True, text=True)
+    text = "".join(subprocess.run([args.nm, "-D", "--defined-only", library], check=True, capture_output=True,
+                                  text=True).stdout for library in args.library)
     # Sanitizers export names of their own from whatever they instrument.
-    library = {name for name in exported(run.stdout)
+    library = {name for name in exported(text)
                if not re.match(r"__(asan|ubsan|tsan|lsan|sanitizer|odr_asan|sancov|start_|stop_)|_init$|_fini$", name)}
     complaints = compare(headers, library)
     print("\n".join(complaints) or f"{len(library)} names, each declared and exported")

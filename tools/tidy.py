@@ -32,7 +32,7 @@ FLOORS = {"teak", "base", "format", "os", "store", "core"}
 
 # Folders whose .c files the build takes by pattern; elsewhere a CMakeLists.txt has to name the file.
 BUILT = re.compile(r"^(engine/(base|format|os|store)|tools/teak|bench/(load|micro)|tests/unit/\w+"
-                   r"|raft/core"
+                   r"|raft/(core|stores)"
                    r"|tests/(conformance|raft|store|golden|sim|fault|rot|powercut|fuzz|support))/[^/]+\.(c|cc)$")
 # Found by their names: by people, by git, by CMake, by editors.
 KNOWN = re.compile(r"^(README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE|(.*/)?CMakeLists\.txt|CMakePresets\.json"

@@ -1,0 +1,41 @@
+/* teak/raft_store_teak.h: the log store on Teak's engine. One engine store holds the logs of all groups of a node; a
+ * group's id is its log's.
+ *
+ *     struct teak_options options = teak_options_default();
+ *     options.create = true;
+ *     teak_open("data", &options, &engine, &report, &error);
+ *     teak_raft_teak_open(engine, false, &store);
+ *     ...
+ *     store.ops->close(store.self);
+ *     teak_close(engine, &error);
+ *
+ * CAVEATS
+ *  - From open to close nobody else submits to the engine or polls it: completions are the adapter's. teak_event_fd and
+ *    teak_deadline say when to collect; cursors and statistics may be used beside it.
+ *  - A log bears 16 bytes of META: "TKRF", version 1, zeros, and what it was born with, little-endian.
+ */
+#ifndef TEAK_RAFT_STORE_TEAK_H
+#define TEAK_RAFT_STORE_TEAK_H
+
+#include "teak/raft_log_store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct teak_store;
+
+/* Does      Puts the adapter over an open engine store.
+ * Owner     The adapter is the caller's until out->ops->close. The engine store stays the caller's: closed after it.
+ * Threads   The engine's driving one, here and in all calls.
+ * Durable   -
+ * Fails     MISUSE (NULL; a store of strategy TEAK_NONE, which keeps no promise, unless `is_volatile` says that its
+ *           groups may be forgotten) · NO_SPACE (no memory) */
+TEAK_API enum teak_raft_status teak_raft_teak_open(struct teak_store *engine, bool is_volatile,
+                                                   struct teak_raft_log_store *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
