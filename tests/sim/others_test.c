@@ -605,10 +605,8 @@ static void pebble_5142_a_copied_living_store_is_no_damaged_one(void **state)
         last += 4;
         struct teak_completion done[16];
         uint32_t count;
-        for (int i = 0; i < 2000 && faulty->held_count < 3; i++) {
+        for (struct rig_patience patience = {0}; faulty->held_count < 3 && rig_waits(&patience);)
             rig_ok(teak_poll(store, 100000, done, 16, &count, &error), &error);
-            if (count == 0) usleep(200);
-        }
         for (uint32_t i = round % 4; i > 0 && faulty->held_count > 0; i--) /* the newest land first */
             disk_submit(faulty->real, faulty->held[--faulty->held_count]);
         while (faulty->real->submitted != faulty->real->collected)

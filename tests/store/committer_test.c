@@ -11,13 +11,6 @@
 
 enum { THREADS = 16, EACH = 60, IN_TURN = 10 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Threads of a test run with cmocka's asserts only in the one that joins them: what they find lies in `wrong`. */
 struct crew {
     struct teak_committer *committer;
@@ -532,6 +525,25 @@ static void arm(struct teak_store *store, void *context)
     faulty_arm(context, DISK_WRITE, 1, EIO);
 }
 
+static uint64_t processor_ns(void)
+{
+    struct timespec cpu;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+}
+
+/* Sooner or later nothing is left to do, and then nothing is done. */
+static void expect_sleeping(void)
+{
+    bool sleeps = false;
+    for (int i = 0; i < 100 && !sleeps; i++) {
+        const uint64_t began = processor_ns();
+        usleep(300000);
+        sleeps = processor_ns() - began < 20000000;
+    }
+    assert_true(sleeps);
+}
+
 static void poison_reaches_everybody(void **state)
 {
     (void)state;
@@ -556,14 +568,7 @@ static void poison_reaches_everybody(void **state)
     struct question question = {0};
     rig_ok(teak_committer_call(crew.committer, look_at_log, &question, &error), &error);
     assert_int_equal(question.log.durable.index, done);
-    const uint64_t began = now_ns();
-    usleep(50000); /* and it does not burn the processor over it */
-    struct timespec cpu;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    const uint64_t cpu_began = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
-    usleep(100000);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    assert_true((uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec - cpu_began < (now_ns() - began) / 3);
+    expect_sleeping(); /* and it does not burn the processor over it */
     assert_int_equal(teak_committer_close(crew.committer, &error), TEAK_POISONED);
     struct teak_store *store = reopen(&rig);
     assert_true(rig_log(store, 1).last.index >= done);
@@ -890,17 +895,8 @@ static void an_idle_committer_sleeps(void **state)
     (void)state;
     const struct rig rig = rig_make("committer");
     struct teak_committer *committer = open_with(&rig, NULL);
-    struct timespec cpu;
     create(committer, 1);
-    bool sleeps = false; /* as soon as spares are filled and the idle mark is written */
-    for (int i = 0; i < 100 && !sleeps; i++) {
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-        const uint64_t began = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
-        usleep(300000);
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-        sleeps = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec - began < 20000000;
-    }
-    assert_true(sleeps);
+    expect_sleeping(); /* as soon as spares are filled and the idle mark is written */
     close_it(committer);
     struct teak_report report;
     const struct teak_options options = options_here();

@@ -247,11 +247,13 @@ static struct teak_store *open_slow(const struct rig *rig, uint64_t stall_ns, en
     (*out)->stands_ns = disk_now((*out)->real); /* however slow this machine is, nothing is late but what is made so */
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 5, 1, 100);
-    for (int rest = 0, i = 0; i < 2000 && rest < 30; i++) { /* chores come to rest, the idle mark is written */
+    uint32_t rest = 0; /* chores come to it, the idle mark is written */
+    for (struct rig_patience patience = {0}; rest < 30 && rig_waits(&patience);) {
         turn_once(store);
-        rest = last_of(TEAK_EVENT_SEGMENT_READY) && stats_of(store).spares == 1 ? rest + 1 : 0;
-        usleep(1000);
+        const bool is_at_rest = last_of(TEAK_EVENT_SEGMENT_READY) && stats_of(store).spares == 1;
+        rest = is_at_rest && (*out)->real->submitted == (*out)->real->collected ? rest + 1 : 0;
     }
+    assert_int_equal(rest, 30);
     assert_int_equal(count_of(TEAK_EVENT_STALL_BEGUN), 0);
     return store;
 }
@@ -401,7 +403,7 @@ static void a_host_that_sleeps_is_no_stall(void **state)
     struct teak_store *store = open_slow(&rig, 2000 * (uint64_t)MS, TEAK_DSYNC, &faulty);
     submit_small(store, 6);
     turn_once(store);
-    usleep(60000);
+    faulty_land(faulty);
     faulty->ahead_ns += UINT64_C(3000000000);
     rig_drain(store);
     assert_int_equal(count_of(TEAK_EVENT_STALL_BEGUN) + count_of(TEAK_EVENT_STALL_ENDED), 0);
@@ -442,7 +444,9 @@ static void poison_is_told_once_with_its_first_cause(void **state)
     struct teak_completion done[4];
     uint32_t count = 0;
     struct teak_error error = {0};
-    for (int i = 0; i < 100 && count == 0; i++) (void)teak_poll(store, 10 * MS, done, 4, &count, &error);
+    for (struct rig_patience patience = {0}; count == 0 && rig_waits(&patience);)
+        (void)teak_poll(store, 10 * MS, done, 4, &count, &error);
+    assert_true(count > 0);
     assert_int_equal(done[0].status, TEAK_POISONED);
     const struct teak_event *event = expect_heard(TEAK_EVENT_POISONED);
     assert_int_equal(event->os_errno, EIO);
@@ -567,16 +571,12 @@ static void a_supply_that_fails_is_told(void **state)
     faulty->chores_too = faulty->for_good = true;
     faulty_arm(faulty, DISK_ALLOCATE, 1, EIO);
     rig_create(store, 7);
-    for (int i = 0; i < 200 && !last_of(TEAK_EVENT_SUPPLY_FAILED); i++) {
+    for (struct rig_patience patience = {0}; !last_of(TEAK_EVENT_SUPPLY_FAILED) && rig_waits(&patience);)
         turn_once(store);
-        usleep(1000);
-    }
     assert_int_equal(expect_heard(TEAK_EVENT_SUPPLY_FAILED)->os_errno, EIO);
     faulty->ahead_ns += UINT64_C(2000000000); /* a second try fails alike: told once */
-    for (int i = 0; i < 200 && stats_of(store).supply_failures < 2; i++) {
+    for (struct rig_patience patience = {0}; stats_of(store).supply_failures < 2 && rig_waits(&patience);)
         turn_once(store);
-        usleep(1000);
-    }
     assert_int_equal(stats_of(store).supply_failures, 2);
     assert_int_equal(count_of(TEAK_EVENT_SUPPLY_FAILED), 1);
     faulty->nth = 0;

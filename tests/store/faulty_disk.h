@@ -32,8 +32,9 @@ struct faulty {
     bool holds_writes, holds_syncs, holds_chores;
     bool is_patient;    /* a wait without a limit is no giving up                */
     atomic_bool rung;   /* disk_wake                                             */
-    struct disk_op *held[FAULTY_HELD_MAX], *failed[FAULTY_HELD_MAX];
-    uint32_t held_count, failed_count;
+    struct disk_op *held[FAULTY_HELD_MAX];
+    struct disk_op *ended[FAULTY_HELD_MAX]; /* failed, or landed already: told at the next collecting */
+    uint32_t held_count, ended_count;
     uint64_t stands_ns;  /* its clock: stands there; 0: goes as the real one     */
     uint64_t ahead_ns;   /* and is that much ahead                               */
     uint64_t free_bytes; /* what it says of its space; 0: the truth              */
@@ -104,7 +105,7 @@ static inline void faulty_submit(struct disk *disk, struct disk_op *op)
         if (faulty->lands_anyway) (void)disk_run(faulty->real, op);
         op->error = faulty->fault;
         op->done = 0;
-        faulty->failed[faulty->failed_count++] = op;
+        faulty->ended[faulty->ended_count++] = op;
     } else if (faulty_holds(faulty, op)) {
         faulty->held[faulty->held_count++] = op;
     } else {
@@ -127,13 +128,22 @@ static inline void faulty_release_all(struct faulty *faulty)
     faulty_release(faulty, faulty->held_count);
 }
 
+/* Waits until the device has done all that it was given. The store hears of it when it looks next. */
+static inline void faulty_land(struct faulty *faulty)
+{
+    while (faulty->real->submitted > faulty->real->collected) {
+        const uint32_t room = FAULTY_HELD_MAX - faulty->ended_count;
+        faulty->ended_count += disk_collect(faulty->real, faulty->ended + faulty->ended_count, room, 1000000);
+    }
+}
+
 /* What was held never reached the device. */
 static inline void faulty_fail_held(struct faulty *faulty, int fault)
 {
     for (uint32_t i = 0; i < faulty->held_count; i++) {
         faulty->held[i]->error = fault;
         faulty->held[i]->done = 0;
-        faulty->failed[faulty->failed_count++] = faulty->held[i];
+        faulty->ended[faulty->ended_count++] = faulty->held[i];
     }
     faulty->held_count = 0;
 }
@@ -142,13 +152,13 @@ static inline uint32_t faulty_collect(struct disk *disk, struct disk_op **done, 
 {
     struct faulty *faulty = faulty_of(disk);
     const bool idle = faulty->real->submitted == faulty->real->collected;
-    if (idle && faulty->held_count > 0 && faulty->failed_count == 0 && wait_ns == UINT64_MAX && !faulty->is_patient)
+    if (idle && faulty->held_count > 0 && faulty->ended_count == 0 && wait_ns == UINT64_MAX && !faulty->is_patient)
         faulty_fail_held(faulty, ECANCELED); /* the store is being given up */
     uint32_t count = 0;
-    while (count < max && faulty->failed_count > 0) {
-        done[count++] = faulty->failed[0];
-        faulty->failed_count--;
-        memmove(faulty->failed, faulty->failed + 1, faulty->failed_count * sizeof(faulty->failed[0]));
+    while (count < max && faulty->ended_count > 0) {
+        done[count++] = faulty->ended[0];
+        faulty->ended_count--;
+        memmove(faulty->ended, faulty->ended + 1, faulty->ended_count * sizeof(faulty->ended[0]));
     }
     if (count > 0) wait_ns = 0;
     if (idle && faulty->held_count > 0 && wait_ns > 0) {

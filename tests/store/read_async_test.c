@@ -292,8 +292,11 @@ static bool hold_step(struct teak_store *store, struct faulty *faulty, struct te
     for (uint32_t i = 0; i < steps; i++) {
         if (store->streams.out == 0) return false;
         faulty_release(faulty, faulty->held_count);
-        for (int spin = 0; spin < 2000 && faulty->held_count == 0 && store->streams.out > 0; spin++)
-            poll_for(store, 1000000);
+        poll_for(store, 0);
+        for (struct rig_patience patience = {0};
+             faulty->real->submitted != faulty->real->collected && rig_waits(&patience);)
+            poll_for(store, 1000000); /* until whatever is out is held */
+        assert_true(store->streams.out <= faulty->held_count);
     }
     return store->streams.out > 0;
 }

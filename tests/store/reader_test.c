@@ -218,10 +218,9 @@ static void what_is_forgotten_under_a_reader_is_never_written_over(void **state)
         struct teak_error error = {0};
         uint32_t count;
         assert_int_equal(teak_reader_read(reader, 0, 1 << 20, entries, 5, &count, &error), TEAK_PENDING);
-        for (int i = 0; i < 5000 && store->readers.asking + (i == 0) > 0; i++) { /* answered, and not read yet */
-            poll_once(store);
-            usleep(200);
-        }
+        poll_once(store);
+        for (struct rig_patience patience = {0}; store->readers.asking > 0 && rig_waits(&patience);)
+            poll_once(store); /* until it is answered, and not read yet */
         assert_int_equal(store->readers.asking, 0);
         const uint64_t oldest = store->segments.oldest;
         if (how == 0) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 1, .index = LAST});
@@ -348,12 +347,11 @@ static void many_threads_replay_and_follow(void **state)
         poll_once(store);
         if (next % 100 == 0) usleep(1000);
     }
-    for (int spin = 0; spin < 100000; spin++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         bool is_over = true;
         for (int i = 0; i < THREADS; i++) is_over &= atomic_load(&jobs[i].is_over);
         if (is_over) break;
         poll_once(store);
-        usleep(100);
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
@@ -442,10 +440,9 @@ static void a_reader_goes_on_where_it_was_put(void **state)
     expect_next(store, reader, 200);
     teak_reader_seek(reader, 10);
     assert_int_equal(glance(reader, entries, &count), TEAK_PENDING);
-    for (int i = 0; i < 50; i++) { /* answered, and nobody has looked */
-        poll_once(store);
-        usleep(200);
-    }
+    poll_once(store);
+    for (struct rig_patience patience = {0}; store->readers.asking > 0 && rig_waits(&patience);)
+        poll_once(store); /* until it is answered, and nobody has looked */
     teak_reader_seek(reader, 11);
     expect_next(store, reader, 11);
     teak_reader_seek(reader, LAST + 1);

@@ -294,7 +294,8 @@ static void poison_loses_nothing_that_was_being_moved(void **state)
     assert_true(stats_of(store).moved_entries > 0);
     assert_int_equal(rig_log(store, LAGGING).durable.index, ENTRIES);
     rig_append(store, BUSY, rig_log(store, BUSY).last.index + 1, rig_log(store, BUSY).last.index + 1, 5, BYTES);
-    for (int turns = 0; turns < 100 && faulty->held_count == 0; turns++) turn_once(store, 100000);
+    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);)
+        turn_once(store, 100000);
     assert_true(faulty->held_count > 0);
     faulty_fail_held(faulty, EIO);
     faulty->holds_writes = false;

@@ -249,7 +249,7 @@ static inline void dying_submit(struct disk *disk, struct disk_op *op)
     }
     op->error = ECANCELED;
     op->done = 0;
-    faulty->failed[faulty->failed_count++] = op;
+    faulty->ended[faulty->ended_count++] = op;
 }
 
 /* Opens on a disk that will die; give it a budget later. */

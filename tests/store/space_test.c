@@ -185,9 +185,9 @@ static void resume(struct teak_store *store, uint64_t index)
 {
     struct teak_error error = {0};
     enum teak_status status = TEAK_NO_SPACE;
-    for (int i = 0; i < 500 && status == TEAK_NO_SPACE; i++) {
+    for (struct rig_patience patience = {0}; rig_waits(&patience);) {
         status = try_entry(store, index, &error);
-        if (status == TEAK_OK) break;
+        if (status != TEAK_NO_SPACE) break;
         uint32_t count;
         rig_ok(teak_poll(store, 20 * MS, NULL, 0, &count, &error), &error);
         usleep(20000);
@@ -337,7 +337,8 @@ static void refill_the_reserve_first(const struct small *small)
     drop_ballast(small);
     put_ballast(small, SEGMENT + SEGMENT / 2); /* room for one */
     struct teak_error error = {0};
-    for (int i = 0; i < 300 && !stats_of(store).spares; i++) { /* made within two tries, then prepared */
+    /* made within two tries, then prepared */
+    for (struct rig_patience patience = {0}; !stats_of(store).spares && rig_waits(&patience);) {
         assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
         uint32_t count;
         rig_ok(teak_poll(store, 20 * MS, NULL, 0, &count, &error), &error);

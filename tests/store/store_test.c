@@ -351,7 +351,8 @@ static void close_finishes_what_nobody_waited_for(void **state)
         struct teak_error error = {0};
         uint32_t count;
         rig_append(store, 1, 1, 1, 1, 10);
-        for (int i = 0; i < 200 && taken; i++) /* its completion is there, and stays there */
+        for (struct rig_patience patience = {0};
+             taken && rig_log(store, 1).durable.index == 0 && rig_waits(&patience);) /* its completion stays there */
             rig_ok(teak_poll(store, 1000000, NULL, 0, &count, &error), &error);
         rig_append(store, 1, 2, 50, 1, 900);
         rig_close(store);
