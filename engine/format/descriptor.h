@@ -52,6 +52,16 @@ uint32_t op_bytes(enum op_code code, uint32_t count);
 /* Writes everything but ENTRIES' slots and CHECKPOINT's records, which the caller puts behind. Returns the bytes
  * written. */
 uint32_t op_put(const struct op *op, uint8_t *out);
+/* The same of ENTRIES: nearly all that is ever written. */
+static inline uint32_t op_put_entries(uint64_t log, uint8_t kind, uint32_t count, uint64_t first, uint64_t term,
+                                      uint8_t *out)
+{
+    const uint64_t head = (uint64_t)count << 32 | (uint64_t)kind << 8 | OP_ENTRIES; /* struct layout_op's, at once */
+    const le64 words[4] = {le64_of(head), le64_of(log), le64_of(first), le64_of(term)};
+    static_assert(sizeof words == sizeof(struct layout_entries), "docs/format.md: ENTRIES");
+    memcpy(out, words, sizeof words);
+    return sizeof words;
+}
 /* ENTRIES grown by one: the count in an operation already written. */
 void op_set_count(uint8_t *op, uint32_t count);
 

@@ -88,31 +88,29 @@ bool map_has_room(const struct log *log, const struct segment *active, uint32_t 
     return effect->count + ops <= effect->capacity || (count > 0 && will_extend(effect, term, kind, count));
 }
 
-/* One that lives in `one` is given more only when it needs more: most logs of many never do. */
-bool map_is_short(const struct log *log, const struct segment *active)
+bool map_has_room_behind(const struct log *log, const struct segment *active, uint64_t term, uint8_t kind,
+                         uint32_t count)
 {
-    if (log->effect_segment != active->number) return false;
+    if (log->piece_count == log->piece_capacity) return false;
+    if (log->effect_segment != active->number) return true; /* an effect holds one extent itself */
     const struct effect *effect = &active->effects[log->effect];
-    if (effect->count == effect->capacity) return log->taken > 1 && effect->room < LOG_EXTENTS_AHEAD;
-    return effect->count > 1 && effect->count + LOG_EXTENTS_AHEAD > effect->capacity;
+    return effect->count < effect->capacity || will_extend(effect, term, kind, count);
 }
 
-struct effect *map_effect(struct log *log, struct segment *active)
+struct effect *map_add_effect(struct log *log, struct segment *active)
 {
-    if (log->effect_segment != active->number) {
-        log->effect = segment_add_effect(active, log->id);
-        log->effect_segment = active->number;
-        log->usual = log->taken;
-        log->taken = 0;
-        if (log->ahead) {
-            struct effect *effect = &active->effects[log->effect];
-            effect->heap = log->ahead;
-            effect->capacity = log->ahead_capacity;
-            log->ahead = NULL;
-            log->ahead_capacity = 0;
-        }
+    log->effect = segment_add_effect(active, log->id);
+    log->effect_segment = active->number;
+    log->usual = log->taken;
+    log->taken = 0;
+    struct effect *effect = &active->effects[log->effect];
+    if (log->ahead) {
+        effect->heap = log->ahead;
+        effect->capacity = log->ahead_capacity;
+        log->ahead = NULL;
+        log->ahead_capacity = 0;
     }
-    return &active->effects[log->effect];
+    return effect;
 }
 
 /* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index. So of those up to
@@ -281,7 +279,7 @@ static void put_extent(struct effect *effect, struct segment *active, uint32_t a
         return;
     }
     CHECK_LT(effect->count, effect->capacity);
-    memmove(extents + at + 1, extents + at, (effect->count - at) * sizeof *extents);
+    if (at < effect->count) memmove(extents + at + 1, extents + at, (effect->count - at) * sizeof *extents);
     extents[at] = (struct layout_extent){.first = le64_of(entries->first), .term = le64_of(entries->term),
                                          .count = le32_of(entries->count), .slot = le32_of(entries->slot),
                                          .kind = entries->kind, .flags = flags};

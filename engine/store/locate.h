@@ -35,7 +35,11 @@ const struct layout_extent *locate_extents(const struct segments *segments, cons
                                            uint32_t *count_out);
 
 /* The log's effect in `active`, made if there is none. */
-struct effect *map_effect(struct log *log, struct segment *active);
+struct effect *map_add_effect(struct log *log, struct segment *active);
+static inline struct effect *map_effect(struct log *log, struct segment *active)
+{
+    return log->effect_segment == active->number ? &active->effects[log->effect] : map_add_effect(log, active);
+}
 
 static inline void map_foresee_slot(const struct log *log, const struct segment *active)
 {
@@ -69,8 +73,18 @@ static inline bool map_goes_on(const struct log *log, const struct segment *acti
  * behind the last, and it may need no extent of its own. */
 bool map_has_room(const struct log *log, const struct segment *active, uint32_t ops, uint64_t term, uint8_t kind,
                   uint32_t count);
-/* Its extents there are nearly used up. */
-bool map_is_short(const struct log *log, const struct segment *active);
+/* The same of one operation that goes on where the log ends, in its last term. */
+bool map_has_room_behind(const struct log *log, const struct segment *active, uint64_t term, uint8_t kind,
+                         uint32_t count);
+/* Its extents there are nearly used up. One that lives in `one` is given more only when it needs more: most logs of
+ * many never do. */
+static inline bool map_is_short(const struct log *log, const struct segment *active)
+{
+    if (log->effect_segment != active->number) return false;
+    const struct effect *effect = &active->effects[log->effect];
+    if (effect->count == effect->capacity) return log->taken > 1 && effect->room < LOG_EXTENTS_AHEAD;
+    return effect->count > 1 && effect->count + LOG_EXTENTS_AHEAD > effect->capacity;
+}
 
 /* Entries of one operation, whose slots are slot .. of the active segment. */
 struct map_entries {

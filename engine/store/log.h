@@ -25,9 +25,9 @@ struct log_head {
     bool alive, fresh;
     uint16_t meta_bytes;
     uint32_t marks;                         /* of its record, LOG_FRESH apart; unknown ones are kept */
+    struct teak_pos last, base, snapshot;   /* what an append looks at comes first                   */
     uint64_t life;
     uint64_t term, vote, commit;
-    struct teak_pos base, last, snapshot;
     uint64_t file_id, file_bytes, file_sum; /* of the snapshot's file; 0: the caller keeps it */
 };
 
@@ -49,7 +49,6 @@ enum { LOG_OWN_PIECES = 5, LOG_OWN_RUNS = 4 };
 /* A store has many of them: they are small, and what an append looks at lies together. */
 struct log {
     _Alignas(64) uint64_t id;
-    struct log_head head;
     uint64_t staged_in;       /* the last batch that was judged with an operation on it                     */
     uint64_t effect_segment;  /* 0: none yet                                                                */
     uint32_t effect;          /* position in effects of segment `effect_segment`                            */
@@ -62,8 +61,9 @@ struct log {
     bool is_told : 1;         /* opening: frozen, but its hard state was written since                      */
     uint32_t piece_count, piece_capacity;
     struct piece *pieces;
-    struct terms terms;       /* of base.index (if known) to last.index                                     */
     uint64_t changed_lsn;     /* the last frame that held an operation on it                                */
+    struct log_head head;
+    struct terms terms;       /* of base.index (if known) to last.index                                     */
     struct teak_pos floor;    /* known durable: never above what the map says                               */
     uint64_t doubt_upto;      /* opening: of entries up to here a newer version may be lost; 0: of none     */
     uint64_t base_lsn;        /* frame that last moved the base: with it all before it is durable           */
@@ -75,8 +75,8 @@ struct log {
     struct piece own_pieces[LOG_OWN_PIECES]; /* where `pieces` points until they are too few                */
     struct term_run own_runs[LOG_OWN_RUNS];  /* likewise                                                    */
 };
-enum { LOG_HOT_BYTES = 192 }; /* of it an append looks at, besides the last piece and run */
-static_assert(offsetof(struct log, changed_lsn) + sizeof(uint64_t) <= LOG_HOT_BYTES, "what an append looks at");
+enum { LOG_HOT_BYTES = 128 }; /* of it an append looks at, besides the last piece */
+static_assert(offsetof(struct log, head.base) + sizeof(struct teak_pos) <= LOG_HOT_BYTES, "what an append looks at");
 static_assert(sizeof(struct log) <= 448, "512 bytes a log, with its places in the table's two arrays");
 
 /* Term of an entry of the log, or of its base. The caller knows base.index <= index <= last.index. */
@@ -145,10 +145,14 @@ void logs_want_free(struct logs *logs, uint32_t count, uint32_t more, bool meta)
 bool logs_grow(struct logs *logs, uint32_t free, struct segment *active);
 
 enum { LOG_PIECES_AHEAD = 2, LOG_RUNS_AHEAD = 2, LOG_EXTENTS_AHEAD = 2 };
+static inline bool log_is_short_of_pieces(const struct log *log)
+{
+    return log->piece_count + LOG_PIECES_AHEAD > log->piece_capacity;
+}
 static inline bool log_is_short(const struct log *log)
 {
-    return log->piece_count + LOG_PIECES_AHEAD > log->piece_capacity ||
-           log->terms.count + LOG_RUNS_AHEAD > log->terms.capacity || (log->wants_meta && !log->meta);
+    return log_is_short_of_pieces(log) || log->terms.count + LOG_RUNS_AHEAD > log->terms.capacity ||
+           (log->wants_meta && !log->meta);
 }
 /* Of the first `free` free logs one has less than a log just created needs. */
 static inline bool logs_free_is_short(const struct logs *logs, uint32_t free)

@@ -137,12 +137,60 @@ static void look_ahead(const struct teak_store *store, const struct teak_batch *
     if (next) map_foresee_slot(next, active);
 }
 
-/* The log of the operation, as it is within the batch. UNKNOWN_LOG, or FULL: no room for one more. */
-static enum teak_status stage(struct teak_store *store, const struct teak_batch *batch, const struct teak_op *op,
-                              struct need *need, struct staged **out, struct teak_error *error)
+/* For the first operations nothing was looked at ahead. */
+static void look_at_first(const struct teak_store *store, const struct teak_batch *batch)
+{
+    for (uint32_t i = 1; i < batch->count && i < 3 * AHEAD; i++)
+        logs_foresee_slot(&store->logs, batch->ops[i].log);
+    for (uint32_t i = 1; i < batch->count && i < 2 * AHEAD; i++)
+        logs_foresee_log(&store->logs, batch->ops[i].log);
+}
+
+/* Does the operation only bring entries that go on where the log ends, in the term that it ends with? */
+static inline bool goes_on(const struct log_head *head, const struct teak_op *op)
+{
+    return op->op == TEAK_OP_ENTRIES && op->index == head->last.index + 1 && op->term == head->last.term &&
+           head->last.index > head->base.index && head->alive && !head->fresh && !(head->marks & LOG_HURT);
+}
+
+/* Nearly every operation of nearly every batch: the first one on a log, which goes on where that ends. Its head need
+ * not be copied, nor what else the log has be looked at. false: it takes the long way; nothing was changed. */
+static bool admit_append(struct teak_store *store, const struct teak_batch *batch, uint32_t i, struct log *log,
+                         struct need *need)
 {
     struct writer *writer = &store->writer;
-    struct log *log = logs_find(&store->logs, op->log);
+    const struct teak_op *op = &batch->ops[i];
+    if (log->staged_in == writer->batch || writer->staged_count == writer->staged_capacity) return false;
+    if (writer->naming && op->op == TEAK_OP_ENTRIES && op->index == TEAK_INDEX_NEXT)
+        writer->naming[i].index = log->head.last.index + 1; /* of a fresh log: 1 */
+    if (!goes_on(&log->head, op)) return false;
+    if (op->count == 0 || !op->entries || op->index > UINT64_MAX - op->count) return false;
+    uint64_t payload = 0;
+    for (uint32_t e = 0; e < op->count; e++) {
+        const struct teak_bytes *entry = &op->entries[e];
+        if (entry->bytes > store->limits.entry_bytes || (entry->bytes > 0 && !entry->data)) return false;
+        payload += align_up(entry->bytes, PAYLOAD_ALIGN);
+    }
+    need->payload += payload;
+    need->table += op_bytes(OP_ENTRIES, op->count);
+    need->slots += op->count;
+    need->effects++;
+    need->grows = true;
+    log->staged_in = writer->batch;
+    log->staged_at = writer->staged_count++;
+    struct staged *staged = &writer->staged[log->staged_at];
+    staged->log = log;
+    staged->entries = op;
+    staged->ops = 1;
+    staged->is_reshaped = staged->has_head = false;
+    return true;
+}
+
+/* The log of the operation, as it is within the batch. UNKNOWN_LOG, or FULL: no room for one more. */
+static enum teak_status stage(struct teak_store *store, const struct teak_batch *batch, const struct teak_op *op,
+                              struct log *log, struct need *need, struct staged **out, struct teak_error *error)
+{
+    struct writer *writer = &store->writer;
     if (!log) {
         if (op->op != TEAK_OP_CREATE) return fail_log(error, TEAK_UNKNOWN_LOG, op->log);
         if (!logs_has_room(&store->logs, 1)) {
@@ -159,9 +207,14 @@ static enum teak_status stage(struct teak_store *store, const struct teak_batch 
         }
         log->staged_in = writer->batch;
         log->staged_at = writer->staged_count++;
-        writer->staged[log->staged_at] = (struct staged){.head = log->head, .log = log};
+        writer->staged[log->staged_at] = (struct staged){.head = log->head, .has_head = true, .log = log};
     }
-    *out = &writer->staged[log->staged_at];
+    struct staged *staged = *out = &writer->staged[log->staged_at];
+    if (!staged->has_head) { /* admit_append: this operation comes behind that one */
+        staged->has_head = true;
+        staged->head = log->head;
+        log_advance(&staged->head, staged->entries, NULL, NULL);
+    }
     if (op->op == TEAK_OP_CREATE && !(*out)->head.alive) {
         need->logs++;
         need->records += log_record_bytes(0);
@@ -173,10 +226,12 @@ static enum teak_status admit_op(struct teak_store *store, const struct teak_bat
                                  struct need *need, struct teak_error *error)
 {
     const struct teak_op *op = &batch->ops[i];
+    struct log *log = logs_find(&store->logs, op->log);
+    if (log && admit_append(store, batch, i, log, need)) return TEAK_OK;
     struct staged *staged = NULL;
-    enum teak_status status = stage(store, batch, op, need, &staged, error);
+    enum teak_status status = stage(store, batch, op, log, need, &staged, error);
     if (status != TEAK_OK) return status;
-    struct log *log = staged->log;
+    log = staged->log;
     struct log_head *head = &staged->head;
     if (store->writer.naming && op->op == TEAK_OP_ENTRIES && op->index == TEAK_INDEX_NEXT)
         store->writer.naming[i].index = head->last.index + 1; /* of a fresh log: 1 */
@@ -243,6 +298,7 @@ static enum teak_status admit_tables(struct teak_store *store, const struct need
         const struct staged *staged = &store->writer.staged[i];
         struct log *log = staged->log;
         const struct teak_op *op = staged->entries;
+        if (!staged->has_head && map_has_room_behind(log, active, op->term, op->kind, op->count)) continue;
         const bool lacks_meta = log->wants_meta && !log->meta;
         const uint32_t goes_on = staged->ops == 1 && !staged->is_reshaped ? op->count : 0;
         if (!lacks_meta && (!op || map_has_room(log, active, staged->ops, op->term, op->kind, goes_on))) continue;
@@ -386,9 +442,7 @@ static void begin_entries(struct writer *writer, const struct teak_op *op)
         return;
     }
     uint8_t *at = writer->table + writer->table_bytes;
-    const struct op head = {.code = OP_ENTRIES, .kind = op->kind, .count = op->count, .log = op->log,
-                            .entries = {.first = op->index, .term = op->term}};
-    writer->table_bytes += op_put(&head, at);
+    writer->table_bytes += op_put_entries(op->log, op->kind, op->count, op->index, op->term, at);
     writer->op_count++;
     writer->joinable = at;
     writer->join_log = op->log;
@@ -506,6 +560,21 @@ static struct log *staged_log(struct teak_store *store, uint64_t id, uint32_t *a
     return log;
 }
 
+/* What goes on where the log ends. */
+static void apply_append(struct teak_store *store, const struct apply_at *at, struct log *log,
+                         const struct teak_op *op)
+{
+    const uint32_t begin = store->writer.payload_end;
+    const uint32_t slot = encode_entries(store, log, op);
+    const uint64_t bytes = store->writer.payload_end - begin + op->count * (uint64_t)SLOT_COST;
+    const struct map_entries entries = {.first = op->index, .term = op->term, .count = op->count, .slot = slot,
+                                        .bytes = bytes, .kind = op->kind, .is_same_term = true};
+    map_append(log, at->segments, at->active, &entries);
+    log->head.last.index += op->count;
+    log->changed_lsn = at->lsn;
+    if (log_is_short_of_pieces(log) || map_is_short(log, at->active)) logs_want(at->logs, log);
+}
+
 /* Encode, then let it take effect. Nothing here can fail. */
 static void apply_batch(struct teak_store *store, const struct teak_batch *batch)
 {
@@ -515,6 +584,10 @@ static void apply_batch(struct teak_store *store, const struct teak_batch *batch
     for (uint32_t i = 0, staged = 0; i < batch->count; i++) {
         const struct teak_op *op = &batch->ops[i];
         struct log *log = staged_log(store, op->log, &staged);
+        if (goes_on(&log->head, op)) {
+            apply_append(store, &at, log, op);
+            continue;
+        }
         encode_op(store, log, op);
         log->changed_lsn = at.lsn;
         switch (op->op) {
@@ -583,6 +656,7 @@ static enum teak_status admit_batch(struct teak_store *store, const struct teak_
     struct need need = {0};
     writer->batch++;
     writer->staged_count = 0;
+    if (batch->count > AHEAD) look_at_first(store, batch);
     for (uint32_t i = 0; i < batch->count; i++) {
         look_ahead(store, batch, i);
         const enum teak_status status = admit_op(store, batch, i, &need, error);

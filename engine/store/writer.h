@@ -28,11 +28,12 @@ struct writer_snapshot {
 
 /* A log as it will be when the operations of the batch that were judged so far are applied. */
 struct staged {
-    struct log_head head;
     struct log *log;
     const struct teak_op *entries; /* the last operation that brings entries; NULL: none       */
     uint32_t ops;                  /* that bring entries                                       */
     bool is_reshaped;              /* entries do not go on where the last one in the map ends  */
+    bool has_head;                 /* false: `entries` is the only operation so far and goes on where the log ends */
+    struct log_head head;
 };
 
 struct writer {

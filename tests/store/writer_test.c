@@ -117,6 +117,77 @@ static void a_batch_may_hold_many_stretches_of_one_log(void **state)
     rig_remove(rig.dir);
 }
 
+/* An append that goes on where its log ends is admitted without a copy of the log's state: what comes behind it in the
+ * batch must see it all the same, and a refusal must leave nothing of it. Beside it the same operations one by one. */
+static void what_follows_an_append_in_its_batch_sees_it(void **state)
+{
+    (void)state;
+    enum { BEFORE = 5, NEW = BEFORE + 1, TERM = 2 };
+    const struct teak_bytes entry = bytes_of("payload", 7);
+    const struct teak_op seconds[] = {
+        {.op = TEAK_OP_COMPACT, .index = NEW},
+        {.op = TEAK_OP_COMPACT, .index = NEW + 1},                 /* beyond                    */
+        {.op = TEAK_OP_TRUNCATE, .index = NEW},
+        {.op = TEAK_OP_TRUNCATE, .index = NEW + 1},                /* nothing to take away      */
+        {.op = TEAK_OP_TRUNCATE, .index = NEW + 2},                /* beyond                    */
+        entries_op(0, NEW + 1, TERM, 0, &entry, 1),
+        entries_op(0, NEW + 1, TERM, 1, &entry, 1),
+        entries_op(0, NEW + 1, TERM + 1, 0, &entry, 1),
+        entries_op(0, NEW + 1, TERM - 1, 0, &entry, 1),            /* the term goes backwards   */
+        entries_op(0, NEW, TERM, 0, &entry, 1),                    /* overlap                   */
+        entries_op(0, NEW + 2, TERM, 0, &entry, 1),                /* gap                       */
+        entries_op(0, NEW + 1, TERM, 0, NULL, 1),
+        {.op = TEAK_OP_SNAPSHOT, .index = NEW, .term = TERM},      /* keeps the log             */
+        {.op = TEAK_OP_SNAPSHOT, .index = NEW, .term = TERM + 1},  /* clears it                 */
+        {.op = TEAK_OP_SNAPSHOT, .index = NEW + 9, .term = TERM},
+        {.op = TEAK_OP_HARD_STATE, .term = 3, .vote = 1, .commit = NEW},
+        {.op = TEAK_OP_META, .data = "word", .bytes = 4},
+        {.op = TEAK_OP_CREATE},                                    /* it is there               */
+    };
+    enum { CASES = sizeof seconds / sizeof seconds[0] };
+    const struct rig rig = rig_make("writer");
+    struct teak_store *store = backend_open(&rig);
+    enum teak_status statuses[CASES];
+    for (uint64_t i = 0; i < CASES; i++) {
+        for (uint64_t log = 2 * i + 1; log <= 2 * i + 2; log++) {
+            rig_create(store, log);
+            rig_append(store, log, 1, BEFORE, TERM, 20);
+        }
+        const uint64_t batched = 2 * i + 1, single = 2 * i + 2;
+        struct teak_op ops[2] = {entries_op(batched, NEW, TERM, 0, &entry, 1), seconds[i]};
+        struct teak_error error = {0};
+        ops[1].log = batched;
+        statuses[i] = rig_submit(store, &(struct teak_batch){.ops = ops, .count = 2}, &error);
+        ops[0].log = ops[1].log = single;
+        if (statuses[i] == TEAK_OK) rig_do(store, ops[0]);
+        if (statuses[i] == TEAK_OK) rig_do(store, ops[1]);
+    }
+    rig_drain(store);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < CASES; i++) {
+            const struct teak_log one = rig_log(store, 2 * i + 1), other = rig_log(store, 2 * i + 2);
+            assert_int_equal(one.first, other.first);
+            assert_int_equal(one.last.index, other.last.index);
+            assert_int_equal(one.last.term, other.last.term);
+            assert_int_equal(one.base.index, other.base.index);
+            assert_int_equal(one.base.term, other.base.term);
+            assert_int_equal(one.snapshot.index, other.snapshot.index);
+            assert_int_equal(one.durable.index, other.durable.index);
+            assert_int_equal(one.hard.commit, other.hard.commit);
+            assert_int_equal(one.meta_bytes, other.meta_bytes);
+            if (statuses[i] != TEAK_OK) assert_int_equal(one.last.index, BEFORE);
+        }
+        rig_close(store);
+        store = backend_open(&rig);
+    }
+    const enum teak_status refused[CASES] = {[1] = TEAK_BEYOND, [4] = TEAK_BEYOND, [8] = TEAK_TERM_BACKWARDS,
+                                             [9] = TEAK_OVERLAP, [10] = TEAK_GAP, [11] = TEAK_INVALID,
+                                             [17] = TEAK_LOG_EXISTS};
+    for (uint64_t i = 0; i < CASES; i++) assert_int_equal(statuses[i], refused[i]);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void two_logs_that_take_turns_never_wait_for_long(void **state)
 {
     (void)state;
@@ -466,6 +537,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_log_is_created_and_filled_in_one_batch_as_often_as_one_likes),
         cmocka_unit_test(one_batch_creates_many_logs),
         cmocka_unit_test(a_batch_may_hold_many_stretches_of_one_log),
+        cmocka_unit_test(what_follows_an_append_in_its_batch_sees_it),
         cmocka_unit_test(two_logs_that_take_turns_never_wait_for_long),
         cmocka_unit_test(logs_change_lives_within_a_batch),
         cmocka_unit_test(two_lives_never_share_a_number),
