@@ -30,8 +30,8 @@ IDLE_SHARE = 0.9
 
 def teak(entry, window, batch, *more, retain=True):
     steady = ("--retain-bytes", RETAIN) if retain else ()
-    return ("teak", "bench", "append", "--entry-bytes", str(entry), "--window", str(window), "--batch", str(batch),
-            *steady, *more)
+    return ("teak", "bench", "append", "--no-ceiling", "--entry-bytes", str(entry), "--window", str(window), "--batch",
+            str(batch), *steady, *more)
 
 
 def prototype(entry, window, *more):

@@ -36,6 +36,7 @@ class Command:
         if not match or not usage.strip().startswith("teak " + match.group(1)):
             raise ValueError(f"teak {name} --help begins in a way that is not known: {head!r}")
         self.words = match.group(1).split()  # "bench append": what has to be said before the options
+        self.page = "teak-" + "-".join(self.words)
         self.what = match.group(2)
         self.usage = [line.strip() for line in usage.split("\n")]
         self.options = []
@@ -58,12 +59,12 @@ class Teak:
         self.path = os.path.abspath(path)
         self.version = self.say("--version").split()[1]
         head = self.say("help")
-        listed = re.findall(r"^  teak ([a-z-]+) {2,}(\S.*)$", head, re.M)
+        listed = re.findall(r"^  teak ([a-z-]+(?: [a-z-]+)?) {2,}(\S.*)$", head, re.M)
         self.summaries = dict(listed)
         self.what = head.split("\n", 1)[0].split(": ", 1)[1]
-        self.examples = re.findall(r"^  ((?!teak [a-z-]+ {2,}\S.*$).+)$", head, re.M)
+        self.examples = re.findall(r"^  ((?!teak [a-z-]+(?: [a-z-]+)? {2,}\S.*$).+)$", head, re.M)
         self.examples = [line for line in self.examples if "--" in line]
-        self.commands = [Command(name, self.say(name, "--help")) for name, _ in listed if name != "help"]
+        self.commands = [Command(name, self.say(*name.split(), "--help")) for name, _ in listed if name != "help"]
         with tempfile.TemporaryDirectory(prefix="teak-pages-") as work:
             for command in self.commands:
                 for option in command.options:
@@ -101,7 +102,7 @@ def page_head(teak, name, what):
 
 
 def command_page(teak, command):
-    lines = page_head(teak, f"teak-{command.name}", command.what)
+    lines = page_head(teak, command.page, command.what)
     lines += [".SH SYNOPSIS"]
     for usage in command.usage:
         lines += [".B " + roff(usage).replace(" [options]", " \\fR[options]"), ".br"]
@@ -115,9 +116,9 @@ def command_page(teak, command):
         word = f" \\fI{roff(option.word)}\\fR" if option.word else ""
         lines += [".TP", f"\\fB\\-\\-{roff(option.name)}\\fR{word}", roff(option.text)]
     lines += [".SH EXIT STATUS", *(roff(text.split(": ", 1)[1]) for text in command.exit_status)]
-    others = [other.name for other in teak.commands if other is not command]
+    others = [other.page for other in teak.commands if other is not command]
     lines += [".SH SEE ALSO", ".BR teak (1),"]
-    lines += [f".BR teak\\-{roff(name)} (1)" + ("," if name != others[-1] else "") for name in others]
+    lines += [f".BR {roff(page)} (1)" + ("," if page != others[-1] else "") for page in others]
     return "\n".join(lines) + "\n"
 
 
@@ -129,11 +130,11 @@ def main_page(teak):
                                       "writes them. This command looks into stores, and feeds them.")]
     lines += [".SH SUBCOMMANDS"]
     for command in teak.commands:
-        lines += [".TP", f".BR teak\\-{roff(command.name)} (1)", roff(teak.summaries[command.name])]
+        lines += [".TP", f".BR {roff(command.page)} (1)", roff(teak.summaries[command.name])]
     if teak.examples:
         lines += [".SH EXAMPLES", ".EX", *(roff(line) for line in teak.examples), ".EE"]
     lines += [".SH EXIT STATUS", roff("0 good, 1 a problem was found, 2 wrong use."), ".SH SEE ALSO"]
-    lines += [f".BR teak\\-{roff(command.name)} (1)" + ("," if command is not teak.commands[-1] else "")
+    lines += [f".BR {roff(command.page)} (1)" + ("," if command is not teak.commands[-1] else "")
               for command in teak.commands]
     return "\n".join(lines) + "\n"
 
@@ -145,6 +146,17 @@ def kind_of(option):
     if option.choices:
         return option.choices
     return {"DIRECTORY": "dir", "FILE": "file"}.get(option.word)
+
+
+def paths(teak):
+    """What may follow the words typed so far, options aside: {"": ["append", "bench", ...], "bench": [...]}."""
+    rows = {"": []}
+    for command in teak.commands:
+        for depth, word in enumerate(command.words):
+            row = rows.setdefault(" ".join(command.words[:depth]), [])
+            if word not in row:
+                row.append(word)
+    return rows
 
 
 def bash(teak):
@@ -168,11 +180,10 @@ def bash(teak):
                 continue
             lines += ["            return", "            ;;"]
     lines += ["    esac", '    case "$path" in']
-    names = [command.name for command in teak.commands]
-    rows = {"": names + ["help", "--help", "--version"], "help": names}
+    rows = paths(teak)
+    rows |= {f"help {path}".strip(): words for path, words in rows.items()}
+    rows[""] = rows[""] + ["help", "--help", "--version"]
     for command in teak.commands:
-        for depth in range(1, len(command.words)):
-            rows.setdefault(" ".join(command.words[:depth]), []).append(command.words[depth])
         rows[" ".join(command.words)] = [f"--{option.name}" for option in command.options]
     for path, words in rows.items():
         lines += [f'        "{path}")',
@@ -188,15 +199,20 @@ def quoted(text):
 def zsh(teak):
     lines = ["#compdef teak", "# made by tools/make_pages.py from what the command says of itself.", "_teak()", "{",
              "    local -a subcommands", "    subcommands=("]
-    lines += [f"        '{command.name}:{quoted(teak.summaries[command.name])}'" for command in teak.commands]
+    rows = paths(teak)
+    what = {command.words[0]: teak.summaries[command.name] for command in reversed(teak.commands)}
+    lines += [f"        '{word}:{quoted(what[word] if word not in rows else ', '.join(rows[word]))}'"
+              for word in rows[""]]
     lines += ["        'help:how to use it'", "    )", "    if (( CURRENT == 2 )); then",
-              "        _describe subcommand subcommands", "        return", "    fi", '    case "$words[2]" in']
+              "        _describe subcommand subcommands", "        return", "    fi"]
+    for path, words in rows.items():
+        if path:
+            lines += [f'    if [[ "${{words[2,CURRENT-1]}}" == "{path}" ]]; then', f"        compadd {' '.join(words)}",
+                      "        return", "    fi"]
+    lines += ['    case "$words[2] $words[3]" in']
     for command in teak.commands:
-        lines += [f"        {command.name})"]
-        for depth in range(1, len(command.words)):
-            lines += [f"            if (( CURRENT == {depth + 2} )); then",
-                      f"                compadd {command.words[depth]}", "                return", "            fi"]
-        lines += ["            _arguments \\"]
+        pattern = '"' + " ".join(command.words) + ('"' if len(command.words) > 1 else ' "*')
+        lines += [f"        {pattern})", "            _arguments \\"]
         for option in command.options:
             kind = kind_of(option)
             action = {"dir": "_directories", "file": "_files"}.get(kind, "") if not isinstance(kind, list) else \
@@ -204,7 +220,7 @@ def zsh(teak):
             value = f":{option.word}:{action}" if option.word else ""
             lines += [f"                '--{option.name}[{quoted(option.text)}]{value}' \\"]
         lines += ["                '*:: :'", "            ;;"]
-    lines += ["        help)", "            _describe subcommand subcommands", "            ;;", "    esac", "}",
+    lines += ['        "help "*)', "            _describe subcommand subcommands", "            ;;", "    esac", "}",
               '[ "$funcstack[1]" = _teak ] && _teak "$@"', "compdef _teak teak"]
     return "\n".join(lines) + "\n"
 
@@ -219,16 +235,16 @@ def fish(teak):
              "        set last yes", "        set -e argv[1]", "    end", "    set -l end (math (count $argv) + 1)",
              '    test (count $typed) -ge $end; and test "$typed[2..$end]" = "$argv"',
              '    and test \\( $last = no -o (count $typed) -eq $end \\)', "end", "complete -c teak -f"]
-    for command in teak.commands:
-        summary = words(teak.summaries[command.name])
-        lines += [f"complete -c teak -n __fish_use_subcommand -a {command.name} -d {summary}"]
-    lines += ["complete -c teak -n __fish_use_subcommand -a help -d 'how to use it'",
-              "complete -c teak -n '__teak_typed -l help' -a '" + " ".join(each.name for each in teak.commands) + "'"]
+    rows = paths(teak)
+    for word in rows[""]:
+        summary = words(teak.summaries.get(word) or ", ".join(rows[word]))
+        lines += [f"complete -c teak -n __fish_use_subcommand -a {word} -d {summary}"]
+    lines += ["complete -c teak -n __fish_use_subcommand -a help -d 'how to use it'"]
+    for path, following in rows.items():
+        for typed in ([path] if path else []) + [f"help {path}".strip()]:
+            lines += [f"complete -c teak -n '__teak_typed -l {typed}' -a '{' '.join(following)}'"]
     for command in teak.commands:
         seen = f"-n '__teak_typed {' '.join(command.words)}'"
-        for depth in range(1, len(command.words)):
-            typed = " ".join(command.words[:depth])
-            lines += [f"complete -c teak -n '__teak_typed -l {typed}' -a {command.words[depth]}"]
         for option in command.options:
             kind = kind_of(option)
             value = ""
@@ -257,7 +273,7 @@ def main():
         old.unlink()
     (man / "teak.1").write_text(main_page(teak), encoding="utf-8")
     for command in teak.commands:
-        (man / f"teak-{command.name}.1").write_text(command_page(teak, command), encoding="utf-8")
+        (man / f"{command.page}.1").write_text(command_page(teak, command), encoding="utf-8")
     (completions / "teak.bash").write_text(bash(teak), encoding="utf-8")
     (completions / "_teak").write_text(zsh(teak), encoding="utf-8")
     (completions / "teak.fish").write_text(fish(teak), encoding="utf-8")

@@ -7,9 +7,11 @@ import re
 import harness
 
 SUBCOMMANDS = ["append", "cat", "inspect", "verify", "stats", "copy", "import", "bench"]
-BENCH_FIELDS = {"entries", "seconds", "entries_per_second", "payload_bytes_per_second", "frames", "syncs",
-                "bytes_written", "write_amplification", "cpu_seconds", "max_rss_bytes", "stalls", "latency_us",
-                "strategy", "backend", "in_flight", "device"}
+BENCH_FIELDS = {"when", "load", "entries", "seconds", "entries_per_second", "payload_bytes_per_second", "frames",
+                "syncs", "bytes_written", "write_amplification", "cpu_seconds", "max_rss_bytes", "stalls",
+                "arena_reads", "disk_reads", "latency_us", "operations", "repetitions", "spread", "sweep", "ceiling",
+                "disk", "quantiles", "histogram", "strategy", "backend", "in_flight", "group_bytes", "linger_ns",
+                "arena_bytes", "segment_bytes", "block_bytes", "device", "machine"}
 LATENCY_FIELDS = {"p50", "p90", "p99", "p999", "max"}
 DEVICE_FIELDS = {"filesystem", "fua", "write_cache", "direct_io"}
 
@@ -71,8 +73,11 @@ class WrongUse(harness.Store):
         self.wrong("cat", "--dir", says=["--dir"])
 
     def test_bench_of_what(self):
-        self.wrong("bench", says=["append"])
-        self.wrong("bench", "cat", says=["append"])
+        self.wrong("bench", says=["append or ceiling"])
+        self.wrong("bench", "cat", says=["append or ceiling"])
+        out, _ = self.teak("bench", "--help")
+        self.assertEqual(len(out.splitlines()), 2)
+        self.assertEqual(self.teak("help", "bench", "append"), self.teak("bench", "append", "--help"))
 
 
 class Problems(harness.Store):

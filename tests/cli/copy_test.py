@@ -163,7 +163,8 @@ class Copy(harness.Store):
         seconds = 20
         bench = subprocess.Popen([harness.teak_path, "bench", "append", "--dir", self.dir, "--entry-bytes", "4000",
                                   "--window", "64", "--seconds", str(seconds), "--retain-bytes", "1M", "--keep",
-                                  "--segment-bytes", "256K", "--strategy", "buffered"], stdout=subprocess.DEVNULL)
+                                  "--segment-bytes", "256K", "--strategy", "buffered", "--no-ceiling"],
+                                 stdout=subprocess.DEVNULL)
         self.addCleanup(lambda: (bench.kill(), bench.wait(30)))
         rounds, restarts, end = 0, 0, time.monotonic() + seconds - 4
         time.sleep(0.5)

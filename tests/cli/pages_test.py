@@ -25,23 +25,25 @@ class Pages(harness.Store):
         self.man = pathlib.Path(self.work, "man")
         self.completions = pathlib.Path(self.work, "completions")
         self.help = self.teak("help")[0].decode()
-        self.subcommands = [name for name in re.findall(r"^  teak ([a-z-]+) {2,}", self.help, re.M) if name != "help"]
+        listed = re.findall(r"^  teak ([a-z-]+(?: [a-z-]+)?) {2,}", self.help, re.M)
+        self.subcommands = [name for name in listed if name != "help"]
         self.assertGreaterEqual(len(self.subcommands), 5)
 
     def options(self, name):
         """What --help lists: {option: its word or ""}."""
-        text = self.teak(name, "--help")[0].decode()
+        text = self.teak(*name.split(), "--help")[0].decode()
         found = dict(re.findall(r"^  (--[a-z-]+)(?: ([^ ]+))?  ", text, re.M))
         self.assertIn("--help", found)
         return found
 
-    def words(self, name):
-        """What stands before the options: ["bench", "append"]."""
-        return self.teak(name, "--help")[0].decode().split(":", 1)[0].split()[1:]
+    def following(self, *words):
+        """What may follow these words, options aside."""
+        paths = [name.split() for name in self.subcommands]
+        return {path[len(words)] for path in paths if path[:len(words)] == list(words) and len(path) > len(words)}
 
     def test_each_subcommand_has_its_page_and_nothing_else_has(self):
         names = {path.name for path in self.man.iterdir()}
-        self.assertEqual(names, {"teak.1"} | {f"teak-{name}.1" for name in self.subcommands})
+        self.assertEqual(names, {"teak.1"} | {f"teak-{name.replace(' ', '-')}.1" for name in self.subcommands})
 
     @needs("groff")
     def test_pages_are_clean_and_name_every_option_with_its_text(self):
@@ -53,16 +55,16 @@ class Pages(harness.Store):
             text = " ".join(re.sub(r".\x08|\x1b\[[0-9;]*m", "", run.stdout.decode()).replace("‐\n", "").split())
             if path.name == "teak.1":
                 for name in self.subcommands:
-                    self.assertIn(f"teak-{name}(1)", text)
+                    self.assertIn(f"teak-{name.replace(' ', '-')}(1)", text)
                 continue
-            name = path.stem[len("teak-"):]
+            name = path.stem[len("teak-"):].replace("-", " ")
             options = self.options(name)
             section = text.split(" OPTIONS ", 1)[1].split(" EXIT STATUS ", 1)[0]
             for option, word in options.items():
                 self.assertIn(f"{option} {word}".strip() + " ", section)
             shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section)) # a text may name others; each is one
             self.assertEqual(shown - set(options), set(), path.name)
-            helped = " ".join(self.teak(name, "--help")[0].decode().split())
+            helped = " ".join(self.teak(*name.split(), "--help")[0].decode().split())
             for sentence in re.findall(r"EXIT STATUS (.*?) SEE ALSO", text):
                 self.assertIn(sentence, helped)
 
@@ -96,12 +98,14 @@ class Pages(harness.Store):
         run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((run.returncode, run.stdout), (0, "complete -F _teak teak\n"), run.stderr)
         self.assertEqual(self.bash("teak", "ins"), {"inspect"})
-        self.assertEqual(self.bash("teak", ""), set(self.subcommands) | {"help", "--help", "--version"})
-        self.assertEqual(self.bash("teak", "help", ""), set(self.subcommands))
+        self.assertEqual(self.bash("teak", ""), self.following() | {"help", "--help", "--version"})
+        self.assertEqual(self.bash("teak", "help", ""), self.following())
+        self.assertEqual(self.following("bench"), {"append", "ceiling"})
+        self.assertEqual(self.bash("teak", "help", "bench", ""), self.following("bench"))
         for name in self.subcommands:
-            words = self.words(name)
+            words = name.split()
             for depth in range(1, len(words)):
-                self.assertEqual(self.bash("teak", *words[:depth], ""), {words[depth]})
+                self.assertEqual(self.bash("teak", *words[:depth], ""), self.following(*words[:depth]))
             self.assertEqual(self.bash("teak", *words, ""), set(self.options(name)))
         self.assertEqual(self.bash("teak", "append", "--backend", ""), {"auto", "uring", "posix"})
         self.assertEqual(self.bash("teak", "append", "--strategy", "f"), {"fdatasync"})
@@ -119,8 +123,9 @@ class Pages(harness.Store):
             return {row.split("\t")[0] for row in run.stdout.splitlines()}
         self.assertEqual(offered("teak ins"), {"inspect"})
         for name in self.subcommands:
-            self.assertEqual(offered("teak " + " ".join(self.words(name)) + " --"), set(self.options(name)))
-        self.assertEqual(offered("teak help "), set(self.subcommands))
+            self.assertEqual(offered(f"teak {name} --"), set(self.options(name)))
+        self.assertEqual(offered("teak help "), self.following())
+        self.assertEqual(offered("teak bench "), self.following("bench"))
         self.assertEqual(offered("teak append --backend "), {"auto", "uring", "posix"})
 
     @needs("zsh")

@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -68,4 +70,23 @@ int bench_place_clear(const struct bench_place *place)
     if (!place->existed && status == EXIT_GOOD && rmdir(place->directory) != 0)
         status = problem(place->directory, "remove directory");
     return status;
+}
+
+bool bench_place_has_space(const char *directory, uint64_t wanted, uint64_t *free_out)
+{
+    struct statvfs info;
+    char parent[4096];
+    *free_out = UINT64_MAX;
+    if (statvfs(directory, &info) != 0) {
+        const int wrote = snprintf(parent, sizeof(parent), "%s/..", directory);
+        char *slash = strrchr(directory, '/') != NULL ? parent + (strrchr(directory, '/') - directory) : NULL;
+        if (wrote < 0 || (size_t)wrote >= sizeof(parent)) return true;
+        if (slash == NULL)
+            snprintf(parent, sizeof(parent), ".");
+        else
+            slash[slash == parent ? 1 : 0] = '\0';
+        if (statvfs(parent, &info) != 0) return true;
+    }
+    *free_out = (uint64_t)info.f_bavail * info.f_frsize;
+    return wanted <= *free_out;
 }

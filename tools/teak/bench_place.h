@@ -3,6 +3,7 @@
 #define TEAK_TOOLS_BENCH_PLACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct bench_place {
     const char *directory;
@@ -16,5 +17,9 @@ int bench_place_claim(const char *directory, bool keep, struct bench_place *out)
 /* Unless it is to be kept: remove every file in it, and the directory if it was not there before. Close the store
  * first. EXIT_GOOD, else one line was said. */
 int bench_place_clear(const struct bench_place *place);
+
+/* Are `wanted` bytes free on the file system of that directory, or of its parent where it is not there yet? Where that
+ * cannot be known: yes. */
+bool bench_place_has_space(const char *directory, uint64_t wanted, uint64_t *free_out);
 
 #endif

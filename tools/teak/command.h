@@ -17,6 +17,7 @@ int cmd_repair(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_copy(int argc, char **argv);
 int cmd_import(int argc, char **argv);
-int cmd_bench(int argc, char **argv);
+int cmd_bench_append(int argc, char **argv);
+int cmd_bench_ceiling(int argc, char **argv);
 
 #endif

@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""bench_test.py: loads of every kind: what they count, what they leave behind, what they refuse.
+
+How fast anything is is nobody's business here: what is asserted holds on a machine that stands still half of the time.
+"""
+import errno
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+
+
+def interruptible(*words):
+    """A benchmark that hears SIGINT, even where whoever runs the tests does not."""
+    return subprocess.Popen([harness.teak_path, "bench", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def wait_for(path):
+    until = time.monotonic() + 60
+    while not os.path.exists(path) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+class Bench(harness.Store):
+    def append(self, *words, status=0):
+        return self.teak("bench", "append", "--dir", self.dir, *words, status=status)
+
+    def measured(self, *words):
+        """The JSON of a run without a ceiling."""
+        out, err = self.append("--entry-bytes", 64, "--seconds", "0.1", "--no-ceiling", "--json", *words)
+        self.assertEqual(err, b"")
+        return json.loads(out)
+
+    def assert_sound(self, result):
+        """What holds of every result, whatever was measured."""
+        counted = sum(count for _, _, count in result["histogram"])
+        unfinished = result.get("open_loop", {}).get("unfinished", 0)
+        self.assertEqual(counted, result["entries"] + unfinished)
+        latencies = [micros for _, micros in result["quantiles"]]
+        self.assertEqual(latencies, sorted(latencies))
+        by_share = dict(map(tuple, result["quantiles"]))
+        self.assertEqual(by_share[0.5], result["latency_us"]["p50"])
+        self.assertEqual(by_share[0.99], result["latency_us"]["p99"])
+        self.assertEqual(by_share[1], result["latency_us"]["max"])
+        self.assertEqual(sum(run["entries"] for run in result["repetitions"]), result["entries"])
+        self.assertEqual(result["load"]["repetitions"], len(result["repetitions"]))
+        self.assertIsNot(result["disk"]["did_the_work"], False)
+        for spread in result["spread"].values():
+            self.assertLessEqual(spread["low"], spread["median"])
+            self.assertLessEqual(spread["median"], spread["high"])
+        for act in result["operations"]:
+            self.assertGreater(act["count"], 0)
+
+    def assert_gone(self):
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_closed_loop_with_repetitions_and_a_sweep(self):
+        result = self.measured("--window", 64, "--reps", 3, "--sweep")
+        self.assert_sound(result)
+        self.assertEqual(len(result["repetitions"]), 3)
+        self.assertEqual([point["window"] for point in result["sweep"]], [1, 4, 16, 64])
+        for run in result["repetitions"] + result["sweep"]:
+            self.assertGreater(run["entries"], 0)
+        self.assert_gone()
+
+    def test_open_loop_misses_no_request_however_slow_the_disk(self):
+        """0.1 s at 5,000 a second are 500, be they durable in time or not."""
+        for arrivals in ("even", "poisson"):
+            result = self.measured("--rate", 5000, "--arrivals", arrivals)
+            self.assert_sound(result)
+            counted = result["entries"] + result["open_loop"]["unfinished"]
+            if arrivals == "even":
+                self.assertIn(counted, (499, 500, 501))
+            else:
+                self.assertGreater(counted, 300) # the same seed, always the same; where it begins is not
+        self.assert_gone()
+
+    def test_open_loop_beyond_all_reason_says_what_was_not_finished(self):
+        result = self.measured("--rate", 100000000, "--entry-bytes", 4096, "--batch", 64, "--retain-bytes", "1M")
+        self.assert_sound(result)
+        self.assertGreater(result["open_loop"]["unfinished"], 0)
+        self.assertGreater(result["latency_us"]["max"], 1e6 - 1) # what is left is as old as it is: a second at least
+        self.assertAlmostEqual(result["entries"] + result["open_loop"]["unfinished"], 10000000, delta=64)
+
+    def test_sizes_from_a_distribution(self):
+        for text, low, high in (("uniform:16-48", 16, 48), ("exp:64", 0, 1024), ("8*1+16*3", 8, 16)):
+            result = self.measured("--window", 64, "--entry-bytes", text, "--keep")
+            self.assert_sound(result)
+            self.assertEqual(result["load"]["entry_bytes"], text)
+            out, _ = self.teak("cat", "--dir", self.dir, "--to", 50, "--framing", "len32")
+            sizes = set()
+            while out:
+                size = int.from_bytes(out[:4], "little")
+                sizes.add(size)
+                out = out[4 + size:]
+            self.assertGreater(len(sizes), 1)
+            self.assertTrue(all(low <= size <= high for size in sizes), sizes)
+            shutil.rmtree(self.dir)
+
+    def test_a_mix_of_everything(self):
+        mix = "append=1,tail=40,cold=40,term=40,truncate=1,compact=1"
+        result = self.measured("--window", 64, "--mix", mix, "--keep", "--segment-bytes", "256K", "--preload-bytes",
+                               "1M")
+        self.assert_sound(result)
+        self.assertEqual(result["load"]["mix"], mix)
+        names = {act["operation"] for act in result["operations"]}
+        self.assertLessEqual({"tail", "cold", "term"}, names)
+        self.assertGreater(result["disk_reads"], 0) # what lies behind a megabyte is not in an arena of three quarters
+        self.teak("verify", "--dir", self.dir)
+
+    def test_a_replicator_leaves_two_logs_that_are_alike(self):
+        for words in (["--window", 64], ["--rate", 2000]):
+            result = self.measured("--mix", "replicator", "--batch", 4, "--keep", *words)
+            self.assert_sound(result)
+            leader, _ = self.teak("cat", "--dir", self.dir, "--log", 1, "--framing", "len32")
+            follower, _ = self.teak("cat", "--dir", self.dir, "--log", 2, "--framing", "len32")
+            self.assertGreater(len(leader), 0)
+            self.assertEqual(leader, follower)
+        self.teak("verify", "--dir", self.dir)
+
+    def test_threads_through_a_committer(self):
+        result = self.measured("--threads", 4, "--logs", 2, "--batch", 2, "--retain-bytes", "64K", "--keep")
+        self.assert_sound(result)
+        self.assertGreater(result["entries"], 0)
+        logs = json.loads(self.teak("inspect", "--dir", self.dir, "--json")[0])["logs"]
+        self.assertEqual(len(logs), 2)
+        self.teak("verify", "--dir", self.dir)
+
+    def test_teak_as_a_share_of_the_ceiling(self):
+        out, _ = self.append("--entry-bytes", 256, "--window", 16, "--seconds", "0.1", "--json")
+        result = json.loads(out)
+        ceiling = result["ceiling"]
+        share = result["entries_per_second"] / ceiling["entries_per_second"]
+        self.assertAlmostEqual(ceiling["share"], share, delta=0.01 * share + 0.001)
+        if abs(share - 1) > 0.01: # what is shown is rounded
+            self.assertEqual(ceiling["above"], share > 1)
+        self.assertEqual(ceiling["entries_per_second"], max(row["entries_per_second"] for row in ceiling["rows"]))
+        self.assertEqual({row["way"] for row in ceiling["rows"]}, {"dsync", "fdatasync", "write_fdatasync"})
+        for row in ceiling["rows"]:
+            self.assertEqual(row["write_bytes"] % 4096, 0)
+        self.assertEqual(set(result["machine"]),
+                         {"kernel", "processor", "processors", "memory_bytes", "filesystem", "mount_options", "device",
+                          "model", "write_cache", "fua", "rotational", "scheduler", "logical_block_bytes",
+                          "physical_block_bytes"})
+        self.assert_gone()
+
+    def test_a_chart_for_a_terminal(self):
+        out, _ = self.append("--entry-bytes", 64, "--window", 16, "--seconds", "0.1", "--sweep")
+        text = out.decode()
+        self.assertIn("####", text)
+        self.assertRegex(text, r"Teak comes to \d+ % of it")
+        self.assertRegex(text, r"\n +window +entries/s +p50 +p99\n")
+        self.assertLess(max(map(len, text.splitlines())), 130)
+
+    def test_a_live_line_on_a_terminal_and_none_elsewhere(self):
+        main, other = pty.openpty()
+        run = subprocess.Popen([harness.teak_path, "bench", "append", "--dir", self.dir, "--entry-bytes", "64",
+                                "--window", "16", "--seconds", "0.3", "--no-ceiling"], stdout=subprocess.DEVNULL,
+                               stderr=other)
+        os.close(other)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(main, 4096)
+            except OSError: # the other end is closed: the run is over
+                break
+            if not piece:
+                break
+            seen += piece
+        os.close(main)
+        self.assertEqual(run.wait(60), 0)
+        self.assertIn(b"\r", seen)
+        self.assertRegex(seen.decode(), r"entries/s, p99 \d")
+        _, err = self.append("--entry-bytes", 64, "--window", 16, "--seconds", "0.1", "--no-ceiling")
+        self.assertEqual(err, b"")
+
+    def test_an_interrupt_leaves_nothing(self):
+        for words in (["--window", "16"], ["--rate", "1000"], ["--threads", "3"],
+                      ["--window", "16", "--mix", "replicator"]):
+            run = interruptible("append", "--dir", self.dir, "--entry-bytes", "64", "--seconds", "600", *words)
+            self.addCleanup(run.kill)
+            wait_for(os.path.join(self.dir, "STORE"))
+            run.send_signal(signal.SIGINT)
+            out, err = run.communicate(timeout=60)
+            self.assertEqual(out, b"", words)
+            self.assertEqual(run.returncode, -signal.SIGINT, err)
+            self.assert_one_line(err, "stopped")
+            self.assert_gone()
+
+    def test_wrong_use_is_one_line_and_nothing_is_done(self):
+        wrong = ((["--window", 4, "--rate", 5], "one of them"), ([], "--window"),
+                 (["--window", 4, "--batch", 5], "--batch"), (["--window", 4, "--mix", "reads"], "--mix"),
+                 (["--threads", 4, "--mix", "append=1,tail=1"], "--mix"), (["--threads", 2, "--logs", 3], "--logs"),
+                 (["--window", 4, "--entry-bytes", "about 9"], "--entry-bytes"),
+                 (["--rate", 5, "--arrivals", "late"], "--arrivals"), (["--window", 4, "--seconds", 0], "--seconds"),
+                 (["--window", 4, "--preload-bytes", 5, "--mix", "replicator"], "--preload-bytes"),
+                 (["--window", 4, "--entry-bytes", 0, "--retain-bytes", 5], "--retain-bytes"))
+        for words, says in wrong:
+            out, err = self.append("--entry-bytes", 64, *words, status=2)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, says)
+            self.assert_gone()
+
+    def test_too_little_space_is_said_before(self):
+        for words in (["--window", 4, "--retain-bytes", "1000000G"], ["--rate", 100000000, "--seconds", 900000]):
+            out, err = self.append("--entry-bytes", 4096, *words, status=1)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, "are free")
+            self.assert_gone()
+
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "no /dev/shm here")
+    def test_memory_is_no_disk(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
+            if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, check=True).stdout != b"tmpfs\n":
+                self.skipTest("/dev/shm is no tmpfs")
+            _, err = self.teak("bench", "append", "--dir", os.path.join(work, "store"), "--entry-bytes", 64, "--window",
+                               4, "--seconds", "0.05", "--segment-bytes", "64K", "--no-ceiling")
+            self.assert_one_line(err, "nothing there is durable")
+            self.assertEqual(os.listdir(work), [])
+
+
+class Ceiling(harness.Store):
+    def ceiling(self, *words):
+        return self.teak("bench", "ceiling", "--dir", self.dir, "--seconds", "0.02", *words)
+
+    def test_rows(self):
+        out, err = self.ceiling("--outstanding", "64K", "--json")
+        self.assertEqual(err, b"")
+        rows = json.loads(out)["rows"]
+        self.assertEqual(len(rows), 8)
+        self.assertEqual(sum(row["best"] for row in rows), 1)
+        self.assertEqual({row["blocks"] for row in rows}, {"written", "allocated"})
+        for row in rows:
+            self.assertEqual(row["write_bytes"] * row["in_flight"], 65536)
+            self.assertGreater(row["writes"], 0)
+            self.assertIsNot(row["disk"]["did_the_work"], False)
+            self.assertLessEqual(row["latency_us"]["p50"], row["latency_us"]["p99"])
+        self.assertEqual(os.listdir(self.work), []) # nor the directory, which was not there
+
+    def test_for_people_and_beside_what_is_there(self):
+        os.mkdir(self.dir)
+        with open(os.path.join(self.dir, "letter.txt"), "w", encoding="ascii") as file:
+            file.write("dear disk\n")
+        out, _ = self.ceiling("--outstanding", "4K")
+        self.assertIn("write_fdatasync, 1 x 4.0 KiB", out.decode())
+        self.assertEqual(os.listdir(self.dir), ["letter.txt"])
+
+    def test_without_io_uring_threads_do_it(self):
+        tool = os.path.join(harness.arguments.build, "tests", "without_io_uring")
+        run = subprocess.run([tool, str(errno.EPERM), harness.teak_path, "bench", "ceiling", "--dir", self.dir,
+                              "--seconds", "0.02", "--outstanding", "64K", "--json"], capture_output=True, timeout=120,
+                             check=False)
+        if run.returncode == 77:
+            self.skipTest("no seccomp filter to be had here")
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        self.assertEqual(json.loads(run.stdout)["through"], "threads")
+
+    def test_wrong_use(self):
+        for words in (["--outstanding", "1K"], ["--outstanding", "1G"], ["--seconds", "0"], ["--ways", "1"]):
+            out, err = self.teak("bench", "ceiling", "--dir", self.dir, *words, status=2)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err)
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_an_interrupt_leaves_nothing(self):
+        run = interruptible("ceiling", "--dir", self.dir, "--seconds", "600")
+        self.addCleanup(run.kill)
+        wait_for(self.dir)
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.communicate(timeout=60)[0], b"")
+        self.assertEqual(run.returncode, -signal.SIGINT)
+        self.assertEqual(os.listdir(self.work), [])
+
+
+if __name__ == "__main__":
+    harness.main()
