@@ -64,6 +64,61 @@ class Examples(harness.Store):
         self.assertEqual((run.returncode, run.stdout), (1, ""))
         self.assertTrue(run.stderr.startswith("no_directory: "), run.stderr)
 
+    def raft(self, name):
+        """What an example of the Raft core prints. Its clock is its own: the same each time."""
+        return self.example(os.path.join("raft", name)).splitlines()
+
+    def test_a_raft_node_alone(self):
+        self.assertEqual(self.raft("raft_single"), ["node 1 applies 3: hello", "node 1 applies 4: world"])
+
+    def test_three_raft_nodes_agree(self):
+        leads, refused, *applied, committed = self.raft("raft_cluster")
+        self.assertRegex(leads, r"^node [123] leads$")
+        self.assertRegex(refused, r"^node [123] says not_leader$")
+        self.assertEqual(sorted(applied), [f"node {node} applies 3: one for all" for node in (1, 2, 3)])
+        self.assertEqual(committed, "1 committed")
+
+    def test_a_replicated_log_survives_its_leaders(self):
+        self.assertEqual(self.raft("raft_log"), ['100 lines, from "line 0" to "line 99", on all of 3 nodes'])
+
+    def test_a_partition_heals(self):
+        lines = self.raft("raft_partition")
+        self.assertEqual(lines[0], "the others have a leader")
+        self.assertEqual(lines[-1], "2 of the old leader's proposals are lost, none is in doubt")
+        self.assertEqual(sorted(line for line in lines if "applies" in line),
+                         [f"node {node} applies: life goes on" for node in range(1, 6)])
+
+    def test_members_come_and_go(self):
+        self.assertEqual(self.raft("raft_members"), ["members: 1 2 3 4+ 5+", "members: 1 2 3 4 5", "members: 3 4 5",
+                                                     "a leader among them: yes"])
+
+    def test_a_key_value_store(self):
+        self.assertEqual(self.raft("raft_kv"),
+                         [f"node {node}: wood teak, rope hemp, mast (none)" for node in (1, 2, 3)])
+
+    def test_a_raft_node_on_the_engine_counts_on_after_it_was_killed(self):
+        program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "raft", "raft_persistent")
+        printed = 0
+        for _ in range(5):
+            with subprocess.Popen([program, self.dir, "1000000000"], stdout=subprocess.PIPE, text=True) as run:
+                try:
+                    first = run.stdout.readline()
+                    found = int(re.fullmatch(r"at (\d+)\n", first).group(1))
+                    self.assertIn(found, (printed, printed + 1))  # one may have been committed and not printed
+                    for number in range(found + 1, found + 20):
+                        self.assertEqual(run.stdout.readline(), f"{number}\n")
+                finally:
+                    run.kill()
+                rest = run.stdout.read().splitlines(keepends=True)  # a last line may be cut short
+                numbers = [int(line) for line in rest if line.endswith("\n")]
+                self.assertEqual(numbers, list(range(found + 20, found + 20 + len(numbers))))
+                printed = found + 19 + len(numbers)
+        lines = self.example(os.path.join("raft", "raft_persistent"), self.dir, printed + 3).splitlines()
+        found = int(lines[0].split()[1])
+        self.assertIn(found, (printed, printed + 1))
+        self.assertEqual(lines[1:], [str(number) for number in range(found + 1, printed + 4)])
+        self.teak("verify", "--dir", self.dir)
+
     def test_what_fails_is_said_in_a_line(self):
         program = os.path.join(os.path.abspath(harness.arguments.build), "examples", "hello")
         run = subprocess.run([program, os.path.join(self.work, "no", "such")], capture_output=True, text=True,

@@ -1,0 +1,295 @@
+/* raft_driver.c: see raft_driver.h. */
+#include "raft_driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "teak/raft_store_memory.h"
+
+enum { DONE_MAX = 64, MINUTE = 60000, DELAY = 5 };
+
+static void die(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    exit(1);
+}
+
+static void must(enum teak_raft_status status, const char *what)
+{
+    if (status == TEAK_RAFT_OK) return;
+    fprintf(stderr, "%s: %s\n", what, teak_raft_status_name(status));
+    exit(1);
+}
+
+/* --------------------------------------------------------------------------------------------------------- one turn */
+
+enum teak_raft_status replica_found(struct replica *replica, const struct teak_raft_member *members, uint32_t count,
+                                    uint64_t born)
+{
+    const struct teak_raft_log_store_ops *ops = replica->store.ops;
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    struct teak_raft_start start = {.applied = 0};
+    struct teak_raft_completion done;
+    struct teak_raft_entry entry;
+    struct teak_raft_job job;
+    enum teak_raft_status status;
+    while ((status = ops->create(replica->store.self, 0, born)) == TEAK_RAFT_BUSY)
+        ops->collect(replica->store.self, 1000000, NULL, 0);
+    if (status != TEAK_RAFT_OK || count == 0) return status;
+    while ((status = ops->start(replica->store.self, 0, &start)) == TEAK_RAFT_BUSY)
+        ops->collect(replica->store.self, 1000000, NULL, 0);
+    if (status == TEAK_RAFT_OK) status = teak_raft_bootstrap(members, count, bytes, sizeof bytes, &entry, &job);
+    if (status == TEAK_RAFT_OK) status = ops->submit(replica->store.self, 0, &job);
+    if (status != TEAK_RAFT_OK) return status;
+    while (ops->collect(replica->store.self, 1000000, &done, 1) == 0) continue;
+    return done.outcome == TEAK_RAFT_DURABLE ? TEAK_RAFT_OK : TEAK_RAFT_NO_SPACE;
+}
+
+enum teak_raft_status replica_start(struct replica *replica, const struct teak_raft_options *options, uint64_t now,
+                                    uint64_t incarnation)
+{
+    const struct teak_raft_log_store_ops *ops = replica->store.ops;
+    struct teak_raft_start start = {.incarnation = incarnation};
+    const size_t bytes = teak_raft_size(options);
+    enum teak_raft_status status = ops->fits(replica->store.self, options);
+    if (status != TEAK_RAFT_OK) return status;
+    while ((status = ops->start(replica->store.self, 0, &start)) == TEAK_RAFT_BUSY)
+        ops->collect(replica->store.self, 1000000, NULL, 0);
+    if (status != TEAK_RAFT_OK) return status;
+    replica->block = aligned_alloc(16, (bytes + 15) & ~(size_t)15);
+    if (!replica->block) return TEAK_RAFT_NO_SPACE;
+    replica->applied = replica->committed = replica->lost = 0;
+    status = teak_raft_init(replica->block, bytes, options, &start, now, &replica->raft);
+    if (status != TEAK_RAFT_OK) replica_stop(replica);
+    return status;
+}
+
+void replica_stop(struct replica *replica)
+{
+    teak_raft_fini(replica->raft);
+    free(replica->block);
+    replica->raft = NULL;
+    replica->block = NULL;
+}
+
+static void apply_all(struct replica *replica, const struct teak_raft_apply *apply)
+{
+    for (uint32_t i = 0; i < apply->count; i++) replica->apply(replica, &apply->entries[i]);
+    replica->applied = apply->upto;
+}
+
+static void count_fates(struct replica *replica, const struct teak_raft_ready *ready)
+{
+    for (uint32_t i = 0; i < ready->done_count; i++) {
+        if (ready->done[i].fate == TEAK_RAFT_COMMITTED) replica->committed += ready->done[i].count;
+        if (ready->done[i].fate == TEAK_RAFT_LOST) replica->lost += ready->done[i].count;
+    }
+}
+
+void replica_turn(struct replica *replica, uint64_t now, uint64_t wait_ns)
+{
+    const struct teak_raft_log_store store = replica->store;
+    struct teak_raft_completion done[DONE_MAX];
+    const uint32_t count = store.ops->collect(store.self, wait_ns, done, DONE_MAX);
+    for (uint32_t i = 0; i < count; i++) teak_raft_tell(replica->raft, &done[i]);
+    teak_raft_tick(replica->raft, now);
+    while (teak_raft_has_ready(replica->raft)) {
+        struct teak_raft_ready ready;
+        const uint32_t want = TEAK_RAFT_ALL & ~(store.ops->takes(store.self) ? 0u : (uint32_t)TEAK_RAFT_PERSIST);
+        teak_raft_ready(replica->raft, want, &ready);
+        if (ready.job) must(store.ops->submit(store.self, 0, ready.job), "submit");
+        for (uint32_t i = 0; i < ready.send_count; i++) replica->send(replica->network, &ready.send[i]);
+        for (uint32_t i = 0; i < ready.fetch_count; i++)
+            must(store.ops->fetch(store.self, 0, &ready.fetch[i]), "fetch");
+        count_fates(replica, &ready);
+        if (ready.apply.upto > 0) {
+            apply_all(replica, &ready.apply);
+            teak_raft_applied(replica->raft, replica->applied); /* the ready ends here */
+        } else if (want != TEAK_RAFT_ALL) {
+            break; /* what is left may be the job that the store does not take now */
+        }
+    }
+}
+
+/* The bytes of one proposal, and the frame that owns them: freed when nobody holds it any more. */
+struct line {
+    struct teak_raft_frame frame;
+    uint8_t bytes[];
+};
+
+static void free_line(struct teak_raft_frame *frame) { free(frame); }
+
+enum teak_raft_status replica_propose(struct replica *replica, const char *text, uint64_t tag)
+{
+    const uint32_t bytes = (uint32_t)strlen(text);
+    struct line *line = malloc(sizeof *line + bytes);
+    if (!line) die("no memory");
+    line->frame = (struct teak_raft_frame){.refs = 1, .bytes = (uint32_t)sizeof *line + bytes, .free = free_line};
+    memcpy(line->bytes, text, bytes);
+    const struct teak_raft_blob blob = {.data = line->bytes, .frame = &line->frame, .bytes = bytes,
+                                        .kind = TEAK_RAFT_KIND_APPLICATION};
+    uint32_t taken;
+    const enum teak_raft_status status = teak_raft_propose(replica->raft, &blob, 1, tag, &taken);
+    teak_raft_drop(&line->frame); /* the node holds what it took */
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------------ the network */
+
+struct letter_in_flight {
+    struct letter_in_flight *next;
+    uint64_t due;
+    struct teak_raft_msg msg;
+    struct teak_raft_entry entries[];
+};
+
+/* A message outlives the ready that it came from: its entries are copied, their bytes are held. */
+static void cluster_send(void *network, const struct teak_raft_msg *msg)
+{
+    struct cluster *cluster = network;
+    if (cluster->cut[msg->from - 1][msg->to - 1]) return;
+    struct letter_in_flight *letter = calloc(1, sizeof *letter + msg->count * sizeof letter->entries[0]);
+    if (!letter) die("no memory");
+    letter->due = cluster->now + DELAY;
+    letter->msg = *msg;
+    if (msg->count > 0) memcpy(letter->entries, msg->entries, msg->count * sizeof letter->entries[0]);
+    letter->msg.entries = letter->entries;
+    for (uint32_t i = 0; i < msg->count; i++) teak_raft_hold(letter->entries[i].frame);
+    if (cluster->first)
+        cluster->last->next = letter;
+    else
+        cluster->first = letter;
+    cluster->last = letter;
+}
+
+static void throw_away(struct letter_in_flight *letter)
+{
+    for (uint32_t i = 0; i < letter->msg.count; i++) teak_raft_drop(letter->entries[i].frame);
+    free(letter);
+}
+
+static void deliver(struct cluster *cluster)
+{
+    while (cluster->first && cluster->first->due <= cluster->now) {
+        struct letter_in_flight *letter = cluster->first;
+        struct replica *to = &cluster->nodes[letter->msg.to - 1];
+        cluster->first = letter->next;
+        if (to->raft && !cluster->cut[letter->msg.from - 1][letter->msg.to - 1])
+            teak_raft_receive(to->raft, &letter->msg); /* what it does not want it drops */
+        throw_away(letter);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ the cluster */
+
+static struct teak_raft_options options_of(uint64_t id)
+{
+    struct teak_raft_options options = teak_raft_options_default();
+    options.id = options.seed = id;
+    memcpy(options.cluster, "an example, ---", sizeof options.cluster);
+    options.entry_bytes_max = options.job_bytes_max = 1 << 16;
+    options.tail_entries = 64;
+    return options;
+}
+
+void cluster_restart(struct cluster *cluster, uint64_t id)
+{
+    const struct teak_raft_options options = options_of(id);
+    must(replica_start(&cluster->nodes[id - 1], &options, cluster->now, ++cluster->runs), "start");
+}
+
+void cluster_begin(struct cluster *cluster, uint32_t count, uint32_t voters,
+                   void (*apply)(struct replica *replica, const struct teak_raft_entry *entry))
+{
+    struct teak_raft_member members[CLUSTER_MAX];
+    *cluster = (struct cluster){.count = count};
+    for (uint32_t i = 0; i < voters; i++) /* a log is born when it is created: node i's at 100 + i */
+        members[i] = (struct teak_raft_member){.id = i + 1, .born = 101 + i, .roles = TEAK_RAFT_VOTER};
+    for (uint32_t i = 0; i < count; i++) {
+        struct replica *node = &cluster->nodes[i];
+        *node = (struct replica){.id = i + 1, .apply = apply, .send = cluster_send, .network = cluster};
+        must(teak_raft_memory_open(&node->store), "open");
+        must(replica_found(node, members, i < voters ? voters : 0, 101 + i), "found");
+        cluster_restart(cluster, node->id);
+    }
+}
+
+void cluster_crash(struct cluster *cluster, uint64_t id)
+{
+    struct replica *node = &cluster->nodes[id - 1];
+    replica_stop(node);
+    teak_raft_memory_crash(&node->store, 0);
+}
+
+void cluster_end(struct cluster *cluster)
+{
+    while (cluster->first) {
+        struct letter_in_flight *letter = cluster->first;
+        cluster->first = letter->next;
+        throw_away(letter);
+    }
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        replica_stop(&cluster->nodes[i]);
+        cluster->nodes[i].store.ops->close(cluster->nodes[i].store.self);
+    }
+}
+
+void cluster_cut(struct cluster *cluster, uint64_t id, bool is_cut)
+{
+    for (uint32_t i = 0; i < cluster->count; i++) cluster->cut[id - 1][i] = cluster->cut[i][id - 1] = is_cut;
+}
+
+static void step(struct cluster *cluster)
+{
+    cluster->now++;
+    deliver(cluster);
+    for (uint32_t i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].raft) replica_turn(&cluster->nodes[i], cluster->now, 0);
+}
+
+bool cluster_run(struct cluster *cluster, bool (*until)(struct cluster *cluster))
+{
+    const uint64_t end = cluster->now + MINUTE;
+    while (cluster->now < end && !until(cluster)) step(cluster);
+    return until(cluster);
+}
+
+void cluster_pass(struct cluster *cluster, uint64_t milliseconds)
+{
+    while (milliseconds-- > 0) step(cluster);
+}
+
+struct replica *cluster_leader(struct cluster *cluster)
+{
+    struct replica *leader = NULL;
+    uint64_t term = 0;
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct teak_raft_view view;
+        if (!cluster->nodes[i].raft) continue;
+        teak_raft_view(cluster->nodes[i].raft, &view);
+        if (view.role != TEAK_RAFT_LEADER || view.term <= term) continue;
+        term = view.term;
+        leader = &cluster->nodes[i];
+    }
+    return leader;
+}
+
+bool cluster_has_leader(struct cluster *cluster) { return cluster_leader(cluster) != NULL; }
+
+bool cluster_agrees(struct cluster *cluster)
+{
+    const struct replica *leader = cluster_leader(cluster);
+    if (!leader) return false;
+    struct teak_raft_view view;
+    teak_raft_view(leader->raft, &view);
+    for (uint32_t i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].raft && cluster->nodes[i].applied != view.last.index) return false;
+    return true;
+}
+
+enum teak_raft_status cluster_propose(struct cluster *cluster, struct replica *replica, const char *text)
+{
+    enum teak_raft_status status;
+    while ((status = replica_propose(replica, text, ++cluster->tags)) == TEAK_RAFT_BUSY) step(cluster);
+    return status;
+}
