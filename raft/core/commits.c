@@ -7,6 +7,7 @@
 #include "core/jobs.h"
 #include "core/outbox.h"
 #include "core/quorum.h"
+#include "core/reads.h"
 #include "core/tail.h"
 
 static struct proposal *proposals(const struct teak_raft *raft)
@@ -102,6 +103,7 @@ void commits_to(struct teak_raft *raft, uint64_t index)
     if (raft->role != TEAK_RAFT_LEADER) return;
     if (before < raft->lead_first && index >= raft->lead_first)
         outbox_event(raft, TEAK_RAFT_EVENT_LEADING_READY, raft->term, raft->lead_first);
+    reads_settle(raft);
     change_go_on(raft);
 }
 

@@ -21,6 +21,7 @@ enum timer {
     TIMER_HEARTBEAT, /* the leader's round                           */
     TIMER_QUORUM,    /* the leader counts who was heard              */
     TIMER_TRANSFER,  /* a hand-over is given up                      */
+    TIMER_READ,      /* reads without an answer grow old             */
     TIMER_COUNT
 };
 
@@ -42,9 +43,12 @@ struct peer {
     uint64_t incarnation; /* of its process, 0: not heard of in this term                               */
     uint64_t answered;    /* the newest round of heartbeats that this process answered                  */
     uint64_t had;         /* match before its process changed, until its log is known again             */
+    uint64_t read_round, read_run;       /* its newest batch of reads, the process that asked; reads.c  */
+    uint64_t read_index, read_beat;      /* the answer, the round of heartbeats that it waits for       */
     uint32_t flight_first, flight_count; /* ring of APPENDs on their way                                */
     uint32_t flight_bytes;
     uint8_t progress;     /* enum teak_raft_progress                                                    */
+    uint8_t read_state;   /* enum read_state of that batch                                              */
 };
 
 /* An APPEND on its way. */
@@ -68,6 +72,21 @@ struct proposal {
     uint32_t count, committed, lost;
 };
 
+/* A read, or a member's batch of them. reads.c */
+enum read_state {
+    READ_NONE,
+    READ_WAITS, /* for the next round: of heartbeats on a leader, of questions on a follower */
+    READ_ASKED, /* in a round that is not answered                                           */
+    READ_KNOWN, /* its index is known                                                        */
+    READ_TOLD   /* a batch: the member was told                                               */
+};
+struct read {
+    uint64_t tag, index, round;
+    uint8_t state;
+    uint8_t fate;  /* enum teak_raft_read_fate, 0: open                                     */
+    bool is_old;   /* open since before TIMER_READ began to run                             */
+};
+
 /* Entries that are no longer in memory, on their way in: one lane for members, one for the state machine. lanes.c */
 enum lane_state { LANE_IDLE, LANE_WANTED, LANE_ASKED, LANE_FILLED, LANE_LENT };
 enum { LANE_PEER, LANE_APPLY, LANE_COUNT };
@@ -84,6 +103,7 @@ struct teak_raft {
     uint32_t size, members_max, span_max; /* span_max: most entries in one message, job, apply or fetch     */
     uint32_t config_at, previous_at;      /* members of `config`, of `previous`                             */
     uint32_t peers_at, parcels_at, tail_at, runs_at, jobs_at, proposals_at, send_at, fetch_at, done_at;
+    uint32_t reads_at, answers_at;
     uint32_t own_at;                      /* two buffers for CONFIG entries of this node's own making       */
     struct teak_raft_options options;
     uint64_t born, incarnation;
@@ -147,6 +167,12 @@ struct teak_raft {
     /* commit and apply: fates.c, ready.c */
     uint64_t handed, applied;
     uint32_t proposal_count;
+
+    /* reads.c */
+    uint32_t read_count;
+    uint32_t read_beats;           /* heartbeats since the question that is on its way, at most two         */
+    uint64_t read_round;           /* a follower's newest batch                                             */
+    uint64_t read_beat;            /* a leader's newest round of heartbeats that reads wait for             */
 
     struct lane lanes[LANE_COUNT];
     uint64_t ticket;

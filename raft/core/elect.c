@@ -5,6 +5,7 @@
 #include "core/lead.h"
 #include "core/outbox.h"
 #include "core/quorum.h"
+#include "core/reads.h"
 #include "core/role.h"
 #include "core/timers.h"
 
@@ -25,6 +26,7 @@ void elect_start(struct teak_raft *raft)
     if (!role_may_lead(raft)) return;
     raft->role = TEAK_RAFT_PRE_CANDIDATE;
     raft->leader = 0;
+    reads_lose(raft);
     ask_all(raft);
     raft->granted = raft->config.self & all_voters(raft);
     if (is_elected(raft)) elect_stand(raft, false);

@@ -3,6 +3,7 @@
 
 #include "core/commits.h"
 #include "core/outbox.h"
+#include "core/reads.h"
 #include "core/role.h"
 #include "core/tail.h"
 #include "core/timers.h"
@@ -103,6 +104,7 @@ void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg)
 void follow_heartbeat(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     if (!hear(raft, msg)) return;
+    reads_on_heartbeat(raft);
     commits_to(raft, min_index(msg->index, raft->verified));
     outbox_reply(raft, msg, TEAK_RAFT_HEARTBEAT_REPLY,
                  (struct teak_raft_msg){.index = min_index(raft->durable, raft->verified)});

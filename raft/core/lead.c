@@ -8,6 +8,7 @@
 #include "core/outbox.h"
 #include "core/peers.h"
 #include "core/quorum.h"
+#include "core/reads.h"
 #include "core/role.h"
 #include "core/tail.h"
 #include "core/timers.h"
@@ -18,6 +19,7 @@ void lead_begin(struct teak_raft *raft)
     CHECK(jobs_vote_is_durable(raft));
     raft->beating = raft->heard = raft->heard_before = raft->paused = raft->poked = raft->full = 0;
     raft->turn = 0;
+    raft->read_beat = 0;
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         struct peer *peer = peer_at(raft, slot);
         peer->match = peer->commit_sent = peer->had = peer->incarnation = peer->answered = 0;
@@ -162,6 +164,7 @@ bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct
     hear(raft, slot, msg);
     if (msg->index > peer_at(raft, slot)->match) confirm(raft, slot, msg->index);
     if (raft->role != TEAK_RAFT_LEADER) return true; /* what that committed put it out */
+    reads_settle(raft);
     raft->paused &= ~(UINT32_C(1) << slot);
     const struct peer *peer = peer_at(raft, slot);
     if (peer->progress == TEAK_RAFT_REPLICATE && msg->index + 1 < peer->next) raft->poked |= UINT32_C(1) << slot;

@@ -15,6 +15,7 @@
 #include "core/lead.h"
 #include "core/members.h"
 #include "core/outbox.h"
+#include "core/reads.h"
 #include "core/ready.h"
 #include "core/role.h"
 #include "core/tail.h"
@@ -39,7 +40,7 @@ static enum teak_raft_status raft_out(struct teak_raft *raft, enum teak_raft_sta
 static bool is_reply(uint8_t type)
 {
     return type == TEAK_RAFT_PRE_VOTE_REPLY || type == TEAK_RAFT_VOTE_REPLY || type == TEAK_RAFT_APPEND_REPLY ||
-           type == TEAK_RAFT_HEARTBEAT_REPLY;
+           type == TEAK_RAFT_HEARTBEAT_REPLY || type == TEAK_RAFT_READ_REPLY;
 }
 
 static bool is_for_me(const struct teak_raft *raft, const struct teak_raft_msg *msg)
@@ -100,14 +101,18 @@ static bool on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_ra
         elect_on_reply(raft, slot, msg);
         return true;
     }
+    if (msg->type == TEAK_RAFT_READ_REPLY) {
+        reads_on_reply(raft, msg);
+        return true;
+    }
     if (msg->term < raft->term || raft->role != TEAK_RAFT_LEADER) return true; /* an old one */
     if (!lead_knows(raft, slot, msg)) return true; /* of a process that is over, or may be */
     if (msg->type == TEAK_RAFT_APPEND_REPLY) return lead_on_append_reply(raft, slot, msg);
     return lead_on_heartbeat_reply(raft, slot, msg);
 }
 
-/* A request of anybody in the cluster: who has an older configuration may not know the sender. */
-static void on_request(struct teak_raft *raft, const struct teak_raft_msg *msg)
+/* A request of anybody in the cluster: who has an older configuration may not know the sender, which is NO_SLOT then. */
+static void on_request(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     if (msg->type == TEAK_RAFT_PRE_VOTE) {
         elect_on_pre_vote(raft, msg);
@@ -127,6 +132,8 @@ static void on_request(struct teak_raft *raft, const struct teak_raft_msg *msg)
         follow_append(raft, msg);
     else if (msg->type == TEAK_RAFT_HEARTBEAT)
         follow_heartbeat(raft, msg);
+    else if (msg->type == TEAK_RAFT_READ)
+        reads_on_question(raft, slot, msg);
     else
         handoff_on_timeout_now(raft, msg);
 }
@@ -140,7 +147,7 @@ enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const struct tea
     const uint32_t slot = slot_of(raft, msg->from);
     const bool known = slot != NO_SLOT && is_member(raft, slot, msg);
     if (!is_reply(msg->type)) {
-        on_request(raft, msg);
+        on_request(raft, known ? slot : NO_SLOT, msg);
         return raft_out(raft, TEAK_RAFT_OK);
     }
     if (!known || msg->asked != raft->incarnation) return raft_out(raft, TEAK_RAFT_DROPPED);
@@ -165,6 +172,13 @@ enum teak_raft_status teak_raft_propose(struct teak_raft *raft, const struct tea
     *taken_out = 0;
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     return raft_out(raft, lead_propose(raft, blobs, count, first_tag, taken_out));
+}
+
+enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag)
+{
+    if (!raft) return TEAK_RAFT_MISUSE;
+    if (!raft_in(raft)) return TEAK_RAFT_HALTED;
+    return raft_out(raft, reads_ask(raft, tag));
 }
 
 enum teak_raft_status teak_raft_campaign(struct teak_raft *raft)

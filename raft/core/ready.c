@@ -8,6 +8,7 @@
 #include "core/jobs.h"
 #include "core/lead.h"
 #include "core/outbox.h"
+#include "core/reads.h"
 #include "core/tail.h"
 
 void ready_take_back(struct teak_raft *raft)
@@ -26,7 +27,8 @@ static bool has_messages(const struct teak_raft *raft)
 {
     if (raft->halted) return false;
     return (raft->send_count > 0 && !raft->send_lent) || owes_grant(raft) || follow_owes(raft) || raft->transfer_owed ||
-           (raft->asking != 0 && elect_may_ask(raft)) || raft->beating != 0 || lead_has_message(raft);
+           (raft->asking != 0 && elect_may_ask(raft)) || raft->beating != 0 || reads_has_message(raft) ||
+           lead_has_message(raft);
 }
 
 static void send_grant(struct teak_raft *raft)
@@ -88,7 +90,9 @@ static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
     send_grant(raft);
     send_confirmation(raft);
     send_questions(raft);
+    reads_begin(raft);
     send_heartbeats(raft);
+    reads_send(raft);
     lead_send(raft);
     send_hand_over(raft);
     out->send = outbox(raft);
@@ -140,7 +144,9 @@ static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
 
 bool ready_has(const struct teak_raft *raft)
 {
-    if ((raft->event_count > 0 && !raft->events_lent) || commits_has_done(raft)) return true;
+    if ((raft->event_count > 0 && !raft->events_lent) || commits_has_done(raft) ||
+        reads_has_answer(raft))
+        return true;
     if (raft->halted) return false;
     return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || lane_wants(raft);
 }
@@ -161,6 +167,8 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
     fill_events(raft, out);
     out->done = (struct teak_raft_done *)raft_at(raft, raft->done_at);
     out->done_count = commits_tell(raft, (struct teak_raft_done *)raft_at(raft, raft->done_at));
+    out->reads = (struct teak_raft_answer *)raft_at(raft, raft->answers_at);
+    out->read_count = reads_tell(raft, (struct teak_raft_answer *)raft_at(raft, raft->answers_at));
     if (raft->halted) return;
     if ((want & TEAK_RAFT_PERSIST) && jobs_wants(raft)) {
         jobs_build(raft);

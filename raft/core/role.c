@@ -3,6 +3,7 @@
 
 #include "core/lanes.h"
 #include "core/outbox.h"
+#include "core/reads.h"
 #include "core/tail.h"
 #include "core/timers.h"
 
@@ -41,6 +42,7 @@ void role_follow(struct teak_raft *raft, uint64_t term, uint64_t leader)
     raft->leader = leader;
     raft->asking = raft->granted = raft->denied = 0;
     raft->forced = false;
+    if (is_news) reads_lose(raft);
     if (is_news) outbox_event(raft, TEAK_RAFT_EVENT_TERM, term, leader);
 }
 
@@ -50,6 +52,7 @@ void role_stand(struct teak_raft *raft)
     enter_term(raft, raft->term + 1, raft->options.id);
     raft->role = TEAK_RAFT_CANDIDATE;
     raft->leader = 0;
+    reads_lose(raft);
     outbox_event(raft, TEAK_RAFT_EVENT_TERM, raft->term, 0);
 }
 

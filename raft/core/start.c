@@ -11,7 +11,7 @@ struct teak_raft_options teak_raft_options_default(void)
     return (struct teak_raft_options){
         .election = 300, .heartbeat = 60, .entry_bytes_max = 1 << 20, .message_bytes_max = 256 << 10,
         .job_bytes_max = 1 << 20, .apply_bytes_max = 256 << 10, .tail_bytes_max = 32 << 20, .window_bytes = 4 << 20,
-        .window_messages = 64, .tail_entries = 8192, .jobs_max = 16, .tags_max = 64, .term_runs = 64, .members_max = 7};
+        .window_messages = 64, .tail_entries = 8192, .jobs_max = 16, .reads_max = 64, .tags_max = 64, .term_runs = 64, .members_max = 7};
 }
 
 static bool options_are_valid(const struct teak_raft_options *options)
@@ -24,6 +24,7 @@ static bool options_are_valid(const struct teak_raft_options *options)
     if (options->tail_entries < 8 || options->tail_entries > 1 << 22) return false;
     if (options->jobs_max == 0 || options->jobs_max > 1 << 16 || options->tags_max == 0 || options->tags_max > 1 << 20)
         return false;
+    if (options->reads_max == 0 || options->reads_max > 1 << 20) return false;
     if (options->term_runs < 8 || options->term_runs > 1 << 20) return false;
     return options->members_max > 0 && options->members_max <= TEAK_RAFT_MEMBERS_MAX;
 }
@@ -56,6 +57,8 @@ static size_t lay_out(const struct teak_raft_options *options, struct teak_raft 
     raft->send_at = take(&end, raft->send_max * sizeof(struct teak_raft_msg));
     raft->fetch_at = take(&end, LANE_COUNT * sizeof(struct teak_raft_fetch));
     raft->done_at = take(&end, 2 * (size_t)options->tags_max * sizeof(struct teak_raft_done));
+    raft->reads_at = take(&end, options->reads_max * sizeof(struct read));
+    raft->answers_at = take(&end, options->reads_max * sizeof(struct teak_raft_answer));
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
         raft->lanes[lane].entries_at = take(&end, raft->span_max * sizeof(struct teak_raft_entry));
     raft->own_at = take(&end, 2 * TEAK_RAFT_CONFIG_BYTES(members));

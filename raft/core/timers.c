@@ -4,6 +4,7 @@
 #include "core/elect.h"
 #include "core/handoff.h"
 #include "core/lead.h"
+#include "core/reads.h"
 
 enum { BACKOFF_MAX = 3 }; /* 2^3: eight times */
 
@@ -54,6 +55,7 @@ void timer_fire(struct teak_raft *raft, enum timer timer)
         lead_count(raft);
         return;
     case TIMER_TRANSFER: handoff_give_up(raft); return;
+    case TIMER_READ: reads_grow_old(raft); return;
     case TIMER_COUNT: break;
     }
     CHECK(false);

@@ -13,7 +13,8 @@
 
 static_assert((int)TIMER_ELECTION == TEAK_RAFT_TIMER_ELECTION && (int)TIMER_PROMISE == TEAK_RAFT_TIMER_PROMISE &&
                   (int)TIMER_HEARTBEAT == TEAK_RAFT_TIMER_HEARTBEAT && (int)TIMER_QUORUM == TEAK_RAFT_TIMER_QUORUM &&
-                  (int)TIMER_TRANSFER == TEAK_RAFT_TIMER_TRANSFER && (int)TIMER_COUNT == TEAK_RAFT_TIMER_COUNT,
+                  (int)TIMER_TRANSFER == TEAK_RAFT_TIMER_TRANSFER && (int)TIMER_READ == TEAK_RAFT_TIMER_READ &&
+                  (int)TIMER_COUNT == TEAK_RAFT_TIMER_COUNT,
               "the public timers are the private ones");
 
 /* ------------------------------------------------------------------------------------------------------------ clone */
@@ -162,6 +163,28 @@ static void put_peers(struct sum *sum, const struct teak_raft *raft)
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
 }
 
+/* A follower's batches are counted, and so are a leader's rounds: both leave the node in messages. */
+static void put_reads(struct sum *sum, const struct teak_raft *raft)
+{
+    put(sum, raft->read_count);
+    put(sum, raft->read_beats);
+    put(sum, raft->read_round);
+    for (uint32_t i = 0; i < raft->read_count; i++) {
+        const struct read *read = (const struct read *)raft_at(raft, raft->reads_at) + i;
+        put(sum, read->tag);
+        put(sum, read->index);
+        put(sum, read->round);
+        put(sum, (uint64_t)read->state << 16 | (uint64_t)read->fate << 8 | read->is_old);
+    }
+    for (uint32_t slot = 0; raft->role == TEAK_RAFT_LEADER && slot < raft->config.count; slot++) {
+        const struct peer *peer = peer_at(raft, slot);
+        const uint64_t values[] = {peer->read_state, peer->read_round, peer->read_run, peer->read_index,
+                                   peer->read_beat};
+        for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+    }
+    if (raft->role == TEAK_RAFT_LEADER) put(sum, raft->read_beat);
+}
+
 static void put_waiting(struct sum *sum, const struct teak_raft *raft)
 {
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
@@ -188,6 +211,7 @@ void teak_raft_digest(const struct teak_raft *raft, uint8_t out[16])
     put_log(&sum, raft);
     put_jobs(&sum, raft);
     put_peers(&sum, raft);
+    put_reads(&sum, raft);
     put_waiting(&sum, raft);
     memcpy(out, &sum.a, 8);
     memcpy(out + 8, &sum.b, 8);

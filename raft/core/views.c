@@ -23,7 +23,8 @@ void teak_raft_view(const struct teak_raft *raft, struct teak_raft_view *out)
         .verified = raft->verified, .handed = raft->handed, .applied = raft->applied,
         .durable_term = raft->durable_term, .durable_vote = raft->durable_vote, .tail_first = raft->tail_first,
         .tail_bytes = raft->tail_bytes, .config_index = raft->config.index, .vote_round = raft->vote_round,
-        .transferring = raft->transfer_to, .jobs = raft->job_count, .proposals = raft->proposal_count};
+        .transferring = raft->transfer_to, .jobs = raft->job_count, .proposals = raft->proposal_count,
+        .reads = raft->read_count};
 }
 
 bool teak_raft_peer(const struct teak_raft *raft, uint32_t slot, struct teak_raft_peer_view *out)

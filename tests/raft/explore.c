@@ -20,7 +20,8 @@ enum action_type {
     REFUSE,
     ROOM,
     CHANGE,
-    TRANSFER
+    TRANSFER,
+    READ
 };
 
 struct action {
@@ -85,7 +86,7 @@ static void add(struct frame *frame, enum action_type type, uint32_t node, uint3
 static void list_timers(struct frame *frame, uint32_t node)
 {
     const uint8_t left[] = {frame->left.elections, frame->left.promises, frame->left.heartbeats, frame->left.quorums,
-                            frame->left.transfers};
+                            frame->left.transfers, frame->left.old_reads};
     for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
         if (left[timer] > 0 && teak_raft_runs(world_node(&frame->world, node), (enum teak_raft_timer)timer))
             add(frame, FIRE, node, timer);
@@ -109,6 +110,7 @@ static void list_actions(struct frame *frame)
             add(frame, CRASH, node, kept);
         if (disk->flight_count > 0 && frame->left.refusals > 0) add(frame, REFUSE, node, 0);
         if (disk->full) add(frame, ROOM, node, 0);
+        if (frame->left.reads > 0 && raft->leader != 0) add(frame, READ, node, 0);
         if (raft->role != TEAK_RAFT_LEADER) continue;
         if (frame->left.proposals > 0) add(frame, PROPOSE, node, 0);
         for (uint32_t which = 0; frame->left.changes > 0 && which < 2; which++) add(frame, CHANGE, node, which);
@@ -137,7 +139,8 @@ static void act(struct frame *frame, struct action action)
     struct budget *left = &frame->left;
     struct teak_raft_member members[WORLD_NODES];
     const uint32_t node = action.node;
-    uint8_t *const timers[] = {&left->elections, &left->promises, &left->heartbeats, &left->quorums, &left->transfers};
+    uint8_t *const timers[] = {&left->elections, &left->promises, &left->heartbeats, &left->quorums,
+                               &left->transfers, &left->old_reads};
     switch ((enum action_type)action.type) {
     case DELIVER: world_deliver(world, action.what, false); return;
     case COMPLETE: world_complete(world, node); return;
@@ -180,6 +183,10 @@ static void act(struct frame *frame, struct action action)
         teak_raft_transfer(world_node(world, node), 0);
         world_drain(world, node);
         return;
+    case READ:
+        left->reads--;
+        world_read(world, node, 200u + left->reads);
+        return;
     }
 }
 
@@ -187,7 +194,7 @@ static void act(struct frame *frame, struct action action)
 
 static void print_action(FILE *out, const struct frame *before, struct action action)
 {
-    static const char *const timers[] = {"election", "promise", "heartbeat", "quorum", "transfer"};
+    static const char *const timers[] = {"election", "promise", "heartbeat", "quorum", "transfer", "read"};
     struct teak_raft_member members[WORLD_NODES];
     switch ((enum action_type)action.type) {
     case DELIVER: fprintf(out, "deliver %u\n", action.what + 1); return;
@@ -208,6 +215,7 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
         return;
     }
     case TRANSFER: fprintf(out, "transfer %u 0\n", action.node); return;
+    case READ: fprintf(out, "read %u %u\n", action.node, 199u + before->left.reads); return;
     }
 }
 
@@ -233,6 +241,7 @@ static void note(struct explore *explore, const struct world *world, uint32_t de
     if (leaders > explore->leaders) explore->leaders = leaders;
     if (world->committed > explore->commits) explore->commits = world->committed;
     if (depth > explore->depth) explore->depth = depth;
+    if (world->answers[TEAK_RAFT_READ_OK] > explore->reads) explore->reads = world->answers[TEAK_RAFT_READ_OK];
     explore->states++;
 }
 

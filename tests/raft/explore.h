@@ -18,6 +18,8 @@ struct budget {
     uint8_t quorums;
     uint8_t transfers;  /* are asked for, and given up                 */
     uint8_t drops, dups, crashes, proposals, refusals, changes;
+    uint8_t reads;      /* are asked: of any node that knows a leader  */
+    uint8_t old_reads;  /* their timer                                 */
 };
 
 struct explore {
@@ -29,7 +31,7 @@ struct explore {
     const char *setup;                     /* e: node 1 is made leader first, undisturbed */
     uint64_t states_max;                   /* more: give up                        */
     /* out */
-    uint64_t states, steps, depth, leaders, commits;
+    uint64_t states, steps, depth, leaders, commits, reads;
     bool exhausted, broken;
 };
 

@@ -17,9 +17,9 @@ static void search(struct explore explore)
     if (getenv("TEAK_EXPLORE")) explore.states_max = strtoull(getenv("TEAK_EXPLORE"), NULL, 10) * 1000000;
     explore_run(&explore);
     printf("%s: %" PRIu64 " states, %" PRIu64 " steps, depth %" PRIu64 ", at most %" PRIu64 " leaders, %" PRIu64
-           " entries committed%s\n",
+           " entries committed, %" PRIu64 " reads answered%s\n",
            explore.name, explore.states, explore.steps, explore.depth, explore.leaders, explore.commits,
-           explore.exhausted ? "" : "; NOT exhausted");
+           explore.reads, explore.exhausted ? "" : "; NOT exhausted");
     assert_false(explore.broken);
     assert_true(explore.exhausted);
 }
@@ -55,6 +55,19 @@ static void membership(void **state)
                             .budget = {.changes = 1, .elections = 1}});
 }
 
+static void reads(void **state)
+{
+    (void)state;
+    search((struct explore){.name = "reads, and an election", .nodes = 3, .net_max = 3, .setup = "leader",
+                            .budget = {.reads = 1, .elections = 1, .promises = 1}});
+    search((struct explore){.name = "reads and a proposal", .nodes = 3, .net_max = 3, .setup = "leader",
+                            .budget = {.reads = 1, .proposals = 1}});
+    search((struct explore){.name = "two reads", .nodes = 3, .net_max = 3, .setup = "leader",
+                            .budget = {.reads = 2}});
+    search((struct explore){.name = "a read that is lost", .nodes = 2, .net_max = 3, .setup = "leader",
+                            .budget = {.reads = 2, .drops = 1, .heartbeats = 2, .old_reads = 2}});
+}
+
 static void no_space(void **state)
 {
     (void)state;
@@ -74,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elections),  cmocka_unit_test(replication), cmocka_unit_test(truncation),
         cmocka_unit_test(membership), cmocka_unit_test(no_space),    cmocka_unit_test(transfer),
+        cmocka_unit_test(reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
  *
  *   nodes 3 [members=1,2,3] [learners=4]   nodes 1 .. 3, of which those found the cluster; before: an option, as in
  *   tail_entries=8 campaign N · propose N WORD... · transfer N TO · change N 1 2 4:learner · unreachable N PEER
- *   fire N TIMER                   election, promise, heartbeat, quorum, transfer
+ *   read N TAG                     asks; the answer says OK and the index
+ *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read
  *   net                            what is on its way, by place
  *   deliver PLACE | deliver [to=N] [from=N] [type=T]     all that fit, in order, of what is on its way now
  *   drop, dup (delivers, and keeps)                      the same
@@ -102,6 +103,7 @@ static void do_nodes(const struct line *line, FILE *out)
                  {"entry_bytes_max", offsetof(struct teak_raft_options, entry_bytes_max)},
                  {"jobs_max", offsetof(struct teak_raft_options, jobs_max)},
                  {"tags_max", offsetof(struct teak_raft_options, tags_max)},
+                 {"reads_max", offsetof(struct teak_raft_options, reads_max)},
                  {"members_max", offsetof(struct teak_raft_options, members_max)}};
     struct teak_raft_member members[WORLD_NODES];
     const uint32_t count = number(line, 1);
@@ -255,6 +257,7 @@ static void do_forge(const struct line *line, FILE *out)
     const uint32_t from = (uint32_t)msg->from;
     msg->born = 1000 + msg->from;
     msg->incarnation = msg->from * 100 + (from <= WORLD_NODES ? world.starts[from - 1] : 1);
+    const char *round = value(line, "round");
     const char *term = value(line, "term"), *index = value(line, "index"), *run = value(line, "incarnation");
     if (term) msg->term = strtoull(term, NULL, 10);
     if (index) msg->index = strtoull(index, NULL, 10);
@@ -264,6 +267,7 @@ static void do_forge(const struct line *line, FILE *out)
     msg->at = pos_of(value(line, "after"));
     msg->asked = world_node(&world, (uint32_t)msg->to)->incarnation;
     msg->round = world_node(&world, (uint32_t)msg->to)->vote_round;
+    if (round) msg->round = strtoull(round, NULL, 10);
     msg->refused = value(line, "refused") != NULL;
     for (uint32_t i = 4; i < line->count && msg->count < WORLD_SPAN; i++) {
         if (strncmp(line->words[i], "entry=", 6) != 0) continue;
@@ -283,7 +287,7 @@ static void do_forge(const struct line *line, FILE *out)
 
 static void do_fire(const struct line *line, uint32_t node, FILE *out)
 {
-    static const char *const names[] = {"election", "promise", "heartbeat", "quorum", "transfer"};
+    static const char *const names[] = {"election", "promise", "heartbeat", "quorum", "transfer", "read"};
     for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
         if (line->count > 2 && strcmp(names[timer], line->words[2]) == 0) {
             const enum teak_raft_status status = world_fire(&world, node, (enum teak_raft_timer)timer);
@@ -303,6 +307,8 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
     } else if (strcmp(verb, "transfer") == 0) {
         answer(out, teak_raft_transfer(raft, number(line, 2)));
         world_drain(&world, node);
+    } else if (strcmp(verb, "read") == 0) {
+        answer(out, world_read(&world, node, number(line, 2)));
     } else if (strcmp(verb, "unreachable") == 0) {
         answer(out, teak_raft_unreachable(raft, number(line, 2)));
         world_drain(&world, node);

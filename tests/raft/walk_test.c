@@ -24,7 +24,7 @@ struct weather {
 };
 
 static struct world world;
-static uint64_t fates[4], walks_led, changes_made, halves_seen;
+static uint64_t read_fates[5], fates[4], walks_led, changes_made, halves_seen;
 
 static bool has_space(void)
 {
@@ -52,6 +52,11 @@ static void change(struct seeded *seeded, uint32_t node)
     world_drain(&world, node);
 }
 
+static void read_at(struct seeded *seeded, uint32_t node)
+{
+    if (world.read_count[node - 1] < WORLD_READS) world_read(&world, node, seeded_u64(seeded));
+}
+
 /* Time passes at one node: any timer that runs may run out. */
 static void let_time_pass(struct seeded *seeded, uint32_t node)
 {
@@ -70,6 +75,8 @@ static void step_at(struct seeded *seeded, const struct weather *weather, uint32
         world_crash(&world, node, seeded_below(seeded, disk->flight_count + 1));
     } else if (dice < weather->crash + weather->timeouts) {
         let_time_pass(seeded, node);
+    } else if (seeded_below(seeded, 8) == 0) {
+        read_at(seeded, node);
     } else if (disk->flight_count > 0 && seeded_below(seeded, 100) < weather->full) {
         world_refuse(&world, node);
     } else if (disk->full && seeded_below(seeded, 10) == 0) {
@@ -149,6 +156,7 @@ static void settle(struct seeded *seeded)
             if (teak_raft_runs(raft, TEAK_RAFT_TIMER_PROMISE)) world_fire(&world, all, TEAK_RAFT_TIMER_PROMISE);
             if (teak_raft_runs(raft, TEAK_RAFT_TIMER_TRANSFER)) world_fire(&world, all, TEAK_RAFT_TIMER_TRANSFER);
             if (teak_raft_runs(raft, TEAK_RAFT_TIMER_QUORUM)) world_fire(&world, all, TEAK_RAFT_TIMER_QUORUM);
+            if (teak_raft_runs(raft, TEAK_RAFT_TIMER_READ)) world_fire(&world, all, TEAK_RAFT_TIMER_READ);
         }
         const uint32_t who = 1 + seeded_below(seeded, world.node_count);
         if (teak_raft_runs(world_node(&world, who), TEAK_RAFT_TIMER_ELECTION))
@@ -169,6 +177,40 @@ static bool owes_an_answer(uint32_t node)
         open += run->count;
     }
     return owes || open != world.open[node - 1];
+}
+
+/* Nobody waits for ever: what is open has been answered when its timer has run out twice. */
+static bool times_out(uint32_t node)
+{
+    for (uint32_t round = 0; round < 2; round++)
+        if (teak_raft_runs(world_node(&world, node), TEAK_RAFT_TIMER_READ))
+            world_fire(&world, node, TEAK_RAFT_TIMER_READ);
+    return world.read_count[node - 1] == 0;
+}
+
+/* One read at `node`, with heartbeats until it is answered: a round, or a question, of before may be lost. A leader that
+ * finds out that it was deposed answers nothing. */
+static bool answers(uint32_t node)
+{
+    const uint32_t asked = leader();
+    if (world_read(&world, node, 1) != TEAK_RAFT_OK) return false;
+    world_stabilize(&world);
+    for (uint32_t beat = 0; beat < 3 && leader() == asked && world.read_count[node - 1] > 0; beat++) {
+        world_fire(&world, asked, TEAK_RAFT_TIMER_HEARTBEAT);
+        world_stabilize(&world);
+    }
+    return world.read_count[node - 1] == 0 || (leader() != asked && times_out(node));
+}
+
+static bool answers_reads(void)
+{
+    for (uint32_t node = 1; node <= world.node_count; node++) {
+        if (!times_out(node)) return false;
+        if (leader() && world_node(&world, node)->leader == leader() &&
+            slot_of(world_node(&world, leader()), node) != NO_SLOT && !answers(node))
+            return false;
+    }
+    return true;
 }
 
 static void walk(uint64_t seed)
@@ -193,6 +235,8 @@ static void walk(uint64_t seed)
     if (!world.broken) settle(&seeded);
     if (world.broken || !is_settled())
         fail_msg("TEAK_SEED=%" PRIu64 ": %s", seed, world.broken ? "an invariant is broken" : "it does not settle");
+    if (!answers_reads() || world.broken) fail_msg("TEAK_SEED=%" PRIu64 ": a read is not answered", seed);
+    for (uint32_t fate = 1; fate < 5; fate++) read_fates[fate] += world.answers[fate];
     for (uint32_t term = 0; term < WORLD_TERMS; term++) walks_led += world.led_by[term] != 0;
     for (uint32_t fate = 1; fate < 4; fate++) fates[fate] += world.fates[fate];
     for (uint32_t node = 1; node <= nodes; node++)
@@ -211,10 +255,14 @@ static void walks_keep_what_holds_and_settle(void **state)
     }
     for (uint64_t seed = 1; seed <= count; seed++) walk(seed);
     printf("%" PRIu64 " walks: %" PRIu64 " leaders, %" PRIu64 " committed, %" PRIu64 " lost, %" PRIu64
-           " changes, joint %" PRIu64 " times\n",
-           count, walks_led, fates[TEAK_RAFT_COMMITTED], fates[TEAK_RAFT_LOST], changes_made, halves_seen);
+           " changes, joint %" PRIu64 " times; reads: %" PRIu64
+           " answered, %" PRIu64 " lost their leader, %" PRIu64 " timed out\n",
+           count, walks_led, fates[TEAK_RAFT_COMMITTED], fates[TEAK_RAFT_LOST], changes_made, halves_seen,
+           read_fates[TEAK_RAFT_READ_OK], read_fates[TEAK_RAFT_READ_LOST_LEADER], read_fates[TEAK_RAFT_READ_TIMEOUT]);
     /* it was a walk, and not a stand */
     assert_true(walks_led > count && fates[TEAK_RAFT_COMMITTED] > count && changes_made > 0 && halves_seen > 0);
+    assert_true(read_fates[TEAK_RAFT_READ_OK] > count && read_fates[TEAK_RAFT_READ_LOST_LEADER] > 0 &&
+                read_fates[TEAK_RAFT_READ_TIMEOUT] > 0);
 }
 
 int main(void)

@@ -51,7 +51,8 @@ static bool same_entry(const struct teak_raft_entry *a, const struct teak_raft_e
 /* ------------------------------------------------------------------------------------------------------------ words */
 
 static const char *const type_names[] = {"?", "PRE_VOTE", "PRE_VOTE_REPLY", "VOTE", "VOTE_REPLY", "APPEND",
-                                         "APPEND_REPLY", "HEARTBEAT", "HEARTBEAT_REPLY", "TIMEOUT_NOW"};
+                                         "APPEND_REPLY", "HEARTBEAT", "HEARTBEAT_REPLY", "TIMEOUT_NOW",
+                                         "READ", "READ_REPLY"};
 const char *world_type_name(uint8_t type) { return type_names[type < TEAK_RAFT_MSG_TYPE_COUNT ? type : 0]; }
 
 void world_print_entry(FILE *out, const struct teak_raft_entry *entry)
@@ -93,6 +94,11 @@ void world_print_msg(FILE *out, const struct teak_raft_msg *msg)
     case TEAK_RAFT_HEARTBEAT: fprintf(out, " commit %" PRIu64, msg->index); break;
     case TEAK_RAFT_HEARTBEAT_REPLY:
         fprintf(out, msg->refused ? " refuses" : " has %" PRIu64, msg->index);
+        break;
+    case TEAK_RAFT_READ: fprintf(out, " round %" PRIu64, msg->round); break;
+    case TEAK_RAFT_READ_REPLY:
+        fprintf(out, " round %" PRIu64, msg->round);
+        fprintf(out, msg->refused ? " refuses" : " index %" PRIu64, msg->index);
         break;
     case TEAK_RAFT_TIMEOUT_NOW:
     case TEAK_RAFT_MSG_TYPE_COUNT: break;
@@ -317,6 +323,34 @@ static void judge_done(struct world *world, uint32_t node, const struct teak_raf
     }
 }
 
+static void print_answer(FILE *out, uint32_t node, const struct teak_raft_answer *answer)
+{
+    static const char *const fates[] = {"?", "OK", "LOST_LEADER", "TIMEOUT", "HALTED"};
+    fprintf(out, "%u read %" PRIu64 ": %s", node, answer->tag, fates[answer->fate]);
+    if (answer->fate == TEAK_RAFT_READ_OK) fprintf(out, " %" PRIu64, answer->index);
+    fprintf(out, "\n");
+}
+
+/* Told once, and OK only when all that was committed when it was asked is applied here. */
+static void judge_answer(struct world *world, uint32_t node, const struct teak_raft_answer *told)
+{
+    uint32_t place = 0;
+    struct open_read *open = world->reads[node - 1];
+    while (place < world->read_count[node - 1] && open[place].tag != told->tag) place++;
+    if (place == world->read_count[node - 1]) {
+        world_broken(world, "a read that nobody asked, or that was answered before", node, told->tag);
+        return;
+    }
+    world->answers[told->fate]++;
+    if (told->fate == TEAK_RAFT_READ_OK && told->index < open[place].floor)
+        world_broken(world, "a read misses what was committed before it was asked", told->index, open[place].floor);
+    if (told->fate == TEAK_RAFT_READ_OK && world->disks[node - 1].applied < told->index)
+        world_broken(world, "a read is answered before it is applied here", node, told->index);
+    world->read_count[node - 1]--;
+    memmove(&open[place], &open[place + 1], (world->read_count[node - 1] - place) * sizeof open[0]);
+    memset(&open[world->read_count[node - 1]], 0, sizeof open[0]);
+}
+
 void world_drain(struct world *world, uint32_t node)
 {
     struct teak_raft *raft = world_node(world, node);
@@ -334,6 +368,8 @@ void world_drain(struct world *world, uint32_t node)
         for (uint32_t i = 0; world->out && i < ready.event_count; i++) print_event(world->out, node, &ready.events[i]);
         for (uint32_t i = 0; world->out && i < ready.done_count; i++) print_done(world->out, node, &ready.done[i]);
         for (uint32_t i = 0; i < ready.done_count; i++) judge_done(world, node, &ready.done[i]);
+        for (uint32_t i = 0; world->out && i < ready.read_count; i++) print_answer(world->out, node, &ready.reads[i]);
+        for (uint32_t i = 0; i < ready.read_count; i++) judge_answer(world, node, &ready.reads[i]);
         if (ready.job) to_disk(world, node, ready.job);
         for (uint32_t i = 0; i < ready.send_count; i++) to_net(world, &ready.send[i]);
         if (ready.apply.upto) to_state_machine(world, node, &ready.apply);
@@ -437,6 +473,8 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
     for (uint32_t i = 0; i < kept && i < disk->flight_count; i++) store(world, node, &disk->flights[i]);
     disk->flight_count = 0;
     world->open[node - 1] = 0;
+    world->read_count[node - 1] = 0;
+    memset(world->reads[node - 1], 0, sizeof world->reads[0]);
     teak_raft_fini(world_node(world, node));
     memset(world->blocks[node - 1], 0, WORLD_BLOCK);
     world->up[node - 1] = false;
@@ -482,6 +520,18 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
     return status;
 }
 
+enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag)
+{
+    const enum teak_raft_status status = teak_raft_read(world_node(world, node), tag);
+    if (status == TEAK_RAFT_OK) {
+        if (world->read_count[node - 1] == WORLD_READS) abort(); /* reads_max is less */
+        world->reads[node - 1][world->read_count[node - 1]++] =
+            (struct open_read){.tag = tag, .floor = world->committed};
+    }
+    world_drain(world, node);
+    return status;
+}
+
 void world_stabilize(struct world *world)
 {
     for (uint32_t turns = 0; turns < 2000 && !world->broken; turns++) {
@@ -517,6 +567,7 @@ struct teak_raft_options world_options(void)
     options.window_messages = 4;
     options.jobs_max = WORLD_FLIGHTS;
     options.tags_max = 4;
+    options.reads_max = WORLD_READS;
     options.term_runs = 8;
     options.members_max = WORLD_NODES;
     options.election = 100;
@@ -637,6 +688,8 @@ void world_digest(const struct world *world, uint8_t out[16])
         }
         put(&sum, of_node[0]);
         put(&sum, of_node[1]);
+        put(&sum, world->read_count[node - 1]);
+        for (uint32_t i = 0; i < world->read_count[node - 1]; i++) put(&sum, world->reads[node - 1][i].floor);
         put(&sum, disk->hard.term);
         put(&sum, disk->hard.vote);
         put(&sum, disk->hard.commit);

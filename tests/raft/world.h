@@ -21,6 +21,7 @@ enum {
     WORLD_FLIGHTS = 4,  /* jobs in flight */
     WORLD_NET = 64,
     WORLD_TERMS = 24,
+    WORLD_READS = 4,    /* of a node, not answered */
     WORLD_BLOCK = 10240
 };
 
@@ -40,6 +41,11 @@ struct disk_model {
     bool full;
     struct teak_raft_entry entries[WORLD_LOG + 1];
     struct flight_job flights[WORLD_FLIGHTS];
+};
+
+/* A read that is not answered, and what was committed when it was asked. */
+struct open_read {
+    uint64_t tag, floor;
 };
 
 struct letter {
@@ -64,6 +70,9 @@ struct world {
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
     uint64_t fates[4];          /* told, by kind                          */
     uint64_t open[WORLD_NODES]; /* proposals of this run of a node, untold */
+    uint64_t answers[5];        /* reads told, by kind                    */
+    uint32_t read_count[WORLD_NODES];
+    struct open_read reads[WORLD_NODES][WORLD_READS];
     FILE *out; /* a trace of everything; NULL: none */
     struct teak_raft_options options;
     struct disk_model disks[WORLD_NODES];
@@ -94,6 +103,7 @@ enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_r
 void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */
 void world_start(struct world *world, uint32_t node);
 enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag);
+enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag);
 void world_stabilize(struct world *world);                           /* deliver and complete until all is quiet */
 
 /* Bytes that live as long as the program; equal bytes are one. */

@@ -27,6 +27,8 @@
  *   message                                    may appear in a ready
  *   -----------------------------------------  -----------------------------------------------------------------
  *   PRE_VOTE, its reply, HEARTBEAT, its reply  at once
+ *   READ, its reply                            at once; the reply when a majority has answered a round of heartbeats
+ *                                              that was handed out after the READ came
  *   VOTE_REPLY that refuses, APPEND_REPLY
  *     that refuses                             at once
  *   VOTE of term T                             when (T, vote for itself) is durable, and all jobs before it
@@ -36,13 +38,14 @@
  *   TIMEOUT_NOW                                when its target has confirmed the leader's last index
  *   own match of a leader                      what is durable
  *   entry i to be applied                      i <= min(commit, durable)
+ *   read answered with index i                 i >= all that was committed when it was asked, and i is applied here
  *
  * OWNERSHIP  Payloads are never copied. An entry points at its bytes, and at the frame that owns them.
  *
  *   field                                      owner              valid until
  *   -----------------------------------------  -----------------  ------------------------------------------------
  *   arrays in teak_raft_ready (send, entries,
- *     fetch, done, events)                     the node           the next call on it that is not const
+ *     fetch, done, reads, events)                  the node           the next call on it that is not const
  *   entry.data, msg.entries[].data given to
  *     receive, propose, fetched                entry.frame; with  the node holds the frame as long as it has the
  *                                              no frame: caller   entry; with no frame: for ever
@@ -90,7 +93,7 @@ enum { TEAK_RAFT_MEMBERS_MAX = 31 }; /* a constant of the protocol: sets of memb
     X(0, OK, "ok", "it was done")                                                                                      \
     X(1, MISUSE, "misuse", "an argument or the order of calls is wrong")                                               \
     X(2, NOT_LEADER, "not_leader", "only the leader takes this; the view names it where it is known")                  \
-    X(3, BUSY, "busy", "a limit is reached; it clears when entries commit")                                            \
+    X(3, BUSY, "busy", "a limit is reached; it clears when entries commit, or reads are answered")                                            \
     X(4, TOO_LARGE, "too_large", "the entry exceeds entry_bytes_max")                                                  \
     X(5, NO_SPACE, "no_space", "the store has no space for entries")                                                   \
     X(6, LEADER_ALIVE, "leader_alive", "a leader was heard of within the election timeout")                            \
@@ -199,6 +202,8 @@ enum teak_raft_msg_type {
     TEAK_RAFT_HEARTBEAT,       /* index: commit, no more than the receiver has confirmed                         */
     TEAK_RAFT_HEARTBEAT_REPLY, /* index: confirmed up to; refused: your term is over                             */
     TEAK_RAFT_TIMEOUT_NOW,     /* campaign at once, I hand over                                                  */
+    TEAK_RAFT_READ,            /* a follower's reads: how far is what is committed now?                          */
+    TEAK_RAFT_READ_REPLY,      /* index: so far; refused: I do not lead                                          */
     TEAK_RAFT_MSG_TYPE_COUNT
 };
 
@@ -237,6 +242,7 @@ struct teak_raft_options {
     uint32_t window_messages;       /* APPENDs sent to a member and not confirmed, at least 1                  */
     uint32_t tail_entries;          /* entries in memory, at least 8; what is older is fetched                 */
     uint32_t jobs_max;              /* jobs in flight, at least 1                                              */
+    uint32_t reads_max;             /* reads that are not answered, at least 1                                 */
     uint32_t tags_max;              /* runs of proposals whose fate is open, at least 1                        */
     uint32_t term_runs;             /* changes of term that are known by heart, at least 8: a node whose log    *
                                      * has as many above the commit index does not campaign                    */
@@ -322,6 +328,20 @@ struct teak_raft_done {
     enum teak_raft_fate fate;
 };
 
+enum teak_raft_read_fate {
+    TEAK_RAFT_READ_OK = 1,      /* serve it now: what was committed when it was asked is applied here           */
+    TEAK_RAFT_READ_LOST_LEADER, /* who was asked leads no more                                                  */
+    TEAK_RAFT_READ_TIMEOUT,     /* no answer, or not applied here, within an election timeout                   */
+    TEAK_RAFT_READ_HALTED       /* the node halted                                                              */
+};
+
+/* What became of a read. Each is answered once. */
+struct teak_raft_answer {
+    uint64_t tag;
+    uint64_t index; /* READ_OK: what is applied here reaches it; else 0 */
+    enum teak_raft_read_fate fate;
+};
+
 enum teak_raft_event_type {
     TEAK_RAFT_EVENT_TERM = 1,       /* a: term, b: leader of it, 0 while there is none known                    */
     TEAK_RAFT_EVENT_LEADING,        /* a: term. Elected: fence others off with it                               */
@@ -361,8 +381,9 @@ struct teak_raft_ready {
     struct teak_raft_apply apply;
     const struct teak_raft_fetch *fetch;
     const struct teak_raft_done *done;     /* always */
+    const struct teak_raft_answer *reads;  /* always */
     const struct teak_raft_event *events;  /* always */
-    uint32_t send_count, fetch_count, done_count, event_count;
+    uint32_t send_count, fetch_count, done_count, read_count, event_count;
 };
 
 /* Does      Says whether teak_raft_ready with TEAK_RAFT_ALL would hand anything out.
@@ -406,6 +427,16 @@ TEAK_API enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const s
  *           a kind below TEAK_RAFT_KIND_APPLICATION) · HALTED */
 TEAK_API enum teak_raft_status teak_raft_propose(struct teak_raft *raft, const struct teak_raft_blob *blobs,
                                                  uint32_t count, uint64_t first_tag, uint32_t *taken_out);
+
+/* Does      Asks how far this node has to have applied for a read to see all that was committed before. The answer
+ *           comes in `reads` of a ready, when it has: see enum teak_raft_read_fate. A leader asks a majority by a round
+ *           of heartbeats, one for all reads that came before it; any other member asks the leader. A leader that has
+ *           not committed an entry of its term yet keeps it waiting.
+ * Owner     -
+ * Threads   The node's.
+ * Durable   Nothing: reads change nothing.
+ * Fails     NOT_LEADER (no leader is known) · BUSY (reads_max) · HALTED · MISUSE (NULL) */
+TEAK_API enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag);
 
 /* Does      Campaigns now, without waiting for the timer: a pre-vote, then a vote.
  * Owner     -
@@ -512,7 +543,7 @@ struct teak_raft_view {
     uint64_t config_index;                      /* of the configuration in force                                 */
     uint64_t vote_round;                        /* of its elections                                              */
     uint64_t transferring;                      /* to this member, 0: no                                         */
-    uint32_t jobs, proposals;                   /* in flight; runs whose fate is open                            */
+    uint32_t jobs, proposals, reads;            /* in flight; runs whose fate is open; not answered              */
 };
 
 enum teak_raft_progress {
