@@ -111,7 +111,7 @@ static bool on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_ra
     return lead_on_heartbeat_reply(raft, slot, msg);
 }
 
-/* A request of anybody in the cluster: who has an older configuration may not know the sender, which is NO_SLOT then. */
+/* A request of anybody in the cluster: who has an older configuration may not know the sender: NO_SLOT. */
 static void on_request(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     if (msg->type == TEAK_RAFT_PRE_VOTE) {

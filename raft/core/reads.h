@@ -1,14 +1,14 @@
 /* reads.h: reads that see all that was committed before they were asked. Section 6.4 of the thesis.
  *
- * PATH   On a leader: reads_ask → READ_WAITS → reads_begin: a round of heartbeats leaves, its index is what is committed
- *        now → reads_settle: a majority has answered that round, so nobody else led when it was asked → applied here:
- *        reads_tell. On any other member: reads_ask → reads_send: READ to the leader, where it waits as one of the
- *        leader's own → READ_REPLY → applied here: reads_tell.
+ * PATH   On a leader: reads_ask → READ_WAITS → reads_begin: a round of heartbeats leaves, the index is what is
+ *        committed now → reads_settle: a majority has answered that round, so nobody else led when it was asked →
+ *        applied here: reads_tell. On any other member: reads_ask → reads_send: READ to the leader, where it waits as
+ *        one of the leader's own → READ_REPLY → applied here: reads_tell.
  * OWNS   The table of reads, what peers know of members' reads.
- * HOLDS  (1) An index is taken after the read came, and only when an entry of this term is committed: before, a leader
- *        may not know all that is committed. (2) The round that confirms it is handed out after that. (3) One round at a
+ * HOLDS  (1) An index is taken after the read came, and only when an entry of this term is committed: before, a
+ *        leader may not know all that is. (2) The round that confirms it is handed out after that. (3) One round at a
  *        time, and one question: what comes meanwhile shares the next. (4) Each read is told once.
- * FAILS  Whoever was asked leads no more: READ_LOST_LEADER. No answer: READ_TIMEOUT, after half to one election timeout.
+ * FAILS  Who was asked leads no more: READ_LOST_LEADER. No answer: READ_TIMEOUT, after half to one election timeout.
  */
 #ifndef TEAK_RAFT_READS_H
 #define TEAK_RAFT_READS_H

@@ -11,7 +11,8 @@ struct teak_raft_options teak_raft_options_default(void)
     return (struct teak_raft_options){
         .election = 300, .heartbeat = 60, .entry_bytes_max = 1 << 20, .message_bytes_max = 256 << 10,
         .job_bytes_max = 1 << 20, .apply_bytes_max = 256 << 10, .tail_bytes_max = 32 << 20, .window_bytes = 4 << 20,
-        .window_messages = 64, .tail_entries = 8192, .jobs_max = 16, .reads_max = 64, .tags_max = 64, .term_runs = 64, .members_max = 7};
+        .window_messages = 64, .tail_entries = 8192, .jobs_max = 16, .reads_max = 64, .tags_max = 64,
+        .term_runs = 64, .members_max = 7};
 }
 
 static bool options_are_valid(const struct teak_raft_options *options)

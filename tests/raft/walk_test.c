@@ -188,8 +188,8 @@ static bool times_out(uint32_t node)
     return world.read_count[node - 1] == 0;
 }
 
-/* One read at `node`, with heartbeats until it is answered: a round, or a question, of before may be lost. A leader that
- * finds out that it was deposed answers nothing. */
+/* One read at `node`, with heartbeats until it is answered: a round, or a question, of before may be lost. A leader
+ * that finds out that it was deposed answers nothing. */
 static bool answers(uint32_t node)
 {
     const uint32_t asked = leader();

@@ -93,7 +93,7 @@ enum { TEAK_RAFT_MEMBERS_MAX = 31 }; /* a constant of the protocol: sets of memb
     X(0, OK, "ok", "it was done")                                                                                      \
     X(1, MISUSE, "misuse", "an argument or the order of calls is wrong")                                               \
     X(2, NOT_LEADER, "not_leader", "only the leader takes this; the view names it where it is known")                  \
-    X(3, BUSY, "busy", "a limit is reached; it clears when entries commit, or reads are answered")                                            \
+    X(3, BUSY, "busy", "a limit is reached; it clears by itself")                                                      \
     X(4, TOO_LARGE, "too_large", "the entry exceeds entry_bytes_max")                                                  \
     X(5, NO_SPACE, "no_space", "the store has no space for entries")                                                   \
     X(6, LEADER_ALIVE, "leader_alive", "a leader was heard of within the election timeout")                            \
