@@ -158,6 +158,10 @@ static inline int disk_run(struct disk *disk, struct disk_op *op) { return disk-
  * up, before. */
 void disk_close_file(struct disk *disk, int32_t *file);
 
+/* Plain calls. All of an open file, or of a directory: the names in it; of a directory by its path. An errno. */
+int disk_sync_all(struct disk *disk, int32_t file);
+int disk_sync_directory(struct disk *disk, int32_t dir, const char *path);
+
 /* An operation on `*file` landed, and its owner was never told because it is being abandoned: what it opened is open,
  * what it closed is closed. */
 void disk_landed(const struct disk_op *op, int32_t *file);

@@ -98,8 +98,7 @@ enum teak_status recover_superblock(struct teak_store *store, struct teak_error 
 
 enum teak_status recover_sync_directory(struct teak_store *store, struct teak_error *error)
 {
-    struct disk_op op = {.kind = DISK_SYNC_ALL, .file = store->directory};
-    const int os_errno = disk_run(store->disk, &op);
+    const int os_errno = disk_sync_all(store->disk, store->directory);
     return os_errno ? fail_errno(error, os_errno, "sync", ".") : TEAK_OK;
 }
 
@@ -114,11 +113,10 @@ enum teak_status recover_write_superblock(struct teak_store *store, struct teak_
     int os_errno = disk_run(store->disk, &open);
     if (os_errno) return fail_errno(error, os_errno, "create", "STORE.tmp");
     struct disk_op write = {.kind = DISK_WRITE, .file = open.file, .data = bytes, .bytes = sizeof bytes};
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
     struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE",
                              .flags = store->store_lost ? DISK_REPLACE : 0};
     os_errno = disk_run(store->disk, &write);
-    if (!os_errno) os_errno = disk_run(store->disk, &sync);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, open.file);
     disk_close_file(store->disk, &open.file);
     if (!os_errno) os_errno = disk_run(store->disk, &rename);
     return os_errno ? fail_errno(error, os_errno, "create", "STORE") : recover_sync_directory(store, error);

@@ -18,28 +18,11 @@ enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 64 };
 
 /* ---------------------------------------------------------------------------------------------------------- helpers */
 
-static int sync_path(struct teak_store *store, const char *path)
-{
-    struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = path, .flags = DISK_DIRECTORY};
-    int os_errno = disk_run(store->disk, &open);
-    if (os_errno) return os_errno;
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-    os_errno = disk_run(store->disk, &sync);
-    disk_close_file(store->disk, &open.file);
-    return os_errno;
-}
-
-static int sync_store(struct teak_store *store)
-{
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = store->directory};
-    return disk_run(store->disk, &sync);
-}
-
 static int make_replaced(struct teak_store *store)
 {
     struct disk_op mkdir = {.kind = DISK_MKDIR, .dir = store->directory, .name = REPLACED};
     const int os_errno = disk_run(store->disk, &mkdir);
-    return os_errno && os_errno != EEXIST ? os_errno : sync_store(store);
+    return os_errno && os_errno != EEXIST ? os_errno : disk_sync_all(store->disk, store->directory);
 }
 
 /* The n-th name in replaced/ for a file. */
@@ -95,8 +78,7 @@ static int copy_file(struct teak_store *store, const struct copying *copying, in
                                 .offset = offset};
         if (!os_errno && done > 0) os_errno = disk_run(store->disk, &write);
     }
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-    if (!os_errno) os_errno = disk_run(store->disk, &sync);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, open.file);
     disk_close_file(store->disk, &open.file);
     return os_errno;
 }
@@ -123,7 +105,7 @@ static int keep_copy(struct teak_store *store, const struct copying *copying, co
         os_errno = copy_file(store, copying, open.file);
         struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = TEMPORARY, .to = path};
         if (!os_errno) os_errno = disk_run(store->disk, &rename);
-        if (!os_errno) os_errno = sync_path(store, REPLACED);
+        if (!os_errno) os_errno = disk_sync_directory(store->disk, store->directory, REPLACED);
     }
     disk_close_file(store->disk, &open.file);
     return os_errno;
@@ -140,8 +122,8 @@ enum teak_status repair_move_away(struct teak_store *store, const char *name, bo
         os_errno = disk_run(store->disk, &rename);
     }
     *moved_out = os_errno == 0;
-    if (!os_errno) os_errno = sync_path(store, REPLACED);
-    if (!os_errno) os_errno = sync_store(store);
+    if (!os_errno) os_errno = disk_sync_directory(store->disk, store->directory, REPLACED);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, store->directory);
     return os_errno ? fail_errno(error, os_errno, "rename", name) : TEAK_OK;
 }
 
@@ -178,12 +160,11 @@ static int make_substitute(struct teak_store *store, struct segment *segment, co
     struct disk_op allocate = {.kind = DISK_ALLOCATE, .file = open.file, .bytes = segment->file_bytes};
     os_errno = disk_run(store->disk, &allocate);
     if (!os_errno) os_errno = write_identity(store, segment, open.file);
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-    if (!os_errno) os_errno = disk_run(store->disk, &sync);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, open.file);
     struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = temporary, .to = name,
                              .flags = DISK_REPLACE};
     if (!os_errno) os_errno = disk_run(store->disk, &rename);
-    if (!os_errno) os_errno = sync_store(store);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, store->directory);
     if (os_errno) {
         disk_close_file(store->disk, &open.file);
         struct disk_op unlink = {.kind = DISK_UNLINK, .dir = store->directory, .name = temporary};
@@ -200,9 +181,8 @@ static int bring_to_size(struct teak_store *store, struct segment *segment)
 {
     const uint64_t bytes = store->superblock.segment_bytes;
     struct disk_op allocate = {.kind = DISK_ALLOCATE, .file = segment->file, .bytes = bytes};
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = segment->file};
     int os_errno = disk_run(store->disk, &allocate);
-    if (!os_errno) os_errno = disk_run(store->disk, &sync);
+    if (!os_errno) os_errno = disk_sync_all(store->disk, segment->file);
     if (os_errno) return os_errno;
     segment->file_bytes = bytes;
     segment->is_cut_short = false;

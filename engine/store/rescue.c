@@ -147,11 +147,7 @@ static enum teak_status move_into_place(struct rescue *rescue, struct teak_error
     struct disk_op rename = {.kind = DISK_RENAME, .dir = DISK_CWD, .name = rescue->staging, .to = rescue->target,
                              .flags = DISK_REPLACE};
     int os_errno = disk_run(rescue->disk, &rename);
-    int32_t dir = DISK_NONE;
-    if (!os_errno) os_errno = open_directory(rescue->disk, DISK_CWD, parent, &dir);
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = dir};
-    if (!os_errno) os_errno = disk_run(rescue->disk, &sync);
-    disk_close_file(rescue->disk, &dir);
+    if (!os_errno) os_errno = disk_sync_directory(rescue->disk, DISK_CWD, parent);
     heap_give(parent);
     return os_errno ? fail_errno(error, os_errno, "rename", "") : TEAK_OK;
 }

@@ -327,8 +327,7 @@ static enum teak_status make_directory(struct teak_store *store, struct teak_err
     }
     if (snapshots->is_synced) return TEAK_OK;
     /* Also where it was there: whoever made it may have died before its name was durable. */
-    struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = store->directory};
-    const int os_errno = disk_run(store->disk, &sync);
+    const int os_errno = disk_sync_all(store->disk, store->directory);
     if (os_errno) snapshots->failure = os_errno;
     snapshots->is_synced = os_errno == 0;
     return os_errno ? fail_errno(error, os_errno, "sync", ".") : TEAK_OK;

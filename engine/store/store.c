@@ -160,13 +160,7 @@ static enum teak_status sync_parent(struct teak_store *store, const char *path, 
     if (!parent) return fail(error, TEAK_NO_MEMORY, "create");
     memcpy(parent, path, bytes);
     memcpy(parent + bytes, "/..", sizeof "/..");
-    struct disk_op open = {.kind = DISK_OPEN, .dir = DISK_CWD, .name = parent, .flags = DISK_DIRECTORY};
-    int os_errno = disk_run(store->disk, &open);
-    if (!os_errno) {
-        struct disk_op sync = {.kind = DISK_SYNC_ALL, .file = open.file};
-        os_errno = disk_run(store->disk, &sync);
-        disk_close_file(store->disk, &open.file);
-    }
+    const int os_errno = disk_sync_directory(store->disk, DISK_CWD, parent);
     heap_give(parent);
     return os_errno ? fail_errno(error, os_errno, "create", path) : TEAK_OK;
 }
