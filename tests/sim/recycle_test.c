@@ -6,17 +6,10 @@
 #include "store/rig.h"
 #include "store/store.h"
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 static bool is_within_the_bound(struct teak_store *store, void *context)
 {
     (void)context;
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     return stats.disk_bytes <= 2 * stats.live_bytes + 4 * (uint64_t)RIG_SEGMENT;
 }
 
@@ -41,9 +34,9 @@ static void steady_state_makes_nothing(void **state)
     rig_ok(store_open_on(sim_open(medium), "store", &options, &store, &report, &error), &error);
     rig_create(store, 7);
     steady(store, 1, 200);
-    const struct teak_stats before = stats_of(store);
+    const struct teak_stats before = rig_stats(store);
     steady(store, 201, 1000);
-    const struct teak_stats after = stats_of(store);
+    const struct teak_stats after = rig_stats(store);
     const uint64_t filled = after.filled - before.filled, recycled = after.recycled - before.recycled;
     print_message("filled %d, recycled %d, %d segments\n", (int)filled, (int)recycled, (int)after.segments);
     assert_true(recycled > 40);

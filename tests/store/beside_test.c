@@ -1,8 +1,6 @@
 /* beside_test.c: looking at a store while another process writes, rotates and recycles at full speed. */
 #include "store/rig.h"
 
-#include <time.h>
-
 static struct teak_report report;
 
 enum { RETAINED = 40 };
@@ -18,13 +16,6 @@ static void child_writes(const struct rig *rig, int ready)
         if (index % 64 == 0) rig_drain(store);
         if (index == 256) assert_int_equal(write(ready, "x", 1), 1);
     }
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 /* What can be read is contiguous and right; it may be compacted away under the reader, but never be wrong. */
@@ -62,24 +53,12 @@ static void readers_beside_a_writer_see_no_damage(void **state)
 {
     (void)state;
     const struct rig rig = rig_make("beside");
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    fflush(NULL);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(ends[0]);
-        child_writes(&rig, ends[1]);
-        _exit(1);
-    }
-    close(ends[1]);
-    char byte;
-    assert_int_equal(read(ends[0], &byte, 1), 1);
-    const double end = seconds() + 5;
+    const struct rig_child child = rig_start_child(child_writes, &rig);
+    const uint64_t begin = rig_now_ns(), least = UINT64_C(5000000000), most = UINT64_C(120000000000);
     uint32_t opened = 0;
     uint64_t last = 0, first_last = 0;
-    while (seconds() < end) {
+    for (uint64_t spent = 0; spent < least || ((opened <= 5 || last == first_last) && spent < most);
+         spent = rig_now_ns() - begin) {
         struct teak_store *store = rig_open_read_only(&rig, &report);
         struct teak_error error = {0};
         struct teak_store_info info;
@@ -98,11 +77,7 @@ static void readers_beside_a_writer_see_no_damage(void **state)
         struct teak_options options = rig_options();
         if (opened % 16 == 0) assert_int_equal(rig_try_open(&rig, &options, &store, &report, &error), TEAK_LOCKED);
     }
-    kill(child, SIGKILL);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status)); /* the writer never failed by itself */
-    close(ends[0]);
+    assert_true(rig_kill_child(&child)); /* the writer never failed by itself */
     printf("opened %u times beside a writer that came to entry %" PRIu64 "\n", opened, last);
     assert_true(opened > 5 && last > first_last);
     struct teak_store *store = rig_open_read_only(&rig, &report); /* waits for the dead owner's lock */

@@ -28,6 +28,25 @@ static inline struct teak_store *cold_open_faulty(const struct rig *rig, struct 
     return backend_open_faulty(rig, &options, faulty);
 }
 
+/* A place in a sealed segment: of entry `index` of log 1. */
+static inline struct place cold_place(const struct rig *rig, uint64_t index, char name[64])
+{
+    struct teak_store *store = backend_open(rig);
+    struct teak_cursor *cursor;
+    struct teak_entry entry;
+    uint32_t count;
+    struct teak_error error = {0};
+    rig_ok(teak_cursor_open(store, 1, index, &cursor, &error), &error);
+    rig_ok(teak_cursor_read(cursor, 0, &entry, 1, &count, &error), &error); /* maps it */
+    struct place place;
+    assert_true(locate(&store->segments, logs_find(&store->logs, 1), index, &place));
+    assert_int_equal(place.segment->state, SEGMENT_SEALED);
+    rig_segment_name(place.segment->number, name);
+    teak_cursor_close(cursor);
+    rig_close(store);
+    return place;
+}
+
 /* History 15: a slot of a sealed segment rots, in every field of it; `read_all` finds every entry all the same, for the
  * frame's own table knows better. */
 static inline void cold_rot_a_slot(void (*read_all)(struct teak_store *store, uint64_t log, uint64_t first,

@@ -2,16 +2,8 @@
  * is ever forgotten, and a store that has nothing to do leaves the loop asleep.
  */
 #include <poll.h>
-#include <time.h>
 
 #include "store/snapshot_rig.h"
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 struct loop {
     struct teak_store *store;
@@ -31,7 +23,7 @@ static struct loop begin(struct teak_store *store)
 /* One round: sleeps until the descriptor or the deadline says so, but not beyond `limit_ns`. False: slept it out. */
 static bool round_of(struct loop *loop, uint64_t limit_ns)
 {
-    const uint64_t deadline = teak_deadline(loop->store), now = now_ns();
+    const uint64_t deadline = teak_deadline(loop->store), now = rig_now_ns();
     const uint64_t until = deadline < limit_ns ? deadline : limit_ns;
     struct pollfd fd = {.fd = loop->fd, .events = POLLIN};
     struct timespec wait = {0};
@@ -55,7 +47,7 @@ static bool round_of(struct loop *loop, uint64_t limit_ns)
 
 static void expect_completions(struct loop *loop, uint64_t wanted)
 {
-    const uint64_t limit = now_ns() + UINT64_C(10000000000);
+    const uint64_t limit = rig_now_ns() + UINT64_C(10000000000);
     while (loop->completed < wanted)
         if (!round_of(loop, limit)) fail_msg("asleep with %d of %d", (int)loop->completed, (int)wanted);
 }
@@ -65,7 +57,7 @@ static void append_in_loop(struct loop *loop, uint64_t index, uint32_t bytes)
 {
     static uint8_t data[8192];
     struct teak_error error = {0};
-    const uint64_t limit = now_ns() + UINT64_C(10000000000);
+    const uint64_t limit = rig_now_ns() + UINT64_C(10000000000);
     rig_fill(data, bytes, 1, index, 1);
     enum teak_status status;
     while ((status = teak_append(loop->store, 1, index, 1, data, bytes, index, &error)) == TEAK_FULL)
@@ -111,14 +103,14 @@ static void linger_and_lazy_batches_leave_by_the_deadline(void **state)
     struct loop loop = begin(store);
     struct teak_error error = {0};
     rig_ok(teak_create_log(store, 1, 0, &error), &error);
-    uint64_t began = now_ns();
+    uint64_t began = rig_now_ns();
     expect_completions(&loop, 1);
-    assert_true(now_ns() - began >= 29000000);
+    assert_true(rig_now_ns() - began >= 29000000);
     const struct teak_op op = {.op = TEAK_OP_HARD_STATE, .log = 1, .term = 1};
-    began = now_ns();
+    began = rig_now_ns();
     rig_ok(teak_submit(store, &(struct teak_batch){.ops = &op, .count = 1, .flags = TEAK_LAZY}, &error), &error);
     expect_completions(&loop, 2);
-    assert_true(now_ns() - began >= 990000000);
+    assert_true(rig_now_ns() - began >= 990000000);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -141,7 +133,7 @@ static void an_idle_store_marks_itself_once_and_sleeps(void **state)
             expect_completions(&loop, 1 + index);
             struct teak_stats before, after;
             teak_stats(store, &before);
-            const uint64_t limit = now_ns() + 60000000;
+            const uint64_t limit = rig_now_ns() + 60000000;
             while (round_of(&loop, limit)) {}
             teak_stats(store, &after);
             assert_int_equal(after.frames - before.frames, strategy == TEAK_NONE ? 0 : 1);
@@ -169,7 +161,7 @@ static void a_barrier_and_poison_reach_the_loop(void **state)
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
     enum teak_status status = TEAK_OK;
     for (struct rig_patience patience = {0}; status == TEAK_OK && rig_waits(&patience);) {
-        if (teak_deadline(store) > now_ns()) {
+        if (teak_deadline(store) > rig_now_ns()) {
             struct pollfd fd = {.fd = loop.fd, .events = POLLIN};
             (void)poll(&fd, 1, 10);
         }
@@ -226,7 +218,7 @@ static void snapshots_are_installed_and_collected_by_descriptor_and_deadline(voi
         expect_completions(&loop, n);
         expect_snapshot(store, 1, 10 * n, n, CHUNK + 1);
     }
-    const uint64_t limit = now_ns() + UINT64_C(10000000000);
+    const uint64_t limit = rig_now_ns() + UINT64_C(10000000000);
     while (files_in(&rig, ".snap", NULL) != 1)
         if (!round_of(&loop, limit)) fail_msg("asleep with %d files", (int)files_in(&rig, ".snap", NULL));
     while (teak_deadline(store) != TEAK_NO_DEADLINE)

@@ -80,13 +80,6 @@ static const struct teak_event *expect_heard(enum teak_event_kind kind)
     return event;
 }
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 static void turn_once(struct teak_store *store)
 {
     uint32_t count;
@@ -117,7 +110,7 @@ static void a_segments_life_is_told_in_order(void **state)
     rig_create(store, 7);
     steady(store, 1, 200);
     turn_once(store);
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     assert_int_equal(count_of(TEAK_EVENT_SEGMENT_BEGUN), stats.newest_segment - 1);
     assert_int_equal(count_of(TEAK_EVENT_SEGMENT_SEALED), stats.sealed);
     assert_int_equal(count_of(TEAK_EVENT_SEGMENT_DROPPED), stats.forgotten);
@@ -151,7 +144,7 @@ static void a_segments_life_is_told_in_order(void **state)
         assert_int_equal(stage, 4);
     }
     for (uint32_t i = 1; i < ear.count; i++) assert_true(ear.heard[i].when_ns >= ear.heard[i - 1].when_ns);
-    const uint64_t durable = stats_of(store).durable_lsn;
+    const uint64_t durable = rig_stats(store).durable_lsn;
     ear.store = NULL;
     rig_close(store);
     const struct teak_event *closed = &ear.heard[ear.count - 1];
@@ -227,8 +220,8 @@ static void nobody_need_listen(void **state)
         assert_true(last < 10000);
         steady(store, last + 1, last + 100);
         last += 100;
-    } while (stats_of(store).forgotten == 0);
-    const struct teak_stats stats = stats_of(store);
+    } while (rig_stats(store).forgotten == 0);
+    const struct teak_stats stats = rig_stats(store);
     assert_int_equal(stats.events + stats.events_lost, 0);
     rig_close(store);
     rig_remove(rig.dir);
@@ -250,7 +243,7 @@ static struct teak_store *open_slow(const struct rig *rig, uint64_t stall_ns, en
     uint32_t rest = 0; /* chores come to it, the idle mark is written */
     for (struct rig_patience patience = {0}; rest < 30 && rig_waits(&patience);) {
         turn_once(store);
-        const bool is_at_rest = last_of(TEAK_EVENT_SEGMENT_READY) && stats_of(store).spares == 1;
+        const bool is_at_rest = last_of(TEAK_EVENT_SEGMENT_READY) && rig_stats(store).spares == 1;
         rest = is_at_rest && (*out)->real->submitted == (*out)->real->collected ? rest + 1 : 0;
     }
     assert_int_equal(rest, 30);
@@ -297,7 +290,7 @@ static void a_write_that_hangs_is_told_while_it_hangs_and_when_it_ends(void **st
     assert_true(begun->lsn > 0 && begun->bytes == RIG_BLOCK && begun->offset > 0);
     assert_true(begun->duration_ns >= UINT64_C(1100000000));
     assert_int_equal(begun->level, TEAK_LEVEL_WARNING);
-    struct teak_stats stats = stats_of(store);
+    struct teak_stats stats = rig_stats(store);
     assert_int_equal(stats.slow_writes, 1);
     assert_int_equal(stats.stalled_now, 1);
     assert_int_equal(stats.longest_stall_ns, 0);
@@ -310,7 +303,7 @@ static void a_write_that_hangs_is_told_while_it_hangs_and_when_it_ends(void **st
     const struct teak_event *ended = expect_heard(TEAK_EVENT_STALL_ENDED);
     assert_true(ended->duration_ns >= UINT64_C(6100000000));
     assert_int_equal(ended->lsn, last_of(TEAK_EVENT_STALL_BEGUN)->lsn);
-    stats = stats_of(store);
+    stats = rig_stats(store);
     assert_int_equal(stats.slow_writes, 1);
     assert_int_equal(stats.slow_syncs, 0);
     assert_int_equal(stats.stalled_now, 0);
@@ -336,7 +329,7 @@ static void a_sync_that_hangs_is_told(void **state)
     faulty_release_all(faulty);
     rig_drain(store);
     assert_string_equal(expect_heard(TEAK_EVENT_STALL_ENDED)->operation, "sync");
-    assert_int_equal(stats_of(store).slow_syncs, 1);
+    assert_int_equal(rig_stats(store).slow_syncs, 1);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -423,7 +416,7 @@ static void nobody_waits_for_stalls_where_they_are_off(void **state)
     faulty->ahead_ns += UINT64_C(100000000000);
     turn_once(store);
     assert_int_equal(count_of(TEAK_EVENT_STALL_BEGUN), 0);
-    assert_int_equal(stats_of(store).slow_writes, 0);
+    assert_int_equal(rig_stats(store).slow_writes, 0);
     faulty_release_all(faulty);
     rig_close(store);
     rig_remove(rig.dir);
@@ -437,7 +430,7 @@ static void poison_is_told_once_with_its_first_cause(void **state)
     const struct rig rig = rig_make("event");
     struct faulty *faulty;
     struct teak_store *store = open_slow(&rig, 0, TEAK_DSYNC, &faulty);
-    assert_false(stats_of(store).poisoned);
+    assert_false(rig_stats(store).poisoned);
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
     faulty->for_good = true;
     submit_small(store, 6);
@@ -455,7 +448,7 @@ static void poison_is_told_once_with_its_first_cause(void **state)
     assert_int_equal(event->segment, 1);
     assert_true(event->offset > 0);
     assert_int_equal(event->level, TEAK_LEVEL_ERROR);
-    assert_true(stats_of(store).poisoned);
+    assert_true(rig_stats(store).poisoned);
     assert_int_equal(teak_poll(store, 0, done, 4, &count, &error), TEAK_POISONED);
     assert_int_equal(teak_close(store, &error), TEAK_POISONED);
     assert_int_equal(count_of(TEAK_EVENT_POISONED), 1);
@@ -471,15 +464,7 @@ static void a_read_that_meets_rot_is_told(void **state)
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 60, 3, 4000);
     rig_close(store);
-    char name[64];
-    rig_segment_name(1, name);
-    size_t bytes;
-    uint8_t *file = rig_read(&rig, name, &bytes), wanted[4000];
-    rig_fill(wanted, sizeof wanted, 7, 2, 3);
-    const uint8_t *at = memmem(file, bytes, wanted, sizeof wanted);
-    assert_non_null(at);
-    rig_flip(&rig, name, (uint64_t)(at - file) + 100, 1);
-    free(file);
+    assert_true(rig_rot_entry(&rig, 1, 7, 2, 3, 4000));
     const struct teak_options options = listening();
     store = rig_open_with(&rig, &options, NULL);
     struct teak_cursor *cursor;
@@ -495,7 +480,7 @@ static void a_read_that_meets_rot_is_told(void **state)
     assert_int_equal(event->index, 2);
     assert_int_equal(event->term, 3);
     assert_int_equal(event->segment, 1);
-    assert_int_equal(stats_of(store).damaged_reads, 1);
+    assert_int_equal(rig_stats(store).damaged_reads, 1);
     teak_cursor_close(cursor);
     rig_close(store);
     rig_remove(rig.dir);
@@ -509,15 +494,7 @@ static void a_cut_tail_is_told_and_counted(void **state)
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 5, 1, 4000);
     teak_abandon(store);
-    char name[64];
-    rig_segment_name(1, name);
-    size_t bytes;
-    uint8_t *file = rig_read(&rig, name, &bytes), wanted[4000];
-    rig_fill(wanted, sizeof wanted, 7, 5, 1);
-    const uint8_t *at = memmem(file, bytes, wanted, sizeof wanted);
-    assert_non_null(at);
-    rig_flip(&rig, name, (uint64_t)(at - file) + 100, 1);
-    free(file);
+    assert_true(rig_rot_entry(&rig, 1, 7, 5, 1, 4000));
     const struct teak_options options = listening();
     struct teak_report report;
     store = rig_open_with(&rig, &options, &report);
@@ -527,8 +504,8 @@ static void a_cut_tail_is_told_and_counted(void **state)
     assert_int_equal(event->offset, report.cut_offset);
     assert_int_equal(event->bytes, report.cut_bytes);
     assert_int_equal(event->level, TEAK_LEVEL_INFO);
-    assert_int_equal(stats_of(store).cut_bytes, report.cut_bytes);
-    assert_int_equal(stats_of(store).cut_frames, report.cut_frames);
+    assert_int_equal(rig_stats(store).cut_bytes, report.cut_bytes);
+    assert_int_equal(rig_stats(store).cut_frames, report.cut_frames);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -545,7 +522,7 @@ static void little_space_is_told_once(void **state)
     steady(store, 1, 60);
     assert_int_equal(count_of(TEAK_EVENT_SPACE_LOW), 1);
     assert_int_equal(expect_heard(TEAK_EVENT_SPACE_LOW)->bytes, faulty->free_bytes);
-    assert_int_equal(stats_of(store).free_bytes, faulty->free_bytes);
+    assert_int_equal(rig_stats(store).free_bytes, faulty->free_bytes);
     faulty->free_bytes = 5 * RIG_SEGMENT;
     steady(store, 61, 100);
     faulty->free_bytes = RIG_SEGMENT;
@@ -575,9 +552,9 @@ static void a_supply_that_fails_is_told(void **state)
         turn_once(store);
     assert_int_equal(expect_heard(TEAK_EVENT_SUPPLY_FAILED)->os_errno, EIO);
     faulty->ahead_ns += UINT64_C(2000000000); /* a second try fails alike: told once */
-    for (struct rig_patience patience = {0}; stats_of(store).supply_failures < 2 && rig_waits(&patience);)
+    for (struct rig_patience patience = {0}; rig_stats(store).supply_failures < 2 && rig_waits(&patience);)
         turn_once(store);
-    assert_int_equal(stats_of(store).supply_failures, 2);
+    assert_int_equal(rig_stats(store).supply_failures, 2);
     assert_int_equal(count_of(TEAK_EVENT_SUPPLY_FAILED), 1);
     faulty->nth = 0;
     rig_close(store);
@@ -592,9 +569,9 @@ static void work_that_surely_left_the_thread_is_counted(void **state)
     const struct rig rig = rig_make("event");
     struct faulty *faulty;
     struct teak_store *store = open_slow(&rig, 0, TEAK_FDATASYNC, &faulty);
-    const struct teak_stats before = stats_of(store);
+    const struct teak_stats before = rig_stats(store);
     rig_append_synced(store, 7, 6, 15, 1, 100);
-    const struct teak_stats after = stats_of(store);
+    const struct teak_stats after = rig_stats(store);
     /* io_uring: each sync, at least. posix: a lone operation runs where it is collected */
     if (backend_now == TEAK_BACKEND_URING)
         assert_true(after.worker_ops - before.worker_ops >= after.syncs - before.syncs);

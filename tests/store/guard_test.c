@@ -10,22 +10,6 @@ enum { FRAMES_MAX = 64 };
 
 static struct teak_report report;
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
-static void poll_once(struct teak_store *store)
-{
-    struct teak_error error = {0};
-    struct teak_completion done[16];
-    uint32_t count;
-    rig_ok(teak_poll(store, 1000000, done, 16, &count, &error), &error);
-    if (count == 0) usleep(200);
-}
-
 /* A store whose clock stands: nothing is written but what the test submits. */
 static struct teak_store *open_still(const struct rig *rig, struct faulty **out)
 {
@@ -129,7 +113,7 @@ static uint64_t append_until_full(struct teak_store *store, uint64_t next)
         }
         assert_int_equal(status, TEAK_FULL);
         full++;
-        poll_once(store);
+        rig_poll(store);
     }
     return next;
 }
@@ -151,13 +135,13 @@ static void nothing_leaves_memory_before_it_is_durable(void **state)
     uint64_t next = 1;
     for (uint32_t lap = 0; lap < 6; lap++) {
         next = append_until_full(store, next);
-        const uint64_t durable = stats_of(store).durable_lsn;
+        const uint64_t durable = rig_stats(store).durable_lsn;
         assert_true(faulty->held_count >= 3);
         rig_expect_entries(store, 7, 1, next - 1);
         faulty_release(faulty, faulty->held_count / 2); /* the oldest of them */
-        for (struct rig_patience patience = {0}; stats_of(store).durable_lsn == durable && rig_waits(&patience);)
-            poll_once(store);
-        assert_true(stats_of(store).durable_lsn > durable);
+        for (struct rig_patience patience = {0}; rig_stats(store).durable_lsn == durable && rig_waits(&patience);)
+            rig_poll(store);
+        assert_true(rig_stats(store).durable_lsn > durable);
     }
     faulty_release_all(faulty);
     rig_drain(store);
@@ -183,7 +167,7 @@ static void a_window_ends_where_durable_does(void **state)
     store = backend_open_faulty(&rig, &options, &faulty); /* goes on in place, with nothing in memory */
     faulty->holds_writes = true;
     rig_append(store, 7, 4, 4, 1, 100);
-    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) poll_once(store);
+    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) rig_poll(store);
     struct teak_cursor *cursor;
     struct teak_error error = {0};
     struct teak_entry entries[8];
@@ -239,7 +223,7 @@ static void the_detector_fires_wherever_the_witness_stands(void **state)
     struct teak_store *store = open_still(&rig, NULL);
     rig_create(store, 7);
     uint64_t next = 1;
-    for (; stats_of(store).newest_segment < 3; next++) rig_append_synced(store, 7, next, next, 1, 3000);
+    for (; rig_stats(store).newest_segment < 3; next++) rig_append_synced(store, 7, next, next, 1, 3000);
     teak_abandon(store);
     const uint32_t count = damage_frames(&rig, 2, frames, FRAMES_MAX);
     assert_true(count > 2);
@@ -345,15 +329,15 @@ static void an_idle_mark_is_no_clean_one(void **state)
     struct teak_store *store = open_still(&rig, &faulty);
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 3, 1, 100);
-    const uint64_t frames = stats_of(store).frames;
-    for (struct rig_patience patience = {0}; stats_of(store).frames == frames && rig_waits(&patience);) {
+    const uint64_t frames = rig_stats(store).frames;
+    for (struct rig_patience patience = {0}; rig_stats(store).frames == frames && rig_waits(&patience);) {
         faulty->ahead_ns += 20000000;
-        poll_once(store);
+        rig_poll(store);
     }
-    assert_int_equal(stats_of(store).frames, frames + 1);
+    assert_int_equal(rig_stats(store).frames, frames + 1);
     for (struct rig_patience patience = {0};
-         stats_of(store).durable_lsn < stats_of(store).last_lsn && rig_waits(&patience);) {
-        poll_once(store);
+         rig_stats(store).durable_lsn < rig_stats(store).last_lsn && rig_waits(&patience);) {
+        rig_poll(store);
         if (store->flight.in_flight == 0) break; /* it landed; nobody waits for its sync */
     }
     teak_abandon(store);
@@ -365,7 +349,7 @@ static void an_idle_mark_is_no_clean_one(void **state)
     store = backend_open(&rig);
     rig_append_synced(store, 7, 4, 4, 1, 100);
     assert_true(rig_has_segment(&rig, 2));
-    assert_int_equal(stats_of(store).newest_segment, 2);
+    assert_int_equal(rig_stats(store).newest_segment, 2);
     rig_expect_entries(store, 7, 1, 4);
     rig_close(store);
     rig_remove(rig.dir);

@@ -11,13 +11,6 @@ enum { TRACE = 20000, EVENTS = 256 };
 
 static struct faulty_trace trace[TRACE];
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 /* Submits once, whatever the answer; drives for a moment without waiting for completions. */
 static bool append_and_turn(struct teak_store *store, uint64_t index, uint32_t bytes)
 {
@@ -35,7 +28,7 @@ static bool append_and_turn(struct teak_store *store, uint64_t index, uint32_t b
 static bool is_one_sealed(struct teak_store *store, void *context)
 {
     (void)context;
-    return stats_of(store).sealed >= 1;
+    return rig_stats(store).sealed >= 1;
 }
 
 static void history_02_nothing_is_sealed_before_the_checkpoint_behind_it_is_durable(void **state)
@@ -51,7 +44,7 @@ static void history_02_nothing_is_sealed_before_the_checkpoint_behind_it_is_dura
     for (;;) { /* every frame of the first segment is durable when the second begins */
         faulty->holds_writes = true;
         next += append_and_turn(store, next, 3000);
-        if (stats_of(store).newest_segment > 1) break;
+        if (rig_stats(store).newest_segment > 1) break;
         faulty_release_all(faulty);
         rig_drain(store);
         assert_true(next < 100);
@@ -60,7 +53,7 @@ static void history_02_nothing_is_sealed_before_the_checkpoint_behind_it_is_dura
     uint32_t count;
     for (int turns = 0; turns < 100; turns++) rig_ok(teak_poll(store, 1000000, NULL, 0, &count, &error), &error);
     assert_true(faulty->held_count > 0);
-    assert_int_equal(stats_of(store).sealed, 0);
+    assert_int_equal(rig_stats(store).sealed, 0);
     faulty_release_all(faulty);
     rig_drive_until(store, is_one_sealed, NULL);
     rig_close(store);
@@ -220,7 +213,7 @@ static void history_16_no_frame_is_written_before_the_name_of_its_file_is_durabl
         if (index % 8 == 0) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index - 4});
     }
     rig_drain(store);
-    assert_true(stats_of(store).recycled > 0);
+    assert_true(rig_stats(store).recycled > 0);
     const uint32_t count = faulty->trace_count;
     assert_true(count < TRACE);
     uint32_t begun = 0;
@@ -314,7 +307,7 @@ static void history_37_the_active_segment_has_no_cached_pages(void **state)
     }
     rig_drain(store);
     char name[64], path[2 * RIG_PATH];
-    rig_segment_name(stats_of(store).newest_segment, name);
+    rig_segment_name(rig_stats(store).newest_segment, name);
     rig_path(&rig, name, path);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(file >= 0);
@@ -343,11 +336,11 @@ static void history_38_an_index_is_written_in_pieces(void **state)
     faulty->trace_room = TRACE;
     rig_create(store, 7);
     uint64_t next = 1;
-    for (; stats_of(store).newest_segment < 2; next += MANY)
+    for (; rig_stats(store).newest_segment < 2; next += MANY)
         rig_do(store, (struct teak_op){.op = TEAK_OP_ENTRIES, .log = 7, .index = next, .term = 1, .entries = none,
                                        .count = MANY});
     rig_drive_until(store, is_one_sealed, NULL);
-    assert_true(stats_of(store).index_bytes > 4 * PIECE);
+    assert_true(rig_stats(store).index_bytes > 4 * PIECE);
     assert_true(faulty->trace_count < TRACE);
     for (uint32_t i = 0; i < faulty->trace_count; i++)
         if (trace[i].kind == DISK_WRITE && (trace[i].flags & DISK_CHORE)) assert_true(trace[i].bytes <= PIECE);
@@ -392,7 +385,7 @@ static void history_21_descriptors_are_few_and_never_inherited(void **state)
     struct teak_store *store = backend_open(&rig);
     rig_create(store, 7);
     uint64_t last = 0;
-    while (stats_of(store).newest_segment < SEGMENTS) {
+    while (rig_stats(store).newest_segment < SEGMENTS) {
         rig_append(store, 7, last + 1, last + 8, 1, 12000);
         last += 8;
     }
@@ -402,7 +395,7 @@ static void history_21_descriptors_are_few_and_never_inherited(void **state)
     rig_ok(teak_event_fd(store, &event, &error), &error);
     for (int reopened = 0; reopened <= 1; reopened++) {
         rig_expect_entries(store, 7, 1, last);
-        assert_true(stats_of(store).segments >= SEGMENTS);
+        assert_true(rig_stats(store).segments >= SEGMENTS);
         assert_true(descriptors(before, NULL) <= others + READER_OPEN_MAX + OTHERS);
         rig_expect_entries(store, 7, 1, last); /* and what was closed is opened again */
         assert_true(descriptors(before, NULL) <= others + READER_OPEN_MAX + OTHERS);

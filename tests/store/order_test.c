@@ -84,22 +84,6 @@ static bool is_frame(const struct step *step)
     return step->kind == DISK_WRITE && !(step->flags & DISK_CHORE) && step->offset >= RIG_BLOCK;
 }
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
-static void poll_once(struct teak_store *store)
-{
-    struct teak_error error = {0};
-    struct teak_completion done[16];
-    uint32_t count;
-    rig_ok(teak_poll(store, 1000000, done, 16, &count, &error), &error);
-    if (count == 0) usleep(200); /* it may have nothing to wait for */
-}
-
 /* Segments pass, die and are taken again. */
 static void pass_segments(struct teak_store *store)
 {
@@ -228,24 +212,24 @@ static void a_segment_is_forgotten_when_forget_is_durable(void **state)
     rig_create(store, 7);
     rig_append(store, 7, 1, 60, 1, 3000);
     rig_drain(store);
-    const uint64_t oldest = stats_of(store).oldest_segment;
-    assert_true(stats_of(store).newest_segment > oldest + 2);
+    const uint64_t oldest = rig_stats(store).oldest_segment;
+    assert_true(rig_stats(store).newest_segment > oldest + 2);
     faulty->holds_writes = true;
     rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = 60});
     for (uint64_t turns = 0; store->forget_lsn == 0; turns++) {
         assert_true(turns < 20000);
-        poll_once(store);
+        rig_poll(store);
         faulty_release(faulty, 1); /* what died is durable; the next frame will be FORGET's */
     }
     faulty_release(faulty, faulty->held_count);
-    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) poll_once(store);
+    for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);) rig_poll(store);
     assert_true(faulty->held_count > 0);
-    for (int i = 0; i < 100; i++) poll_once(store);
-    assert_int_equal(stats_of(store).oldest_segment, oldest);
+    for (int i = 0; i < 100; i++) rig_poll(store);
+    assert_int_equal(rig_stats(store).oldest_segment, oldest);
     faulty_release_all(faulty);
-    for (struct rig_patience patience = {0}; stats_of(store).oldest_segment == oldest && rig_waits(&patience);)
-        poll_once(store);
-    assert_true(stats_of(store).oldest_segment > oldest);
+    for (struct rig_patience patience = {0}; rig_stats(store).oldest_segment == oldest && rig_waits(&patience);)
+        rig_poll(store);
+    assert_true(rig_stats(store).oldest_segment > oldest);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -262,7 +246,7 @@ static void hold_all(enum hold how)
     rig_create(store, 7);
     rig_append(store, 7, 1, 100, 1, 3000);
     rig_drain(store);
-    const uint64_t newest = stats_of(store).newest_segment;
+    const uint64_t newest = rig_stats(store).newest_segment;
     assert_true(newest > 4 && newest <= HELD_MAX);
     int held[HELD_MAX];
     for (uint64_t i = 0; i < newest; i++) {
@@ -310,7 +294,7 @@ static void a_spare_of_another_size_is_never_used(void **state)
     struct teak_store *store = backend_open(&rig);
     rig_create(store, 7);
     rig_append_synced(store, 7, 1, 3, 1, 100);
-    const uint64_t newest = stats_of(store).newest_segment;
+    const uint64_t newest = rig_stats(store).newest_segment;
     teak_abandon(store);
     DIR *list = opendir(rig.dir);
     assert_non_null(list);
@@ -347,14 +331,14 @@ static uint64_t append_until(struct teak_store *store, uint64_t next, uint64_t n
 {
     uint8_t data[3000];
     struct teak_error error = {0};
-    for (struct rig_patience patience = {0}; stats_of(store).newest_segment < number && rig_waits(&patience);) {
+    for (struct rig_patience patience = {0}; rig_stats(store).newest_segment < number && rig_waits(&patience);) {
         rig_fill(data, sizeof data, 7, next, 1);
         const enum teak_status status = teak_append(store, 7, next, 1, data, sizeof data, next, &error);
         if (status == TEAK_OK) next++;
         if (status != TEAK_OK) assert_int_equal(status, TEAK_FULL);
-        poll_once(store);
+        rig_poll(store);
     }
-    assert_int_equal(stats_of(store).newest_segment, number);
+    assert_int_equal(rig_stats(store).newest_segment, number);
     return next;
 }
 
@@ -371,7 +355,7 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
     faulty->holds_writes = true;
     uint64_t next = append_until(store, 1, 3);
     /* the next segment is ready, and is not begun while two wait for their index */
-    for (struct rig_patience patience = {0}; !store->segments.ready && rig_waits(&patience);) poll_once(store);
+    for (struct rig_patience patience = {0}; !store->segments.ready && rig_waits(&patience);) rig_poll(store);
     assert_non_null(store->segments.ready);
     uint8_t data[3000];
     struct teak_error error = {0};
@@ -381,15 +365,15 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
         const enum teak_status status = teak_append(store, 7, next, 1, data, sizeof data, next, &error);
         next += status == TEAK_OK;
         full += status == TEAK_FULL;
-        poll_once(store);
+        rig_poll(store);
     }
     assert_true(full > 0);
-    assert_int_equal(stats_of(store).newest_segment, 3);
-    assert_int_equal(stats_of(store).sealed, 0);
+    assert_int_equal(rig_stats(store).newest_segment, 3);
+    assert_int_equal(rig_stats(store).sealed, 0);
     int32_t files[2] = {segment_at(&store->segments, 1)->file, segment_at(&store->segments, 2)->file};
     const uint32_t begin = step_count;
     faulty_release_all(faulty);
-    for (struct rig_patience patience = {0}; stats_of(store).sealed < 2 && rig_waits(&patience);) poll_once(store);
+    for (struct rig_patience patience = {0}; rig_stats(store).sealed < 2 && rig_waits(&patience);) rig_poll(store);
     uint32_t sealed = 0;
     for (uint32_t i = begin; i < step_count && sealed < 2; i++) {
         const bool is_footer = steps[i].kind == DISK_WRITE && (steps[i].flags & DISK_CHORE) && steps[i].offset > 0 &&
@@ -510,7 +494,7 @@ static void what_lies_behind_a_cut_goes_newest_first(void **state)
     rig_create(store, 7);
     rig_append(store, 7, 1, 60, 1, 3000);
     rig_drain(store);
-    const uint64_t newest = stats_of(store).newest_segment;
+    const uint64_t newest = rig_stats(store).newest_segment;
     teak_abandon(store);
     assert_true(newest >= 4);
     /* the two newest were begun, and nothing of them landed; the one before has no index yet */
@@ -571,7 +555,7 @@ static void on_a_full_disk_names_are_synced_before_the_first_frame(void **state)
     rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 7, .term = 5});
     rig_drain(store);
     assert_true(faulty->struck > 0);
-    assert_int_equal(stats_of(store).newest_segment, 1);
+    assert_int_equal(rig_stats(store).newest_segment, 1);
     uint32_t frame = 0;
     while (frame < step_count && !is_frame(&steps[frame])) frame++;
     assert_true(frame < step_count);
@@ -598,7 +582,7 @@ static void the_first_frame_of_a_session_flies_alone(void **state)
     for (uint32_t session = 0; session < 2; session++) {
         faulty->holds_writes = true;
         rig_append(store, 7, 1 + session * 3, 3 + session * 3, 1, 3000); /* two frames closed, a third open */
-        for (int i = 0; i < 50; i++) poll_once(store);
+        for (int i = 0; i < 50; i++) rig_poll(store);
         if (session == 0)
             assert_int_equal(faulty->held_count, 1);
         else
@@ -606,7 +590,7 @@ static void the_first_frame_of_a_session_flies_alone(void **state)
         faulty_release_all(faulty);
         rig_drain(store);
     }
-    assert_int_equal(stats_of(store).newest_segment, 1);
+    assert_int_equal(rig_stats(store).newest_segment, 1);
     rig_close(store);
     rig_remove(rig.dir);
 }

@@ -331,25 +331,12 @@ static void a_whole_store_comes_over_whole(void **state)
     rig_remove(to.dir);
 }
 
-/* The place of an entry of ROTTEN. */
 static void rot_entry(const struct rig *rig, uint64_t index)
 {
     uint64_t first, last;
-    char name[64];
     rig_segments(rig, &first, &last);
-    uint8_t want[2000];
-    rig_fill(want, sizeof want, ROTTEN, index, 2);
-    for (uint64_t number = first; number <= last; number++) {
-        size_t bytes;
-        rig_segment_name(number, name);
-        uint8_t *file = rig_read(rig, name, &bytes);
-        const uint8_t *found = memmem(file, bytes, want, sizeof want);
-        const uint64_t offset = found ? (uint64_t)(found - file) : 0;
-        free(file);
-        if (offset == 0) continue;
-        rig_flip(rig, name, offset + 100, 4);
-        return;
-    }
+    for (uint64_t number = first; number <= last; number++)
+        if (rig_rot_entry(rig, number, ROTTEN, index, 2, 2000)) return;
     fail_msg("entry %" PRIu64 " is nowhere", index);
 }
 

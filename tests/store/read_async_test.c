@@ -188,30 +188,12 @@ static void an_error_of_any_step_is_told_once_and_the_next_try_asks_again(void *
     rig_remove(rig.dir);
 }
 
-/* A place in a sealed segment: of entry `index` of log 1. */
-static struct place place_of(const struct rig *rig, uint64_t index, char name[64])
-{
-    struct teak_store *store = backend_open(rig);
-    struct teak_cursor *cursor = open_at(store, 1, index);
-    struct teak_entry entry;
-    uint32_t count;
-    struct teak_error error = {0};
-    rig_ok(teak_cursor_read(cursor, 0, &entry, 1, &count, &error), &error); /* maps it */
-    struct place place;
-    assert_true(locate(&store->segments, logs_find(&store->logs, 1), index, &place));
-    assert_int_equal(place.segment->state, SEGMENT_SEALED);
-    rig_segment_name(place.segment->number, name);
-    teak_cursor_close(cursor);
-    rig_close(store);
-    return place;
-}
-
 static void rot_is_told_with_the_entry_and_hurts_nobody_else(void **state)
 {
     (void)state;
     const struct rig rig = cold_make("read_async");
     char name[64];
-    const struct place place = place_of(&rig, 7, name);
+    const struct place place = cold_place(&rig, 7, name);
     rig_flip(&rig, name, place.offset + 5, 0x10);
     struct faulty *faulty;
     struct teak_store *store = cold_open_faulty(&rig, &faulty);

@@ -113,30 +113,12 @@ static void a_store_that_nobody_drives_answers_nobody(void **state)
     rig_remove(rig.dir);
 }
 
-static struct place place_of(const struct rig *rig, uint64_t index, char name[64])
-{
-    struct teak_store *store = backend_open(rig);
-    struct teak_cursor *cursor;
-    struct teak_entry entry;
-    uint32_t count;
-    struct teak_error error = {0};
-    rig_ok(teak_cursor_open(store, 1, index, &cursor, &error), &error);
-    rig_ok(teak_cursor_read(cursor, 0, &entry, 1, &count, &error), &error); /* maps it */
-    struct place place;
-    assert_true(locate(&store->segments, logs_find(&store->logs, 1), index, &place));
-    assert_int_equal(place.segment->state, SEGMENT_SEALED);
-    rig_segment_name(place.segment->number, name);
-    teak_cursor_close(cursor);
-    rig_close(store);
-    return place;
-}
-
 static void rot_is_told_with_the_entry(void **state)
 {
     (void)state;
     const struct rig rig = cold_make("reader");
     char name[64];
-    const struct place place = place_of(&rig, 7, name);
+    const struct place place = cold_place(&rig, 7, name);
     rig_flip(&rig, name, place.offset + 5, 0x10);
     struct teak_store *store = backend_open(&rig);
     struct teak_reader *reader = open_at(store, 1, 1), *other = open_at(store, 2, 1);

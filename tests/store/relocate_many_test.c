@@ -8,13 +8,6 @@
 enum { LOGS = 60, FIRST = 100, ENTRIES = 12, BYTES = 60, BUSY = 9, BUSY_BYTES = 900, WINDOW = 40 };
 enum { ROUNDS = 500, HURT = 7 };
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 /* One entry more of the log that goes on for ever; all but the last few are compacted. */
 static void go_on(struct teak_store *store, uint64_t index)
 {
@@ -47,7 +40,7 @@ static void expect_in_turn(struct teak_store *store)
 
 static bool is_within_the_bound(struct teak_store *store)
 {
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     return stats.disk_bytes <= 2 * stats.live_bytes + 4 * (uint64_t)RIG_SEGMENT;
 }
 
@@ -82,8 +75,8 @@ static void move_in_turn(uint32_t notes)
     uint64_t crashes = 0, moved = 0;
     for (uint64_t index = 1; index <= ROUNDS; index++) {
         go_on(store, index);
-        if (stats_of(store).moved_entries != moved && index % 3 == 0 && crashes < 10) { /* a crash at this moment */
-            moved = stats_of(store).moved_entries;
+        if (rig_stats(store).moved_entries != moved && index % 3 == 0 && crashes < 10) { /* a crash at this moment */
+            moved = rig_stats(store).moved_entries;
             rig_copy(&rig, &copy);
             struct teak_store *again = rig_open(&copy, NULL);
             expect_in_turn(again);
@@ -92,7 +85,7 @@ static void move_in_turn(uint32_t notes)
         }
         if (index % 100 == 0) come_within_the_bound(store);
     }
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     printf("%" PRIu64 " entries moved with %" PRIu64 " reads out of %" PRIu64 " segments, %" PRIu64 " crashes\n",
            stats.moved_entries, store->relocate.reads, stats.oldest_segment - 1, crashes);
     assert_true(stats.moved_entries >= LOGS * ENTRIES && crashes > 0);
@@ -188,11 +181,11 @@ static void marks_stay_while_what_is_left_is_moved(void **state)
         assert_int_equal(marked.logs[1].marks, rows[row].others);
         rig_create(store, BUSY);
         uint64_t index = 1;
-        while (stats_of(store).moved_entries < 8) {
+        while (rig_stats(store).moved_entries < 8) {
             assert_true(index < 3000);
-            const uint64_t moved = stats_of(store).moved_entries;
+            const uint64_t moved = rig_stats(store).moved_entries;
             go_on(store, index++);
-            if (stats_of(store).moved_entries == moved) continue;
+            if (rig_stats(store).moved_entries == moved) continue;
             rig_copy(&rig, &copy); /* a crash at this moment */
             struct teak_store *again = rig_open(&copy, NULL);
             expect_marked(again, &marked);

@@ -10,13 +10,6 @@
 enum { CRASHES_MAX = 100 }; /* a slow disk leaves a job more moments to crash at than there is time for */
 enum { LAGGING = 3, BUSY = 9, ENTRIES = 10, BYTES = 900, WINDOW = 40 };
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 /* Drives the store for a moment, taking what completes. */
 static void turn_once(struct teak_store *store, uint64_t wait_ns)
 {
@@ -34,8 +27,8 @@ struct carried {
 static void turn_and_carry(struct teak_store *store, struct carried *carried)
 {
     turn_once(store, 1000000);
-    if (store->forget_lsn == carried->forget && stats_of(store).moved_entries == carried->moved) return;
-    carried->moved = stats_of(store).moved_entries;
+    if (store->forget_lsn == carried->forget && rig_stats(store).moved_entries == carried->moved) return;
+    carried->moved = rig_stats(store).moved_entries;
     carried->forget = store->forget_lsn;
     rig_do(store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = BUSY, .term = 1});
     rig_drain(store);
@@ -62,7 +55,7 @@ static void go_on(struct teak_store *store, uint64_t index)
 /* Segments of 64 KiB are full before the chores of one have ended: a writer at full speed is ahead of them by a few. */
 static uint64_t over_the_bound(struct teak_store *store)
 {
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     const uint64_t bound = 2 * stats.live_bytes + 4 * (uint64_t)RIG_SEGMENT;
     return stats.disk_bytes > bound ? stats.disk_bytes - bound : 0;
 }
@@ -86,8 +79,8 @@ static void a_log_that_lags_holds_nothing_back(void **state)
         assert_int_equal(over_the_bound(store), 0);
     }
     printf("moved %" PRIu64 " entries; over the bound meanwhile at most %" PRIu64 " bytes\n",
-           stats_of(store).moved_entries, highest);
-    assert_true(stats_of(store).moved_entries >= ENTRIES);
+           rig_stats(store).moved_entries, highest);
+    assert_true(rig_stats(store).moved_entries >= ENTRIES);
     rig_expect_entries(store, LAGGING, 1, ENTRIES);
     const struct teak_log log = rig_log(store, LAGGING);
     assert_int_equal(log.durable.index, ENTRIES);
@@ -133,8 +126,8 @@ static void a_crash_at_any_operation_loses_nothing(void **state)
     struct teak_store *store = rig_open_with(&rig, &options, NULL);
     begin(store);
     uint64_t index = 1, crashes = 0, acknowledged = 0;
-    while (stats_of(store).moved_entries < 3 * ENTRIES && index < 3000) {
-        const uint64_t before = stats_of(store).moved_entries;
+    while (rig_stats(store).moved_entries < 3 * ENTRIES && index < 3000) {
+        const uint64_t before = rig_stats(store).moved_entries;
         const bool is_moving = store->relocate.step != RELOCATE_IDLE;
         rig_append(store, BUSY, index, index, 5, BYTES);
         if (index % 8 == 0 && index > WINDOW)
@@ -144,16 +137,16 @@ static void a_crash_at_any_operation_loses_nothing(void **state)
             if (rig_log(store, BUSY).durable.index >= index) acknowledged = index;
             if (store->disk->submitted == seen) continue;
             seen = store->disk->submitted;
-            if (!is_moving && before == stats_of(store).moved_entries && store->relocate.step == RELOCATE_IDLE &&
+            if (!is_moving && before == rig_stats(store).moved_entries && store->relocate.step == RELOCATE_IDLE &&
                 store->forget_lsn == 0)
                 continue;
             if (crashes++ < CRASHES_MAX) expect_after_crash(&rig, &copy, acknowledged, index);
         }
         index++;
     }
-    printf("%" PRIu64 " crashes, %" PRIu64 " entries moved\n", crashes, stats_of(store).moved_entries);
+    printf("%" PRIu64 " crashes, %" PRIu64 " entries moved\n", crashes, rig_stats(store).moved_entries);
     assert_true(crashes > 20);
-    assert_true(stats_of(store).moved_entries >= 3 * ENTRIES);
+    assert_true(rig_stats(store).moved_entries >= 3 * ENTRIES);
     rig_close(store);
     rig_remove(copy.dir);
     rig_remove(rig.dir);
@@ -227,7 +220,7 @@ static void what_went_meanwhile_does_not_come_back(void **state)
         rig_drain(store);
         store->relocate.budget = INT32_MAX;
         for (int more = 0; more < 300; more++) go_on(store, index++);
-        if (rows[row].refused) assert_true(stats_of(store).moves_refused > 0); /* else the job has ended by itself */
+        if (rows[row].refused) assert_true(rig_stats(store).moves_refused > 0); /* else the job has ended by itself */
         for (int reopened = 0; reopened < 2; reopened++) {
             const struct teak_log log = rig_log(store, LAGGING);
             assert_int_equal(log.first, rows[row].first);
@@ -248,7 +241,7 @@ static void rot_is_not_moved_and_its_log_is_named(void **state)
     struct teak_store *store = rig_open_with(&rig, &options, NULL);
     begin(store);
     uint64_t index = 1;
-    while (stats_of(store).newest_segment < 3) go_on(store, index++);
+    while (rig_stats(store).newest_segment < 3) go_on(store, index++);
     struct place place;
     struct teak_error error = {0};
     rig_ok(reader_hold(store, segment_at(&store->segments, 1), &error), &error);
@@ -256,7 +249,7 @@ static void rot_is_not_moved_and_its_log_is_named(void **state)
     assert_int_equal(place.segment->number, 1);
     rig_flip(&rig, "0000000000000001.seg", place.offset + 5, 0x10);
     for (int more = 0; more < 600; more++) go_on(store, index++);
-    const struct teak_stats stats = stats_of(store);
+    const struct teak_stats stats = rig_stats(store);
     assert_true(stats.moves_rotten > 0);
     assert_int_equal(stats.oldest_segment, 1);
     struct teak_lagging lagging[4];
@@ -289,9 +282,9 @@ static void poison_loses_nothing_that_was_being_moved(void **state)
     store->relocate.budget = 1;
     struct teak_error error = {0};
     uint32_t count;
-    for (struct rig_patience patience = {0}; stats_of(store).moved_entries == 0 && rig_waits(&patience);)
+    for (struct rig_patience patience = {0}; rig_stats(store).moved_entries == 0 && rig_waits(&patience);)
         turn_once(store, 100000);
-    assert_true(stats_of(store).moved_entries > 0);
+    assert_true(rig_stats(store).moved_entries > 0);
     assert_int_equal(rig_log(store, LAGGING).durable.index, ENTRIES);
     rig_append(store, BUSY, rig_log(store, BUSY).last.index + 1, rig_log(store, BUSY).last.index + 1, 5, BYTES);
     for (struct rig_patience patience = {0}; faulty->held_count == 0 && rig_waits(&patience);)
@@ -325,19 +318,19 @@ static void a_truncation_may_meet_what_was_moved_after_it(void **state)
         begin(store);
         uint64_t index = 1;
         store->relocate.budget = INT32_MIN;
-        while (stats_of(store).newest_segment < 4) go_on(store, index++);
+        while (rig_stats(store).newest_segment < 4) go_on(store, index++);
         rig_drain(store);
-        const uint64_t active = stats_of(store).newest_segment;
+        const uint64_t active = rig_stats(store).newest_segment;
         rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = BUSY, .index = index - 1});
         rig_do(store, (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = LAGGING, .index = ENTRIES - 1});
         if (compacts) rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = LAGGING, .index = ENTRIES - 2});
         rig_drain(store);
         store->relocate.budget = INT32_MAX;
         struct carried carried = {0};
-        for (struct rig_patience patience = {0}; stats_of(store).oldest_segment == 1 && rig_waits(&patience);)
+        for (struct rig_patience patience = {0}; rig_stats(store).oldest_segment == 1 && rig_waits(&patience);)
             turn_and_carry(store, &carried);
-        assert_true(stats_of(store).oldest_segment > 1);
-        assert_int_equal(stats_of(store).newest_segment, active);
+        assert_true(rig_stats(store).oldest_segment > 1);
+        assert_int_equal(rig_stats(store).newest_segment, active);
         const struct teak_log before = rig_log(store, LAGGING);
         teak_abandon(store);
         for (int reopened = 0; reopened < 2; reopened++) {
@@ -368,7 +361,7 @@ static void moving_is_bounded_per_second(void **state)
     for (uint64_t index = 1; index <= ENTRIES; index++) rig_append(store, LAGGING, index, index, index, BYTES);
     rig_drain(store);
     for (uint64_t index = 1; index <= 600; index++) go_on(store, index);
-    assert_int_equal(stats_of(store).moved_entries, 1);
+    assert_int_equal(rig_stats(store).moved_entries, 1);
     struct teak_lagging lagging[4];
     assert_int_equal(teak_lagging(store, lagging, 4), 1);
     assert_int_equal(lagging[0].log, LAGGING);

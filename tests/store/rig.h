@@ -448,7 +448,39 @@ static inline uint64_t rig_expect_entries(struct teak_store *store, uint64_t log
     return next - first;
 }
 
+/* Flips a bit of an entry that rig_append wrote, where it lies in that segment. false: it does not lie there. */
+static inline bool rig_rot_entry(const struct rig *rig, uint64_t segment, uint64_t log, uint64_t index, uint64_t term,
+                                 uint32_t entry_bytes)
+{
+    char name[64];
+    rig_segment_name(segment, name);
+    uint8_t *wanted = malloc(entry_bytes);
+    assert_non_null(wanted);
+    rig_fill(wanted, entry_bytes, log, index, term);
+    size_t bytes;
+    uint8_t *file = rig_read(rig, name, &bytes);
+    const uint8_t *at = memmem(file, bytes, wanted, entry_bytes);
+    if (at) rig_flip(rig, name, (uint64_t)(at - file) + entry_bytes / 2, 1);
+    free(file);
+    free(wanted);
+    return at != NULL;
+}
+
+static inline struct teak_stats rig_stats(struct teak_store *store)
+{
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    return stats;
+}
+
 /* ---- waiting ---- */
+
+static inline uint64_t rig_now_ns(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 struct rig_patience {
     uint64_t until_ns;
@@ -459,12 +491,20 @@ struct rig_patience {
  * not come any more. */
 static inline bool rig_waits(struct rig_patience *patience)
 {
-    struct timespec now;
-    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
-    const uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    const uint64_t now_ns = rig_now_ns();
     if (patience->until_ns == 0) patience->until_ns = now_ns + UINT64_C(60000000000);
     if (patience->turns++ > 50) usleep(100);
     return now_ns < patience->until_ns;
+}
+
+/* One turn, whatever it brings. */
+static inline void rig_poll(struct teak_store *store)
+{
+    struct teak_error error = {0};
+    struct teak_completion done[16];
+    uint32_t count;
+    rig_ok(teak_poll(store, 1000000, done, 16, &count, &error), &error);
+    if (count == 0) usleep(200); /* it may have nothing to wait for */
 }
 
 /* Drives the store until `done` says so. */
@@ -482,9 +522,14 @@ static inline void rig_drive_until(struct teak_store *store, bool (*done)(struct
 
 /* ---- children ---- */
 
-/* Runs `fn` in a child process that is killed with SIGKILL when it has written a byte to its pipe, or ends by itself
- * with status 0. Never returns in the child. */
-static inline void rig_run_killed(void (*fn)(const struct rig *rig, int ready), const struct rig *rig)
+/* A child process that runs `fn`, and has written a byte to its pipe: it has come as far as the test wants it. */
+struct rig_child {
+    pid_t pid;
+    int ready;
+};
+
+/* Never returns in the child, which ends with status 0 where `fn` returns. */
+static inline struct rig_child rig_start_child(void (*fn)(const struct rig *rig, int ready), const struct rig *rig)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -500,10 +545,23 @@ static inline void rig_run_killed(void (*fn)(const struct rig *rig, int ready), 
     close(ends[1]);
     char byte;
     assert_int_equal(read(ends[0], &byte, 1), 1);
-    kill(child, SIGKILL);
+    return (struct rig_child){.pid = child, .ready = ends[0]};
+}
+
+/* Kills it with SIGKILL. true: it had not ended by itself. */
+static inline bool rig_kill_child(const struct rig_child *child)
+{
+    kill(child->pid, SIGKILL);
     int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(ends[0]);
+    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+    close(child->ready);
+    return WIFSIGNALED(status);
+}
+
+static inline void rig_run_killed(void (*fn)(const struct rig *rig, int ready), const struct rig *rig)
+{
+    const struct rig_child child = rig_start_child(fn, rig);
+    (void)rig_kill_child(&child);
 }
 
 #endif

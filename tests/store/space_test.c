@@ -133,13 +133,6 @@ static struct teak_store *open_small(const struct small *small)
     return rig_open_with(&small->rig, &options, NULL);
 }
 
-static struct teak_stats stats_of(struct teak_store *store)
-{
-    struct teak_stats stats;
-    teak_stats(store, &stats);
-    return stats;
-}
-
 static enum teak_status try_entry(struct teak_store *store, uint64_t index, struct teak_error *error)
 {
     uint8_t data[ENTRY];
@@ -227,7 +220,7 @@ static void refuse_and_resume(const struct small *small)
     rig_create(store, 1);
     const uint64_t last = fill_up(store, 1);
     assert_true(last > 8 * SEGMENT / ENTRY);
-    struct teak_stats stats = stats_of(store);
+    struct teak_stats stats = rig_stats(store);
     assert_true(stats.lacks_space && stats.no_space > 0 && stats.supply_failures > 0 && !stats.poisoned);
     assert_true(heard[TEAK_EVENT_SPACE_LOW] == 1 && heard[TEAK_EVENT_NO_SPACE] == 1);
     assert_int_equal(heard[TEAK_EVENT_SPACE_BACK], 0);
@@ -251,7 +244,7 @@ static void refuse_and_resume(const struct small *small)
     uint64_t next = last + 1;
     for (; next <= last + 300; next++) rig_ok(try_entry(store, next, &error), &error);
     rig_expect_entries(store, 1, last / 2 + 1, next - 1);
-    assert_false(stats_of(store).poisoned);
+    assert_false(rig_stats(store).poisoned);
     rig_close(store);
     expect_all_after_reopening(small, last / 2 + 1, next - 1, 50);
 }
@@ -281,7 +274,7 @@ static void fill_by_others(const struct small *small)
     }
     rig_drain(store);
     assert_true(heard[TEAK_EVENT_SPACE_BACK] >= 1);
-    assert_false(stats_of(store).lacks_space);
+    assert_false(rig_stats(store).lacks_space);
     rig_expect_entries(store, 1, 1, more);
     rig_close(store);
     expect_all_after_reopening(small, 1, more, 20);
@@ -338,7 +331,7 @@ static void refill_the_reserve_first(const struct small *small)
     put_ballast(small, SEGMENT + SEGMENT / 2); /* room for one */
     struct teak_error error = {0};
     /* made within two tries, then prepared */
-    for (struct rig_patience patience = {0}; !stats_of(store).spares && rig_waits(&patience);) {
+    for (struct rig_patience patience = {0}; !rig_stats(store).spares && rig_waits(&patience);) {
         assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
         uint32_t count;
         rig_ok(teak_poll(store, 20 * MS, NULL, 0, &count, &error), &error);
@@ -402,7 +395,7 @@ static void reopen_full(const struct small *small)
     assert_int_equal(try_entry(store, last + 1, &error), TEAK_NO_SPACE);
     rig_expect_entries(store, 1, 1, last);
     char name[64], path[2 * RIG_PATH], second[2 * RIG_PATH];
-    rig_segment_name(stats_of(store).newest_segment, name);
+    rig_segment_name(rig_stats(store).newest_segment, name);
     rig_path(&small->rig, name, path);
     rig_join(small->mount, "backup", second);
     teak_abandon(store);
@@ -435,8 +428,8 @@ static void die_young_on_full(const struct small *small, bool rolls)
     const uint64_t last = fill_up(store, 1);
     put_ballast(small, 0);
     uint64_t commit = 0, first = 1;
-    const uint64_t newest = stats_of(store).newest_segment;
-    while (rolls && stats_of(store).newest_segment == newest)
+    const uint64_t newest = rig_stats(store).newest_segment;
+    while (rolls && rig_stats(store).newest_segment == newest)
         assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);
     const uint64_t used = disk_use(small);
     for (uint32_t life = 0; life < LIVES; life++) {
@@ -448,7 +441,7 @@ static void die_young_on_full(const struct small *small, bool rolls)
         compact(store, first++);
         if (disk_use(small) > used) fail_msg("%d bytes, and %d before", (int)disk_use(small), (int)used);
     }
-    assert_true(stats_of(store).newest_segment <= newest + 2);
+    assert_true(rig_stats(store).newest_segment <= newest + 2);
     drop_ballast(small);
     resume(store, last + 1);
     rig_close(store);
@@ -510,8 +503,8 @@ static void go_round(const struct small *small)
         last++;
         resume(store, last);
     }
-    assert_true(stats_of(store).segments <= 3);
-    assert_true(stats_of(store).newest_segment > 6);
+    assert_true(rig_stats(store).segments <= 3);
+    assert_true(rig_stats(store).newest_segment > 6);
     const uint64_t first = rig_log(store, 1).first;
     rig_close(store);
     expect_all_after_reopening(small, first, last, 12);
@@ -567,7 +560,7 @@ static void a_quota_is_no_space(void **state)
     assert_int_equal(status, TEAK_NO_SPACE);
     assert_int_equal(error.os_errno, EDQUOT);
     assert_true(free_bytes(&small) > 64 * MIB);
-    assert_true(heard[TEAK_EVENT_NO_SPACE] >= 1 && !stats_of(store).poisoned);
+    assert_true(heard[TEAK_EVENT_NO_SPACE] >= 1 && !rig_stats(store).poisoned);
     uint64_t commit = 0;
     for (uint32_t life = 0; life < 5; life++) {
         assert_int_equal(try_hard_state(store, ++commit), TEAK_OK);

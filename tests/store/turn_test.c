@@ -1,14 +1,5 @@
 /* turn_test.c: when frames leave, in what order completions come, and what is written when nothing is asked for. */
-#include <time.h>
-
 #include "store/backends.h"
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 enum { MS = 1000000 };
 
@@ -33,17 +24,17 @@ static void submit_hard_state(struct teak_store *store, uint64_t commit, uint32_
 /* Waits for the next completion; how long it took. */
 static uint64_t next_completion(struct teak_store *store, uint64_t tag)
 {
-    const uint64_t began = now_ns();
+    const uint64_t began = rig_now_ns();
     struct teak_completion done;
     struct teak_error error = {0};
     uint32_t count = 0;
     while (count == 0) {
         rig_ok(teak_poll(store, UINT64_C(5000000000), &done, 1, &count, &error), &error);
-        assert_true(now_ns() - began < UINT64_C(20000000000));
+        assert_true(rig_now_ns() - began < UINT64_C(20000000000));
     }
     assert_int_equal(done.tag, tag);
     assert_int_equal(done.status, TEAK_OK);
-    return now_ns() - began;
+    return rig_now_ns() - began;
 }
 
 /* Its clock stands where it is, and goes when the test says so: however slow this machine is. */
@@ -267,10 +258,10 @@ static void a_poll_with_nothing_to_wait_for_returns(void **state)
     struct teak_completion done;
     struct teak_error error = {0};
     uint32_t count = 7;
-    const uint64_t began = now_ns();
+    const uint64_t began = rig_now_ns();
     rig_ok(teak_poll(store, TEAK_FOREVER, &done, 1, &count, &error), &error);
     assert_int_equal(count, 0);
-    assert_true(now_ns() - began < UINT64_C(5000000000));
+    assert_true(rig_now_ns() - began < UINT64_C(5000000000));
     rig_close(store);
     rig_remove(rig.dir);
 }
