@@ -514,12 +514,12 @@ static void proceed_sealed(struct fetch *fetch, const struct log *log, const str
         submit_open(fetch);
         return;
     }
-    if (fetch->asks_table) {
-        submit_table(fetch);
-        return;
-    }
     if (!segment->map) {
         submit_summary(fetch);
+        return;
+    }
+    if (fetch->asks_table) {
+        submit_table(fetch);
         return;
     }
     uint64_t begin, end_of;
@@ -636,6 +636,15 @@ static void asked(struct fetch *fetch, const struct log *log)
         end_without(fetch);
         return;
     }
+    uint32_t count;
+    const struct layout_extent *extents = locate_extents(&fetch->stream->store->segments, piece, &count);
+    const struct layout_extent *extent = extent_find(extents, count, fetch->index);
+    if (!extent) {
+        end_rotten(fetch, log, 0);
+        return;
+    }
+    place.term = le64_get(extent->term);
+    place.kind = extent->kind;
     if (!reader_ask_bytes(fetch->stream->store, log, fetch->index, fetch->table, fetch->op.done, &place)) {
         end_rotten(fetch, log, 0);
         return;

@@ -209,7 +209,8 @@ bool reader_is_whole(const struct log *log, uint64_t index, const struct place *
 }
 
 struct asking {
-    uint64_t log, index;
+    uint64_t log, index, term; /* term and kind as the index says: who answers with others speaks of another entry */
+    uint8_t kind;
     struct place *place;
     bool found;
 };
@@ -224,8 +225,9 @@ static void ask_frame(struct asking *asking, const uint8_t *frame, const struct 
             continue;
         const struct layout_slot *slot = &op.entries.slots[asking->index - op.entries.first];
         struct place *place = asking->place;
-        asking->found = place->offset != le32_get(slot->offset) || place->bytes != le32_get(slot->bytes) ||
-                        place->sum != le64_get(slot->sum);
+        const bool is_other = place->offset != le32_get(slot->offset) || place->bytes != le32_get(slot->bytes) ||
+                              place->sum != le64_get(slot->sum);
+        asking->found = is_other && op.entries.term == asking->term && op.kind == asking->kind;
         place->offset = le32_get(slot->offset);
         place->bytes = le32_get(slot->bytes);
         place->sum = le64_get(slot->sum);
@@ -255,7 +257,8 @@ bool reader_ask_bytes(struct teak_store *store, const struct log *log, uint64_t 
     const struct scan_source source = recover_source(store);
     const struct image image = {.number = place->segment->number, .file = DISK_NONE, .file_bytes = count,
                                 .identity = TEAK_OK, .has_key = true, .key = place->segment->key, .bytes = bytes};
-    struct asking asking = {.log = log->id, .index = index, .place = place};
+    struct asking asking = {.log = log->id, .index = index, .term = place->term, .kind = place->kind,
+                            .place = place};
     ask_tables(&source, &image, min_u64(place->segment->frames_end, count), &asking);
     return asking.found;
 }
@@ -269,7 +272,8 @@ enum teak_status reader_ask_table(struct teak_store *store, const struct log *lo
     if (status != TEAK_OK) return status;
     status = image_load(&source, &image, error);
     struct place asked = *place;
-    struct asking asking = {.log = log->id, .index = index, .place = &asked};
+    struct asking asking = {.log = log->id, .index = index, .term = place->term, .kind = place->kind,
+                            .place = &asked};
     if (status == TEAK_OK) ask_tables(&source, &image, place->segment->frames_end, &asking);
     image_close(&source, &image);
     if (status != TEAK_OK) return status;
