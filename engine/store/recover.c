@@ -48,6 +48,9 @@ static enum teak_status replay_image(struct teak_store *store, struct image *ima
         return fail(error, TEAK_NO_MEMORY, "replay");
     segment->key = image->key;
     segment->file_bytes = image->file_bytes;
+    /* Only a lenient source takes one: its end is missing, and no frame of it. */
+    segment->is_cut_short = !image->has_footer && image->file_bytes != store->superblock.segment_bytes;
+    segment->is_salvaged = segment->is_cut_short;
     segment->frames_end = store->superblock.block_bytes;
     if (store->phase != STORE_READING) { /* the descriptor goes on with the segment */
         segment->file = image->file;

@@ -582,6 +582,15 @@ static void cut_log(struct teak_store *store, struct log *log, uint64_t from)
     }
 }
 
+/* Where indexes were taken and the checkpoint behind them is lost, the base may be one of before: of a life that ended
+ * there, say. Then the map knows better. */
+static void settle_base(struct log *log)
+{
+    struct log_head *head = &log->head;
+    if (head->base.index <= head->last.index) return;
+    head->base = (struct teak_pos){.index = log->piece_count > 0 ? log->pieces[0].first - 1 : head->last.index};
+}
+
 static void mark_losses(struct teak_store *store, struct log *log, uint64_t gap)
 {
     static const uint32_t marks[] = {[LOSS_NONE] = 0,
@@ -606,6 +615,7 @@ enum teak_status replay_finish(struct teak_store *store, struct teak_report *rep
     for (uint32_t i = 0; i < store->logs.count; i++) {
         struct log *log = store->logs.sorted[i];
         const struct log_head *head = &log->head;
+        settle_base(log);
         map_compact(log, &store->segments, head->base.index, head->last.index, 0);
         /* A truncation may have met entries whose segments are gone: what told their terms came after it, a REPLACE
          * that brought them again or the compaction that took them. */

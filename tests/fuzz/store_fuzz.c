@@ -198,6 +198,7 @@ static uint64_t show_entries(struct teak_store *store, const struct teak_log *lo
         status = teak_cursor_read(cursor, 1 << 16, entries, 32, &count, &error);
         if (status != TEAK_OK) hash = mix_word(mix_word(hash, status), error.index);
         if (status != TEAK_OK && is_told) tell_error("    a read", &error);
+        if (status == TEAK_OK && is_told) fprintf(stderr, "    %u entries from %" PRIu64 "\n", count, next);
         if (status == TEAK_HASH_MISMATCH && next < log->last.index) { /* pass over it */
             if (teak_cursor_seek(cursor, ++next, NULL) == TEAK_OK) continue;
         }
