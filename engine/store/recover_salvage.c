@@ -193,6 +193,21 @@ enum teak_status recover_lost_segment(struct teak_store *store, uint64_t number,
     return status;
 }
 
+/* Not a frame of a segment can be read, nor who attests its end; but others follow it, so it had its checkpoint at
+ * least. */
+static void lose_all_frames(struct teak_store *store, struct segment *segment, const struct image *next,
+                            uint64_t before_lsn, struct teak_report *report)
+{
+    segment->first_lsn = segment->last_lsn = before_lsn + 1;
+    if (next && next->has_footer && next->footer.first_lsn > segment->first_lsn)
+        segment->last_lsn = next->footer.first_lsn - 1;
+    segment->is_salvaged = true;
+    if (before_lsn != 0) replay_lost(store, segment->first_lsn);
+    harm_note(&store->harm, report, (struct teak_damage){.segment = segment->number, .first_lsn = segment->first_lsn,
+                                                         .last_lsn = segment->last_lsn});
+    report->hard_states_suspect |= store->losses.is_blind;
+}
+
 /* What is left of it, and then what the next one's checkpoint says. */
 enum teak_status recover_hurt_segment(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
                                       struct teak_report *report, struct teak_error *error)
@@ -222,6 +237,8 @@ enum teak_status recover_hurt_segment(struct teak_store *store, uint64_t number,
     }
     if (status == TEAK_OK) {
         struct segment *segment = segment_at(&store->segments, number);
+        if (segment->first_lsn == 0)
+            lose_all_frames(store, segment, pair->count > 1 ? &pair->images[1] : NULL, *last_lsn, report);
         if (pair->count > 1 && image_checkpoint(&source, &pair->images[1], &head, &op))
             status = replay_checkpoint(store, segment, &op, error);
         *last_lsn = segment->last_lsn;
