@@ -45,8 +45,8 @@ enum teak_status reader_read(struct teak_store *store, struct segment *segment, 
 /* Is this payload the entry that was written? */
 bool reader_is_whole(const struct log *log, uint64_t index, const struct place *place, const void *payload);
 
-/* The slot was wrong: what does the frame's table say of the entry of that term and kind? NOT_FOUND: the same. Reads the
- * whole segment: rare. */
+/* The slot was wrong: what does the frame's table say of the entry of that term and kind? NOT_FOUND: the same.
+ * Reads the whole segment: rare. */
 enum teak_status reader_ask_table(struct teak_store *store, const struct log *log, uint64_t index, struct place *place,
                                   struct teak_error *error);
 /* The same of the segment's first `count` bytes, which were read already. false: the tables say the same as the slot,

@@ -130,6 +130,20 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     return status;
 }
 
+/* Every segment has LSNs, and has them alone: the next opening asks, and so does who writes their indexes. */
+static enum teak_status check_lsns(const struct teak_store *store, struct teak_error *error)
+{
+    const struct segments *segments = &store->segments;
+    uint64_t before = 0;
+    for (uint64_t number = segments->oldest; number <= segments->newest; number++) {
+        const struct segment *segment = segment_at(segments, number);
+        if (segment->first_lsn <= before || segment->last_lsn < segment->first_lsn)
+            return fail_segment(error, TEAK_DECODE, "salvage", number, 0);
+        before = segment->last_lsn;
+    }
+    return TEAK_OK;
+}
+
 /* From the oldest kept to the newest. */
 static enum teak_status replay_all(struct teak_store *store, struct tail *tail, struct salvaging *salvaging,
                                    struct teak_report *report, struct teak_error *error)
@@ -141,7 +155,11 @@ static enum teak_status replay_all(struct teak_store *store, struct tail *tail, 
     for (uint64_t number = tail->oldest; number < tail_first && status == TEAK_OK; number++)
         status = replay_sealed(store, number, &last_lsn, report, error);
     report->sealed_ns = disk_now(store->disk) - begin;
-    if (salvaging && status == TEAK_OK) return salvaging_replay(salvaging, store, report, error);
+    if (salvaging && status == TEAK_OK) {
+        if (salvaging->walk.lsn == 0 && last_lsn != 0) salvaging->walk.lsn = last_lsn + 1;
+        status = salvaging_replay(salvaging, store, report, error);
+        return status == TEAK_OK ? check_lsns(store, error) : status;
+    }
     for (uint32_t i = 0; i <= tail->last && status == TEAK_OK; i++) {
         struct image *image = &tail->images[i];
         if (image->number < tail->oldest) continue;

@@ -49,6 +49,10 @@ static enum teak_status discard_behind_cut(struct teak_store *store, struct teak
             struct teak_error why;
             const enum teak_status status = repair_move_away(store, from, &is_moved, &why);
             if (status != TEAK_OK && is_moved) return name_not_durable(store, why.os_errno, error);
+            if (status != TEAK_OK && why.os_errno == ENOENT) { /* it is one of those that are lost */
+                store->cut_end--;
+                continue;
+            }
             if (status != TEAK_OK && error) *error = why;
             if (status != TEAK_OK) return status;
             store->cut_end--;

@@ -123,6 +123,7 @@ enum teak_status salvaging_replay(struct salvaging *salvaging, struct teak_store
         struct segment *segment = segment_at(&store->segments, walk->tail->images[walk->image].number);
         const uint8_t *frame = walk->tail->images[walk->image].bytes + walk->offset;
         if (item == SALVAGE_LOST) {
+            segment->is_salvaged = true;
             const bool is_state_lost = walk->is_checkpoint && !salvaging->knows_state && segment->first_lsn == 0;
             status = share_lost(walk, segment, &salvaging->skipped_lsn, error);
             if (status == TEAK_OK && is_state_lost && walk->first_lsn > 1)
@@ -154,7 +155,8 @@ enum teak_status salvaging_replay(struct salvaging *salvaging, struct teak_store
 enum teak_status recover_lost_segment(struct teak_store *store, uint64_t number, uint64_t *last_lsn,
                                       struct teak_report *report, struct teak_error *error)
 {
-    const struct scan_source source = recover_source(store);
+    struct scan_source source = recover_source(store);
+    source.lenient = true; /* the next one may be hurt, too */
     struct segment *segment = replay_add_segment(store, number, SEGMENT_CLOSED);
     if (!segment || !segment_make_tables(segment, source.segment_bytes)) return fail(error, TEAK_NO_MEMORY, "replay");
     segment->is_lost = segment->is_salvaged = segment->is_missing = true;
@@ -356,6 +358,8 @@ enum teak_status salvaging_plan(struct salvaging *salvaging, struct teak_store *
         status = salvage_plan(&source, tail, lsn, is_open_ended, &salvaging->hurt, report, error);
     }
     if (status != TEAK_OK) return status;
+    if (tail->frames == 0 && salvaging->hurt == 0) /* files made ready, and nothing of what stood before them */
+        return fail_segment(error, TEAK_SEGMENT_MISSING, "salvage", tail->images[0].number - 1, 0);
     if (tail->oldest == 0) tail->oldest = min_u64(lowest_of_row(&known), tail->images[0].number);
     salvaging->upto = tail->last + 1;
     salvaging->newest = SEGMENT_ACTIVE;

@@ -89,6 +89,7 @@ static enum salvage_item pass_over(struct salvage *walk, uint64_t limit)
         if (!find_head(walk, i, block, limit_of(walk, i), walk->lsn, &found, &head)) continue;
         const bool is_seamless = head.lsn == walk->lsn && i == walk->image + 1 && found == block;
         const bool is_next_first = head.lsn == walk->lsn + 1 && i == walk->image + 1 && found > block;
+        if (walk->lsn == 0) walk->lsn = max_u64(head.lsn, 2) - 1; /* one at least; what stands before may say more */
         walk->end = walk->offset;
         walk->next_image = i;
         walk->next_offset = found;
@@ -216,6 +217,8 @@ enum teak_status salvage_plan(const struct scan_source *source, struct tail *tai
         }
         if (item != SALVAGE_LOST) {
             note(&walk, tail);
+            if (tail->oldest > image->number) /* who says so would have to be gone himself */
+                return fail_segment(error, TEAK_DECODE, "salvage", image->number, walk.offset);
             tail->last = walk.image;
             tail->end = walk.end;
         } else if (walk.image > tail->last && walk.next_image < tail->count) {

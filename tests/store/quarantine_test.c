@@ -533,6 +533,72 @@ static void every_structure_everywhere(void **state)
     rig_remove(rig.dir);
 }
 
+/* Whole segments go: the file; every frame and the index; the end of the file with the index. */
+enum ruin { RUIN_REMOVED, RUIN_MUTE, RUIN_SHORT, RUINS };
+
+static void ruin(const struct rig *rig, uint64_t segment, enum ruin how)
+{
+    struct found_frame frames[16];
+    char name[64];
+    const uint32_t count = damage_frames(rig, segment, frames, 16);
+    assert_true(count > 0);
+    rig_segment_name(segment, name);
+    switch (how) {
+    case RUIN_REMOVED: rig_unlink(rig, name); return;
+    case RUIN_MUTE: rig_zero(rig, name, RIG_BLOCK, RIG_SEGMENT - RIG_BLOCK); return;
+    case RUIN_SHORT: rig_truncate(rig, name, frames[count - 1].offset + frames[count - 1].bytes); return;
+    case RUINS: break;
+    }
+}
+
+/* Each pair of segments, each in every way: what lies between two that are lost, and who attests whose end. */
+static void two_segments_at_once(void **state)
+{
+    (void)state;
+    if (backend_now == TEAK_BACKEND_URING) return; /* what is read decides, not who reads it */
+    const struct rig origin = rig_make("pairs0"), rig = rig_make("pairs");
+    const struct damage_model model = damage_make(&origin, 9, 5000);
+    uint64_t first, ready;
+    rig_segments(&origin, &first, &ready);
+    const uint64_t last = damage_newest(&origin);
+    assert_true(last - first >= 3);
+    for (uint64_t one = first; one < last; one++)
+        for (uint64_t other = one + 1; other <= last; other++)
+            for (uint32_t ways = 0; ways < RUINS * RUINS; ways++) {
+                rig_copy(&origin, &rig);
+                snprintf(what, sizeof what, "segments %" PRIu64 " and %" PRIu64 " file, ways %u and %u", one, other,
+                         ways % RUINS, ways / RUINS);
+                ruin(&rig, one, (enum ruin)(ways % RUINS));
+                ruin(&rig, other, (enum ruin)(ways / RUINS));
+                live_with_it(&rig, &model);
+            }
+    rig_remove(origin.dir);
+    rig_remove(rig.dir);
+}
+
+/* All that is left is a file that nothing was written into yet: that is no store without logs. */
+static void what_was_only_made_ready_is_no_store(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("ready");
+    (void)damage_make(&rig, 9, 5000);
+    uint64_t first, ready;
+    rig_segments(&rig, &first, &ready);
+    assert_int_equal(ready, damage_newest(&rig) + 1);
+    for (uint64_t number = first; number < ready; number++) {
+        char name[64];
+        rig_segment_name(number, name);
+        rig_unlink(&rig, name);
+    }
+    const uint64_t fingerprint = rig_fingerprint(&rig);
+    struct teak_store *store;
+    struct teak_error error = {0};
+    assert_int_equal(try_quarantine(&rig, &store, &error), TEAK_SEGMENT_MISSING);
+    assert_null(store);
+    assert_int_equal(rig_fingerprint(&rig), fingerprint);
+    rig_remove(rig.dir);
+}
+
 /* Every operation of the first write fails in its turn, and the process ends there: the next opening shows the same,
  * and its first write gets through. */
 static void a_repair_cut_short_is_begun_again(void **state)
@@ -692,6 +758,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_compacted_since_is_no_loss),
         cmocka_unit_test(every_damaged_place_is_told),
         cmocka_unit_test(every_structure_everywhere),
+        cmocka_unit_test(two_segments_at_once),
+        cmocka_unit_test(what_was_only_made_ready_is_no_store),
         cmocka_unit_test(a_repair_cut_short_is_begun_again),
     };
     return backends_run(argc, argv, "quarantine", tests, sizeof tests / sizeof tests[0]);
