@@ -618,17 +618,24 @@ enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, struct te
     return status;
 }
 
+/* Is it? Then why. */
+static enum teak_status poisoned(const struct teak_store *store, struct teak_error *error)
+{
+    if (!store->flight.poisoned) return TEAK_OK;
+    if (error) *error = store->flight.cause;
+    return TEAK_POISONED;
+}
+
 enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
 {
     enum teak_status status = guard_driving(store, "drain", error);
     if (status != TEAK_OK) return status;
-    if (store->phase != STORE_WRITING) return TEAK_OK;
+    if (store->phase != STORE_WRITING) return poisoned(store, error);
     if (store->writer.reserved) return fail(error, TEAK_RESERVED, "drain");
     if (store->starved) status = poll_once(store, 0, NULL, 0, NULL, error); /* room is made, though nothing is owed */
     if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     enum { DROPPED_MAX = 64 };
     struct teak_completion dropped[DROPPED_MAX];
-    bool lost = false;
     enum teak_status not_installed = TEAK_OK;
     uint32_t count = 0;
     store->streams.are_mute = true;
@@ -636,15 +643,12 @@ enum teak_status teak_drain(struct teak_store *store, struct teak_error *error)
             snapshots_have_ended(store)) &&
            status == TEAK_OK) {
         status = poll_once(store, TEAK_FOREVER, dropped, DROPPED_MAX, &count, error);
-        for (uint32_t i = 0; i < count; i++) {
-            lost |= dropped[i].status == TEAK_POISONED;
+        for (uint32_t i = 0; i < count; i++)
             if (dropped[i].status != TEAK_OK && not_installed == TEAK_OK) not_installed = dropped[i].status;
-        }
         if (writer_has_work(&store->writer)) store->writer.is_urgent = true;
     }
     store->streams.are_mute = false;
-    if (lost && error) *error = store->flight.cause;
-    if (lost) return TEAK_POISONED;
+    if (status == TEAK_OK) status = poisoned(store, error); /* each time: what was dropped before is not known either */
     return status == TEAK_OK && not_installed != TEAK_OK ? fail(error, not_installed, "install") : status;
 }
 

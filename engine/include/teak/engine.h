@@ -333,7 +333,7 @@ TEAK_API enum teak_status teak_poll(struct teak_store *store, uint64_t wait_ns, 
 
 /* teak_drain: poll until everything submitted is durable, dropping the completions.
  * Threads: driving. Durable: all of it, with TEAK_OK. Fails: as teak_poll, and RESERVED; and what the completion of the
- * first snapshot that was not installed said. */
+ * first snapshot that was not installed said. POISONED each time, once the store is. */
 TEAK_API enum teak_status teak_drain(struct teak_store *store, struct teak_error *error);
 
 /* teak_event_fd: a descriptor for epoll, libuv or an io_uring loop: readable when teak_poll has something to collect.
