@@ -3,6 +3,7 @@
 
 bench/compare.py                         every row, from build/release, on the disk under the current directory
 bench/compare.py --rows 256,1k --reps 9  some rows
+bench/compare.py --rows rivals --json F  other logs under the same load; all runs, as JSON, into the file F
 bench/compare.py --list                  what there is
 
 Each row's points run one after another, in an order that rotates, --reps times; a ratio is that of two runs of the
@@ -10,12 +11,16 @@ same repetition. Before each run the machine is waited for, --patience seconds a
 a row tells how many of its runs found it so. Printed are medians with quartiles, and the best run: what others do to
 the machine only ever slows. /proc/diskstats is read around every run: a run after which the device has written less
 than the program says it wrote, or flushed less often than it synced on a device without FUA, is marked with !.
+In the rows `rivals*` such a run is not counted at all, and who it was is named: somebody told before it was durable.
+A program that was not built (tools/install-deps rivals) is skipped and named.
 """
 import argparse
 import collections
 import json
 import os
 import pathlib
+import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -40,6 +45,22 @@ def prototype(entry, window, *more):
 
 def raw(outstanding, parts):
     return ("bench_ceiling", "raw", "--outstanding", str(outstanding), "--bytes", str(outstanding // parts))
+
+
+def rival(name, entry, window, batch, variant=None):
+    return (f"rival_{name}", "--entry-bytes", str(entry), "--window", str(window), "--batch", str(batch),
+            *(("--variant", variant) if variant else ()))
+
+
+def rivals(entry, window, batch):
+    """Everybody under one load, each as its documentation advises; what is tried in two ways is there twice."""
+    everybody = [("Teak", "teak", None), ("Teak, posix", "teak", "posix"), ("Teak, growing", "teak", "uring-growing"),
+                 ("pwrite, fdatasync", "pwrite", None), ("the same, written before", "pwrite", "written"),
+                 ("io_uring, a sync each", "uring", None), ("etcd WAL", "etcd", None),
+                 ("libraft uv", "raft_uv", None), ("libraft uv, 64 MiB", "raft_uv", "segments-64m"),
+                 ("RocksDB", "rocksdb", None), ("LevelDB", "leveldb", None), ("WiredTiger", "wiredtiger", None),
+                 ("LMDB", "lmdb", None), ("LMDB, writemap", "lmdb", "writemap")]
+    return [(name, rival(program, entry, window, batch, variant)) for name, program, variant in everybody]
 
 
 # Row -> (title, points); the first point is what ratios are to. A point: its name and its command.
@@ -76,6 +97,16 @@ ROWS = collections.OrderedDict([
         ("teak, batch 16", teak(4096, 1024, 16)),
         ("teak, batch 16, growing", teak(4096, 1024, 16, retain=False)),
     ])),
+    ("rivals", ("256 B, window 1,024, 16 handed over at a time", rivals(256, 1024, 16))),
+    ("rivals-1", ("256 B, one entry at a time", rivals(256, 1, 1))),
+    ("rivals-4k", ("4 KiB, window 256, 16 handed over at a time", rivals(4096, 256, 16))),
+    ("threads", ("64 threads that wait, 256 B", [
+        ("one thread, window 64", ("bench_threads", "--threads", "0", "--window", "64")),
+        ("committer, 64 threads", ("bench_threads", "--threads", "64")),
+        ("the same, spinning", ("bench_threads", "--threads", "64", "--spin-us", "1000")),
+        ("the same, not gathering", ("bench_threads", "--threads", "64", "--no-gather")),
+        ("RocksDB, 64 threads, sync", ("bench_rocksdb", "--threads", "64")),
+    ])),
 ])
 SINGLES = collections.OrderedDict([
     ("one", ("one entry at a time", ("bench_commit",))),
@@ -87,11 +118,20 @@ SINGLES = collections.OrderedDict([
 
 # ----------------------------------------------------------------------------------------------------------- machinery
 
+def place_of(build, name):
+    return build / name if name == "teak" else build / "bench" / name
+
+
 def program(build, name):
-    path = build / name if name == "teak" else build / "bench" / name
+    path = place_of(build, name)
     if not path.exists():
         sys.exit(f"{path} is missing: cmake --preset release && cmake --build --preset release")
     return str(path)
+
+
+def is_optional(command):
+    """Does its library belong to others, so that it may be missing?"""
+    return command[0].startswith("rival_") or command[0] == "bench_rocksdb"
 
 
 def device_counters(folder):
@@ -105,18 +145,45 @@ def device_counters(folder):
     return None
 
 
+class Failed(Exception):
+    """A program that did not measure."""
+
+
 def run(build, command, folder, seconds):
     """One run: the program's JSON, and what the device did meanwhile."""
     with tempfile.TemporaryDirectory(prefix="compare-", dir=folder) as place:
-        words = [program(build, command[0]), *command[1:], "--dir", place, "--json", "--seconds", str(seconds)]
+        words = [program(build, command[0]), *command[1:], "--dir", place, "--seconds", str(seconds)]
+        words += [] if command[0] in ("bench_rocksdb", "bench_threads") else ["--json"]
         before = device_counters(place)
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60 + 20 * seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{' '.join(words)}: does not come to an end") from None
         after = device_counters(place)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}")
+        raise Failed(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr.strip()}")
     result = json.loads(done.stdout)
     result["disk"] = None if before is None else (after[0] - before[0], after[1] - before[1])
     return result
+
+
+def judge_rival(result):
+    """What the device says against a run of a rival: "" for nothing, None where nobody can tell.
+
+    No flush can cover more entries than were outstanding. So where the device has a cache that only a flush empties,
+    `entries / window` flushes are the least; elsewhere as many writes are.
+    """
+    device = result["device"]
+    if device is None:
+        return None
+    least = 0.98 * result["entries"] / result["window"]
+    if device["write_bytes"] < 0.98 * result["entries"] * result["entry_bytes"]:
+        return "the device has written less than what is said to be durable"
+    if device["write_cache"] and not device["fua"] and device["flushes"] < least:
+        return f"{device['flushes']} flushes for {result['entries']} entries: not durable when it said so"
+    if device["writes"] < least:
+        return f"{device['writes']} writes for {result['entries']} entries: not durable when it said so"
+    return ""
 
 
 def is_doubtful(result):
@@ -202,16 +269,136 @@ def row_table(title, points, results, out):
         print("| " + " | ".join(cells) + " |", file=out, flush=True)
 
 
+def summary_of(runs, base):
+    """Medians and quartiles of a rival's runs; `times`: how many times the first point is faster."""
+    series = {
+        "entries_per_second": [r["entries_per_second"] for r in runs],
+        "p50_us": [r["latency_us"]["p50"] for r in runs],
+        "p99_us": [r["latency_us"]["p99"] for r in runs],
+        "cpu_ns_per_entry": [r["cpu_seconds"] * 1e9 / r["entries"] for r in runs],
+        "entries_per_commit": [r["entries"] / r["commits"] for r in runs],
+        "times": [b["entries_per_second"] / r["entries_per_second"] for r, b in zip(runs, base) if b is not None],
+        "flushes_per_commit": [r["device"]["flushes"] / r["commits"] for r in runs if r["device"]],
+        "written_per_payload": [r["device"]["write_bytes"] / (r["entries"] * r["entry_bytes"]) for r in runs
+                                if r["device"]],
+    }
+    return {name: dict(zip(("median", "low", "high"), quartiles(values))) for name, values in series.items() if values}
+
+
+def rival_rows(points, results):
+    """[(name, runs that count, summary or None, what the device says against it)], in the order of `points`."""
+    counted = {name: [None if run is None or judge_rival(run) else run for run in results[name]] for name, _ in points}
+    rows = []
+    for name, _ in points:
+        pairs = [(run, base) for run, base in zip(counted[name], counted[points[0][0]]) if run is not None]
+        complaints = sorted({judge_rival(run) for run in results[name] if run is not None and judge_rival(run)})
+        good = [run for run, _ in pairs]
+        rows.append((name, good, summary_of(good, [base for _, base in pairs]) if good else None, complaints))
+    return rows
+
+
+def rival_table(title, points, results, out):
+    print(f"\n### {title}\n", file=out)
+    heads = ["", "thousand/s", "Teak is times", "p50 us", "p99 us", "processor ns", "entries a commit",
+             "flushes a commit", "written / payload", "runs"]
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), file=out)
+    columns = [("entries_per_second", 1e-3, 1), ("times", 1, 2), ("p50_us", 1, 0), ("p99_us", 1, 0),
+               ("cpu_ns_per_entry", 1, 0), ("entries_per_commit", 1, 0), ("flushes_per_commit", 1, 2),
+               ("written_per_payload", 1, 2)]
+    rows = rival_rows(points, results)
+    for name, good, summary, _ in rows:
+        cells = [name]
+        for column, scale, digits in columns:
+            of = summary.get(column) if summary else None
+            cells.append("" if of is None else f"{of['median'] * scale:.{digits}f} [{of['low'] * scale:.{digits}f}, "
+                                               f"{of['high'] * scale:.{digits}f}]")
+        print("| " + " | ".join(cells + [f"{len(good)} of {len(results[name])}"]) + " |", file=out)
+    print(file=out)
+    for name, good, _, complaints in rows:
+        for complaint in complaints:
+            print(f"NOT COUNTED: {name}: {complaint}", file=out)
+        if good:
+            unchecked = "; nobody knows whether it flushed" if judge_rival(good[0]) is None else ""
+            print(f"- {name}: {good[0]['rival']} {good[0]['version']}, {good[0]['settings']} "
+                  f"({good[0]['advice']}){unchecked}", file=out)
+    out.flush()
+
+
+def thread_table(title, points, results, out):
+    print(f"\n### {title}\n", file=out)
+    print("| | thousand/s | ratio | p50 us | p99 us | entries a sync | flushes a sync |\n|---|---|---|---|---|---|---|",
+          file=out)
+    base = results[points[0][0]]
+    for name, _ in points:
+        runs = results[name]
+        flushes = [run["device"]["flushes"] / max(1, run["syncs"]) for run in runs]
+        cells = [name + ("" if all(flushes) else " !"),
+                 spread([run["entries_per_second"] for run in runs], 1e-3, 1),
+                 spread([run["entries_per_second"] / other["entries_per_second"] for run, other in zip(runs, base)]),
+                 spread([run["latency_us"]["p50"] for run in runs], 1, 0),
+                 spread([run["latency_us"]["p99"] for run in runs], 1, 0),
+                 spread([run["entries"] / max(1, run["syncs"]) for run in runs], 1, 1), spread(flushes)]
+        print("| " + " | ".join(cells) + " |", file=out, flush=True)
+
+
+def run_or_name(build, name, command, args):
+    """A run; None for a rival that failed, which is named. What is ours has to work."""
+    try:
+        return run(build, command, args.dir, args.seconds)
+    except Failed as failure:
+        if not is_optional(command) or command[0] == "rival_teak":
+            sys.exit(str(failure))
+        print(f"{name} failed: {failure}", file=sys.stderr)
+        return None
+
+
 def compare(build, key, args):
+    """Runs a row and prints it. Returns what --json tells of it."""
     title, points = ROWS[key]
+    missing = [name for name, command in points if is_optional(command) and not place_of(build, command[0]).exists()]
+    points = [(name, command) for name, command in points if name not in missing]
+    print(f"\nskipped, not built (tools/install-deps rivals): {', '.join(missing)}" if missing else "", flush=True)
     results = collections.defaultdict(list)
     for repetition in range(args.reps):
         turn = repetition % len(points)
         for name, command in points[turn:] + points[:turn]:
             is_idle = wait_until_idle(args.patience)
-            results[name].append(run(build, command, args.dir, args.seconds))
-            results[name][-1]["is_idle"] = is_idle
-    row_table(title, points, results, sys.stdout)
+            result = run_or_name(build, name, command, args)
+            if result is not None:
+                result["is_idle"] = is_idle
+            results[name].append(result)
+    told = {"title": title, "skipped": missing, "commands": {name: list(command) for name, command in points},
+            "runs": results}
+    if key.startswith("rivals"):
+        rival_table(title, points, results, sys.stdout)
+        told["points"] = [{"name": name, "summary": summary, "not_counted": complaints, "counted": len(good),
+                           **({word: good[0][word] for word in ("rival", "version", "variant", "settings", "advice")}
+                              if good else {})} for name, good, summary, complaints in rival_rows(points, results)]
+    elif key == "threads":
+        thread_table(title, points, results, sys.stdout)
+    else:
+        row_table(title, points, results, sys.stdout)
+    return told
+
+
+def machine_of(folder):
+    """What the figures depend on, as far as the kernel tells."""
+    def word(path):
+        try:
+            return pathlib.Path(path).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+    number = os.stat(folder).st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    model = re.search(r"^model name\s*: (.*)$", word("/proc/cpuinfo") or "", re.M)
+    mount = next((line for line in (word("/proc/self/mountinfo") or "").split("\n") if f" {device} " in line), "")
+    left, _, right = mount.partition(" - ")
+    queue = next((path for path in (f"/sys/dev/block/{device}/queue", f"/sys/dev/block/{device}/../queue")
+                  if os.path.isdir(path)), "")
+    return {"processor": model.group(1) if model else platform.machine(), "processors": os.cpu_count(),
+            "kernel": platform.release(), "filesystem": right.split(" ")[0] or None,
+            "mount_options": left.split(" ")[5] if left else None, "write_cache": word(f"{queue}/write_cache"),
+            "fua": word(f"{queue}/fua"), "idle_share": round(idle_share(), 3), "load": list(os.getloadavg())}
 
 
 def flat(value, path=""):
@@ -250,26 +437,31 @@ def single(build, key, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     everything = [*ROWS, *SINGLES]
-    parser.add_argument("--rows", default=",".join(everything), help="comma-separated; --list tells which")
+    mine = [row for row in everything if not row.startswith("rivals")]
+    parser.add_argument("--rows", default=",".join(mine), help="[all but rivals*] comma-separated; --list tells which")
     parser.add_argument("--reps", type=int, default=7, help="repetitions [7]")
     parser.add_argument("--seconds", type=float, default=3, help="of each run [3]")
     parser.add_argument("--patience", type=float, default=2, help="seconds to wait for an idle machine [2]")
     parser.add_argument("--dir", default=".", help="on the disk to be measured [.]")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="[build/release]")
+    parser.add_argument("--json", type=pathlib.Path, help="a file for every run, as JSON")
     parser.add_argument("--list", action="store_true", help="name the rows and their commands")
     args = parser.parse_args()
     rows = args.rows.split(",")
     unknown = [row for row in rows if row not in everything]
     if unknown or args.reps < 1:
         parser.error(f"--rows: {', '.join(unknown)}: there is {', '.join(everything)}" if unknown else "--reps 1 up")
+    told = {"machine": machine_of(args.dir), "rows": {}}
     for row in rows:
         if args.list:
             points = ROWS[row][1] if row in ROWS else [("", SINGLES[row][1])]
             print("\n".join(f"{row:10} {name:26} {' '.join(command)}" for name, command in points))
         elif row in ROWS:
-            compare(args.build, row, args)
+            told["rows"][row] = compare(args.build, row, args)
         else:
             single(args.build, row, args)
+    if args.json:
+        args.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

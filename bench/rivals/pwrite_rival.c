@@ -84,7 +84,7 @@ int main(int argc, char **argv)
         {"growing", "the file grows, each group is one pwrite and one fdatasync",
          "what a loop by hand does; fdatasync(2): for a log its metadata need not be synced"},
         {"written", "the same over 1 GiB that was written and synced before, round and round",
-         "PostgreSQL 15, wal_recycle: a file written before needs no allocation to be committed"},
+         "PostgreSQL 15 manual, wal_init_zero and wal_recycle: files are filled with zeros, and used again"},
         {0}};
     static const struct rival rival = {.name = "pwrite", .version = "by hand", .variants = variants,
                                        .open = open_rival, .submit = submit, .wait = commit, .close = close_rival};

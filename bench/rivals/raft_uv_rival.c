@@ -1,7 +1,7 @@
 /* raft_uv_rival.c: libraft's log on libuv, what dqlite stands on: its raft_io, driven without the Raft above it.
  *
- * Appends are asynchronous, as Teak's are: what arrives while one is written goes out with the next write. The transport
- * is one that never connects.
+ * Appends are asynchronous, as Teak's are: what arrives while one is written goes out with the next write. The
+ * transport is one that never connects.
  */
 #include "rival.h"
 

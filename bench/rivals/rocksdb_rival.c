@@ -1,4 +1,5 @@
-/* rocksdb_rival.c: RocksDB's write-ahead log: each group is one WriteBatch, written with sync. */
+/* rocksdb_rival.c: RocksDB's write-ahead log: each group is one WriteBatch, written with sync. rocksdb_wal.cc is the
+ * same library under many threads. */
 #include "rival.h"
 
 #include <rocksdb/c.h>

@@ -42,7 +42,7 @@ Device ReadDevice(const std::string &dir)
         unsigned major_number, minor_number;
         unsigned long long writes, sectors, flushes = 0;
         const int fields =
-            std::sscanf(line, "%u %u %*s %*u %*u %*u %*u %llu %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu",
+            std::sscanf(line, "%u %u %*s %*u %*u %*u %*u %llu %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %llu",
                         &major_number, &minor_number, &writes, &sectors, &flushes);
         if (fields >= 4 && major_number == major(info.st_dev) && minor_number == minor(info.st_dev))
             device = Device{writes, sectors * 512, flushes};

@@ -203,6 +203,7 @@ func (l *load) runFor(seconds float64, stopped chan os.Signal) time.Duration {
 		now := l.collect()
 		select {
 		case <-stopped:
+			l.log.Close() // it makes files ahead: they would come back
 			leave()
 			os.Exit(1)
 		default:
