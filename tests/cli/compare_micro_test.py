@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare_micro_test.py: bench/compare_micro.py tells a change from noise: against tables, by counting out, on samples."""
+"""compare_micro_test.py: bench/compare_micro.py tells change from noise: by tables, by counting, on samples."""
 import importlib.util
 import itertools
 import json
