@@ -9,7 +9,9 @@ bench/compare_micro.py before.json after.json
 Of each benchmark: the medians, the change with an interval of 95 %, and whether it is more than noise. That it is if a
 Mann-Whitney test over the repetitions says so at --alpha, corrected for how many benchmarks there are (Holm), and the
 change is --least percent or more. The interval is that of Hodges and Lehmann: of the ratios of all pairs of
-repetitions. A test of ranks asks nothing of how times are distributed; but neither it nor any other knows that the machine was
+repetitions.
+
+A test of ranks asks nothing of how times are distributed; but neither it nor any other knows that the machine was
 busier in one of the two runs: let them alternate, and see a change twice before you believe it.
 
 Exit status: 0, or 1 with --gate if something is slower, 2 for wrong use.
