@@ -45,9 +45,13 @@ static void decide(struct teak_raft *raft, uint64_t to)
 {
     for (uint32_t i = 0; i < raft->proposal_count; i++) {
         struct proposal *run = &proposals(raft)[i];
-        const uint64_t open = run->first_index + run->committed + run->lost;
+        const uint64_t open = run->first_index + run->committed + run->lost + run->unknown;
         const uint64_t end = min_index(to + 1, run->first_index + run->count);
         if (open >= end) continue;
+        if (run->unknown > 0) { /* fates are told in order, and this one may be */
+            run->unknown += (uint32_t)(end - open);
+            continue;
+        }
         uint64_t kept = open - 1;
         if (run->lost == 0 && tail_term(raft, open) == run->term)
             kept = tail_last_of_term(raft, end - 1, run->term, open - 1);
@@ -59,7 +63,8 @@ static void decide(struct teak_raft *raft, uint64_t to)
 bool commits_has_done(const struct teak_raft *raft)
 {
     for (uint32_t i = 0; i < raft->proposal_count; i++)
-        if (raft->halted || proposals(raft)[i].committed > 0 || proposals(raft)[i].lost > 0) return true;
+        if (raft->halted || proposals(raft)[i].committed + proposals(raft)[i].lost + proposals(raft)[i].unknown > 0)
+            return true;
     return false;
 }
 
@@ -81,7 +86,8 @@ uint32_t commits_tell(struct teak_raft *raft, struct teak_raft_done *out)
         struct proposal run = proposals(raft)[i];
         tell(&run, run.committed, TEAK_RAFT_COMMITTED, &end);
         tell(&run, run.lost, TEAK_RAFT_LOST, &end);
-        run.committed = run.lost = 0;
+        tell(&run, run.unknown, TEAK_RAFT_UNKNOWN, &end);
+        run.committed = run.lost = run.unknown = 0;
         if (raft->halted) tell(&run, run.count, TEAK_RAFT_UNKNOWN, &end);
         if (run.count > 0) proposals(raft)[kept++] = run;
     }
@@ -105,6 +111,18 @@ void commits_to(struct teak_raft *raft, uint64_t index)
         outbox_event(raft, TEAK_RAFT_EVENT_LEADING_READY, raft->term, raft->lead_first);
     reads_settle(raft);
     change_go_on(raft);
+}
+
+void commits_jump(struct teak_raft *raft, uint64_t index)
+{
+    CHECK_LT(raft->commit, index);
+    for (uint32_t i = 0; i < raft->proposal_count; i++) {
+        struct proposal *run = &proposals(raft)[i];
+        const uint64_t open = run->first_index + run->committed + run->lost + run->unknown;
+        const uint64_t end = min_index(index + 1, run->first_index + run->count);
+        if (open < end) run->unknown += (uint32_t)(end - open);
+    }
+    raft->commit = raft->verified = index;
 }
 
 void commits_count(struct teak_raft *raft)

@@ -15,6 +15,9 @@ void commits_count(struct teak_raft *raft);
 /* Committed up to `index` at least. */
 void commits_to(struct teak_raft *raft, uint64_t index);
 
+/* A snapshot holds all up to `index` and hides what stood there. */
+void commits_jump(struct teak_raft *raft, uint64_t index);
+
 /* A proposal is at the end of the log. Ask commits_has_place first. */
 bool commits_has_place(const struct teak_raft *raft, uint64_t tag);
 void commits_open(struct teak_raft *raft, uint64_t tag);

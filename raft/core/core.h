@@ -1,7 +1,7 @@
 /* core.h: the state of a node, all of it, in one block.
  *
  * OWNS   The layout. Each group of fields names the one file that writes it.
- * HOLDS  (1) applied <= handed <= min(commit, durable)      (2) durable <= written <= last
+ * HOLDS  (1) applied <= handed <= min(commit, durable)      (2) durable <= written <= last, first - 1 <= snapshot
  *        (3) commit <= last, verified <= last               (4) nothing in the block points into the block: arrays are
  *        reached by offsets, so that a copy of the block is a node (twin.c)
  */
@@ -63,13 +63,14 @@ struct work {
     uint64_t last;     /* index the log ends at after it; lowered by a later truncation                 */
     uint64_t cut_from; /* of the job, for when it is taken back                                         */
     uint64_t term, vote;
+    uint64_t first, snapshot; /* the log begins at, the newest snapshot's index after it                */
 };
 
-/* A run of proposals whose fate is not told yet. First `committed` of them are, then `lost`, the rest is open.
- * fates.c */
+/* A run of proposals whose fate is not told yet. First `committed` of them are, then `lost`, then `unknown`, the rest
+ * is open. commits.c */
 struct proposal {
     uint64_t first_tag, first_index, term;
-    uint32_t count, committed, lost;
+    uint32_t count, committed, lost, unknown;
 };
 
 /* A read, or a member's batch of them. reads.c */
@@ -97,6 +98,47 @@ struct lane {
     uint8_t state, slot;
 };
 
+/* The name of a snapshot; name.config is NULL, the bytes of the configuration lie at config_at. install.c */
+struct snap {
+    struct teak_raft_snapshot name; /* pos.index 0: there is none */
+    uint32_t config_at;
+};
+
+/* A snapshot on its way to a member. streams.c */
+struct stream {
+    struct snap snap;
+    uint64_t to;                 /* 0: free                                                                    */
+    uint64_t sent, acked;        /* bytes of the body: sent, written there                                     */
+    uint64_t first_round, round; /* of the messages; replies to rounds before first_round are another stream's */
+    uint64_t ticket, read_at;    /* of the piece that is read, or to be sent                                   */
+    const uint8_t *data;
+    struct teak_raft_frame *frame;
+    uint32_t bytes;
+    uint8_t read;                /* enum lane_state: IDLE, ASKED, FILLED, LENT                                 */
+    bool greeted;                /* the member said where to go on                                             */
+    bool offer_owed;             /* it is to be asked in the next ready                                        */
+    bool moved;                  /* it wrote something since it was heard of before                            */
+    uint64_t opened_for;         /* the member for which a READ was handed out: a CLOSE has to follow; 0: none */
+};
+
+/* The snapshot that comes in, one at a time. intake.c */
+enum intake_state { INTAKE_NONE, INTAKE_BEGIN, INTAKE_OPEN, INTAKE_FINISH };
+struct piece {
+    uint64_t ticket; /* 0: not handed out */
+    uint64_t offset;
+    const uint8_t *data;
+    struct teak_raft_frame *frame;
+    uint32_t bytes;
+};
+struct intake {
+    struct snap snap;
+    uint64_t from, asked, round; /* who sends it: id, incarnation, its newest message                         */
+    uint64_t written, taken;     /* bytes: written; written or waiting in pieces                              */
+    uint64_t ticket;             /* of BEGIN or FINISH; 0: not handed out                                     */
+    uint32_t piece_first, piece_count;
+    uint8_t state;
+};
+
 enum { EVENTS_MAX = 16 };
 
 struct teak_raft {
@@ -105,6 +147,8 @@ struct teak_raft {
     uint32_t peers_at, parcels_at, tail_at, runs_at, jobs_at, proposals_at, send_at, fetch_at, done_at;
     uint32_t reads_at, answers_at;
     uint32_t own_at;                      /* two buffers for CONFIG entries of this node's own making       */
+    uint32_t handed_at, applied_at;       /* members of `handed_config`, `applied_config`                   */
+    uint32_t streams_at, chunks_at, pieces_at, ios_at, stream_configs_at;
     struct teak_raft_options options;
     uint64_t born, incarnation;
 
@@ -143,6 +187,7 @@ struct teak_raft {
     uint64_t written, durable;     /* last index that is part of a job; that is durable                     */
     uint64_t cut_from;             /* 0, or a truncation that no job has carried yet                        */
     uint64_t written_term, written_vote, durable_term, durable_vote;
+    uint64_t written_first, durable_first, written_snapshot, durable_snapshot;
     uint64_t token;                /* of the newest job                                                     */
     uint32_t job_first, job_count;
     bool has_room;
@@ -164,8 +209,10 @@ struct teak_raft {
     bool transfer_owed;            /* the target is to be told in the next ready                            */
     bool transfer_told;            /* ... and was, since the last round of heartbeats                       */
 
-    /* commit and apply: fates.c, ready.c */
+    /* commit and apply: commits.c, ready.c */
     uint64_t handed, applied;
+    uint64_t handed_term, applied_term; /* of the entries there; 0: not known                               */
+    struct config handed_config, applied_config; /* in force there; handed_config.index 0: as applied       */
     uint32_t proposal_count;
 
     /* reads.c */
@@ -173,6 +220,19 @@ struct teak_raft {
     uint32_t read_beats;           /* heartbeats since the question that is on its way, at most two         */
     uint64_t read_round;           /* a follower's newest batch                                             */
     uint64_t read_beat;            /* a leader's newest round of heartbeats that reads wait for             */
+    /* install.c: what lies before the log */
+    uint64_t first;                /* entries before it are, or are to be, forgotten                        */
+    struct snap snapshot;          /* the newest, from here or from elsewhere                               */
+    uint64_t restore;              /* index of the snapshot that has yet to replace the state machine, or 0 */
+    bool compact_owed;             /* even if there is no other reason for a job                            */
+    struct teak_raft_snapshot lent_snapshot;
+
+    /* streams.c, intake.c: snapshots on their way */
+    uint64_t snap_round;           /* the newest of any stream                                              */
+    uint64_t beat_bytes;           /* of bodies, sent since the last round of heartbeats                    */
+    struct intake intake;
+    struct snap aborted;           /* to be told with ABORT                                                 */
+    uint64_t aborted_from;
 
     struct lane lanes[LANE_COUNT];
     uint64_t ticket;
@@ -198,9 +258,26 @@ static inline struct teak_raft_member *previous_members(const struct teak_raft *
 {
     return (struct teak_raft_member *)raft_at(raft, raft->previous_at);
 }
+static inline struct teak_raft_member *handed_members(const struct teak_raft *raft)
+{
+    return (struct teak_raft_member *)raft_at(raft, raft->handed_at);
+}
+static inline struct teak_raft_member *applied_members(const struct teak_raft *raft)
+{
+    return (struct teak_raft_member *)raft_at(raft, raft->applied_at);
+}
 static inline struct peer *peer_at(const struct teak_raft *raft, uint32_t slot)
 {
     return (struct peer *)raft_at(raft, raft->peers_at) + slot;
+}
+static inline struct stream *stream_at(const struct teak_raft *raft, uint32_t number)
+{
+    return (struct stream *)raft_at(raft, raft->streams_at) + number;
+}
+static inline struct piece *piece_at(const struct teak_raft *raft, uint32_t number)
+{
+    const uint32_t window = raft->options.snapshot_window;
+    return (struct piece *)raft_at(raft, raft->pieces_at) + (raft->intake.piece_first + number) % window;
 }
 static inline struct terms raft_terms(const struct teak_raft *raft)
 {

@@ -8,8 +8,7 @@
 #include "core/tail.h"
 #include "core/timers.h"
 
-/* The sender leads this term. false: another one does too. */
-static bool hear(struct teak_raft *raft, const struct teak_raft_msg *msg)
+bool follow_hears(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     if (raft->role == TEAK_RAFT_LEADER || (raft->leader != 0 && raft->leader != msg->from)) {
         role_halt(raft, TEAK_RAFT_HALT_TWO_LEADERS, msg->from);
@@ -41,8 +40,7 @@ static void reject(struct teak_raft *raft, const struct teak_raft_msg *msg)
                  (struct teak_raft_msg){.index = msg->at.index, .at = hint, .refused = true});
 }
 
-/* True if what the message says of `pos` cannot be, as what is committed or confirmed there has another term. */
-static bool contradicts(const struct teak_raft *raft, struct teak_raft_pos pos)
+bool follow_contradicts(const struct teak_raft *raft, struct teak_raft_pos pos)
 {
     if (pos.index > raft->verified) return false;
     const uint64_t term = tail_term(raft, pos.index);
@@ -66,8 +64,8 @@ static uint32_t take(struct teak_raft *raft, const struct teak_raft_msg *msg, ui
 
 void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
-    if (!hear(raft, msg)) return;
-    if (contradicts(raft, msg->at)) {
+    if (!follow_hears(raft, msg)) return;
+    if (follow_contradicts(raft, msg->at)) {
         role_halt(raft, TEAK_RAFT_HALT_COMMITTED_DIFFERS, msg->at.index);
         return;
     }
@@ -79,7 +77,7 @@ void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg)
     uint32_t same = 0;
     for (; same < msg->count; same++) {
         const struct teak_raft_entry *entry = &msg->entries[same];
-        if (contradicts(raft, (struct teak_raft_pos){entry->index, entry->term})) {
+        if (follow_contradicts(raft, (struct teak_raft_pos){entry->index, entry->term})) {
             role_halt(raft, TEAK_RAFT_HALT_COMMITTED_DIFFERS, entry->index);
             return;
         }
@@ -103,7 +101,7 @@ void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg)
 
 void follow_heartbeat(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
-    if (!hear(raft, msg)) return;
+    if (!follow_hears(raft, msg)) return;
     reads_on_heartbeat(raft);
     commits_to(raft, min_index(msg->index, raft->verified));
     outbox_reply(raft, msg, TEAK_RAFT_HEARTBEAT_REPLY,

@@ -14,6 +14,12 @@
 void follow_append(struct teak_raft *raft, const struct teak_raft_msg *msg);
 void follow_heartbeat(struct teak_raft *raft, const struct teak_raft_msg *msg);
 
+/* The sender leads this term; what it says goes for this node. false: it has halted, there is another leader. */
+bool follow_hears(struct teak_raft *raft, const struct teak_raft_msg *msg);
+
+/* True if what a message says of `pos` cannot be, as what is committed or confirmed there has another term. */
+bool follow_contradicts(const struct teak_raft *raft, struct teak_raft_pos pos);
+
 /* True if the leader is to be told how far it is confirmed. */
 bool follow_owes(const struct teak_raft *raft);
 

@@ -1,6 +1,7 @@
 /* invariant.c: see invariant.h. */
 #include "core/invariant.h"
 
+#include "core/install.h"
 #include "core/jobs.h"
 #include "core/tail.h"
 #include "core/timers.h"
@@ -12,7 +13,12 @@ static void check_log(const struct teak_raft *raft)
     CHECK_LE(raft->durable, raft->written);
     CHECK_LE(raft->written, raft->last.index);
     CHECK_LE(raft->verified, raft->last.index);
-    CHECK_LE(raft->tail_first, raft->durable + 1); /* what is not durable is in memory */
+    /* what is not durable is in memory, or in a snapshot that is about to be */
+    CHECK_LE(raft->tail_first, (install_is_pending(raft) ? raft->restore : raft->durable) + 1);
+    CHECK_LE(raft->first, raft->snapshot.name.pos.index + 1);
+    CHECK_LE(raft->first, raft->tail_first); /* nothing that the log forgot is in memory */
+    CHECK_LE(raft->durable_snapshot, raft->written_snapshot);
+    CHECK_LE(raft->snapshot.name.pos.index, max_index(raft->applied, raft->restore));
     CHECK_LE(raft->last.term, raft->term);
 }
 
@@ -63,6 +69,20 @@ static void check_terms(const struct teak_raft *raft)
     }
 }
 
+static void check_snapshots(const struct teak_raft *raft)
+{
+    CHECK_LE(raft->intake.written, raft->intake.taken);
+    CHECK_LE(raft->intake.taken, raft->intake.snap.name.bytes);
+    CHECK(raft->intake.state == INTAKE_NONE || raft->restore == 0); /* one at a time */
+    CHECK(raft->handed_config.index == 0 ||
+          (raft->applied < raft->handed_config.index && raft->handed_config.index <= raft->handed));
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
+        const struct stream *stream = stream_at(raft, i);
+        CHECK_LE(stream->acked, stream->sent);
+        CHECK_LE(stream->sent, stream->snap.name.bytes);
+    }
+}
+
 /* At most one configuration that is not committed: else one to roll back to would be missing. */
 static void check_configs(const struct teak_raft *raft)
 {
@@ -79,5 +99,6 @@ void invariant_check(const struct teak_raft *raft)
     check_peers(raft);
     check_terms(raft);
     check_configs(raft);
+    check_snapshots(raft);
 #endif
 }

@@ -26,6 +26,9 @@ bool jobs_durable(struct teak_raft *raft, uint64_t token);
 /* Job `token` and all behind it were refused. false: no such job in flight. */
 bool jobs_take_back(struct teak_raft *raft, uint64_t token);
 
+/* The log was emptied by a snapshot: what is durable behind `upto` stands for nothing any more. */
+void jobs_clear(struct teak_raft *raft, uint64_t upto);
+
 /* The log was truncated: entries from `from` on are gone. */
 void jobs_cut(struct teak_raft *raft, uint64_t from);
 

@@ -41,7 +41,8 @@ static bool is_free(const struct teak_raft *raft, uint32_t number)
 
 static bool apply_wants(const struct teak_raft *raft)
 {
-    return is_free(raft, LANE_APPLY) && !raft->apply_stops && raft->handed + 1 < raft->tail_first &&
+    return is_free(raft, LANE_APPLY) && !raft->apply_stops && raft->handed >= raft->restore &&
+           raft->handed + 1 < raft->tail_first &&
            raft->handed < min_index(raft->commit, raft->durable);
 }
 

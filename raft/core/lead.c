@@ -10,6 +10,7 @@
 #include "core/quorum.h"
 #include "core/reads.h"
 #include "core/role.h"
+#include "core/streams.h"
 #include "core/tail.h"
 #include "core/timers.h"
 
@@ -92,6 +93,7 @@ void lead_beat(struct teak_raft *raft)
 {
     raft->beat_round++;
     raft->beating = others(raft);
+    raft->beat_bytes = 0;
     handoff_remind(raft);
 }
 
@@ -101,8 +103,10 @@ void lead_count(struct teak_raft *raft)
         role_follow(raft, raft->term, 0);
         return;
     }
+    streams_count(raft);
     raft->heard_before = raft->heard;
     raft->heard = 0;
+    raft->compact_owed = true; /* who was waited for may be there, or gone */
 }
 
 /* ---------------------------------------------------------------------------------------------------------- replies */
@@ -137,6 +141,7 @@ static void on_refusal(struct teak_raft *raft, uint32_t slot, const struct teak_
 {
     struct peer *peer = peer_at(raft, slot);
     const bool is_probe = peer->progress == TEAK_RAFT_PROBE;
+    if (peer->progress == TEAK_RAFT_NEEDS_SNAPSHOT) return;
     if (msg->index <= peer->match || (is_probe && msg->index != peer->next - 1)) return;
     const uint64_t upto = min_index(min_index(msg->at.index, msg->index - 1), raft->last.index);
     compare(raft, slot, upto);
@@ -156,6 +161,12 @@ bool lead_on_append_reply(struct teak_raft *raft, uint32_t slot, const struct te
     return true;
 }
 
+bool lead_on_snapshot_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
+{
+    hear(raft, slot, msg);
+    return streams_on_reply(raft, slot, msg);
+}
+
 /* It lives, and says what it has: its last APPEND_REPLY may be lost. Where it has not all that was sent, an APPEND
  * finds out whether that is still on its way or lost. */
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
@@ -166,6 +177,7 @@ bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct
     if (raft->role != TEAK_RAFT_LEADER) return true; /* what that committed put it out */
     reads_settle(raft);
     raft->paused &= ~(UINT32_C(1) << slot);
+    streams_heard(raft, slot);
     const struct peer *peer = peer_at(raft, slot);
     if (peer->progress == TEAK_RAFT_REPLICATE && msg->index + 1 < peer->next) raft->poked |= UINT32_C(1) << slot;
     return true;
@@ -200,6 +212,7 @@ bool lead_may_send(const struct teak_raft *raft, uint32_t slot)
     const uint32_t bit = UINT32_C(1) << slot;
     if (raft->role != TEAK_RAFT_LEADER || !(others(raft) & bit) || (raft->full & bit)) return false;
     const struct peer *peer = peer_at(raft, slot);
+    if (peer->progress == TEAK_RAFT_NEEDS_SNAPSHOT || peer->next < raft->first) return false;
     if (peer->progress == TEAK_RAFT_PROBE) return !(raft->paused & bit);
     if (raft->poked & bit) return true;
     if (!peer_has_window(raft, slot)) return false;
@@ -296,6 +309,7 @@ void lead_send(struct teak_raft *raft)
 void lead_lost(struct teak_raft *raft, uint32_t slot)
 {
     struct peer *peer = peer_at(raft, slot);
+    if (raft->role == TEAK_RAFT_LEADER) streams_lost(raft, slot);
     if (raft->role != TEAK_RAFT_LEADER || peer->progress != TEAK_RAFT_REPLICATE) return;
     peer_probe(peer, peer->match + 1);
     raft->paused |= UINT32_C(1) << slot; /* until it is heard of */

@@ -21,6 +21,7 @@ void lead_count(struct teak_raft *raft); /* no majority heard since the last cou
 
 /* Replies of member `slot` in this term. false: no node of this version says that. */
 bool lead_on_append_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
+bool lead_on_snapshot_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 
 /* Is the reply one of the process that member `slot` is now? Another process may have another log: what this one

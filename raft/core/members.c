@@ -138,6 +138,18 @@ bool members_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry)
     return true;
 }
 
+static void forget_previous(struct teak_raft *raft)
+{
+    raft->previous = (struct config){.index = 0};
+    memset(previous_members(raft), 0, raft->members_max * sizeof(struct teak_raft_member));
+}
+
+void members_replace(struct teak_raft *raft, struct config config, const struct teak_raft_member *members)
+{
+    forget_previous(raft);
+    install(raft, config, members);
+}
+
 /* A leader appends a configuration only when the one before is committed. So a log holds at most one that can be cut
  * off it, and the one before is all that has to be kept. */
 void members_roll_back(struct teak_raft *raft, uint64_t from)
@@ -147,6 +159,5 @@ void members_roll_back(struct teak_raft *raft, uint64_t from)
     struct teak_raft_member members[TEAK_RAFT_MEMBERS_MAX];
     memcpy(members, previous_members(raft), raft->members_max * sizeof members[0]);
     install(raft, raft->previous, members);
-    raft->previous = (struct config){.index = 0};
-    memset(previous_members(raft), 0, raft->members_max * sizeof members[0]);
+    forget_previous(raft);
 }

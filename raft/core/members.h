@@ -23,6 +23,9 @@ enum teak_raft_status members_wanted(const struct teak_raft_member *members, uin
 /* A CONFIG entry has come into the log: it is in force at once. false: more members than the block has room for. */
 bool members_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry);
 
+/* A snapshot's configuration is in force, and there is none before it. */
+void members_replace(struct teak_raft *raft, struct config config, const struct teak_raft_member *members);
+
 /* The log ends before `from` now: is the newest configuration gone, the one before is in force again. */
 void members_roll_back(struct teak_raft *raft, uint64_t from);
 

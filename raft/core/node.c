@@ -10,6 +10,8 @@
 #include "core/elect.h"
 #include "core/follow.h"
 #include "core/handoff.h"
+#include "core/install.h"
+#include "core/intake.h"
 #include "core/invariant.h"
 #include "core/jobs.h"
 #include "core/lead.h"
@@ -18,6 +20,7 @@
 #include "core/reads.h"
 #include "core/ready.h"
 #include "core/role.h"
+#include "core/streams.h"
 #include "core/tail.h"
 #include "core/timers.h"
 
@@ -40,7 +43,7 @@ static enum teak_raft_status raft_out(struct teak_raft *raft, enum teak_raft_sta
 static bool is_reply(uint8_t type)
 {
     return type == TEAK_RAFT_PRE_VOTE_REPLY || type == TEAK_RAFT_VOTE_REPLY || type == TEAK_RAFT_APPEND_REPLY ||
-           type == TEAK_RAFT_HEARTBEAT_REPLY || type == TEAK_RAFT_READ_REPLY;
+           type == TEAK_RAFT_HEARTBEAT_REPLY || type == TEAK_RAFT_READ_REPLY || type == TEAK_RAFT_SNAPSHOT_REPLY;
 }
 
 static bool is_for_me(const struct teak_raft *raft, const struct teak_raft_msg *msg)
@@ -62,6 +65,17 @@ static bool is_entry(const struct teak_raft *raft, const struct teak_raft_entry 
     }
 }
 
+/* A piece lies within its body, and the body below the sender's term. */
+static bool is_chunk(const struct teak_raft_msg *msg)
+{
+    struct teak_raft_member members[TEAK_RAFT_MEMBERS_MAX];
+    struct config config;
+    const struct teak_raft_chunk *chunk = msg->chunk;
+    return chunk && snap_judge(&chunk->snapshot, &config, members) && chunk->snapshot.pos.term <= msg->term &&
+           chunk->offset <= chunk->snapshot.bytes && chunk->bytes <= chunk->snapshot.bytes - chunk->offset &&
+           (chunk->bytes == 0 || chunk->data);
+}
+
 /* Bytes from outside are judged once, here. Indexes and terms near the end of 64 bits no log reaches. */
 static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
@@ -70,6 +84,7 @@ static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg 
     if (msg->index >= limit || msg->at.index >= limit || msg->at.term > msg->term) return false;
     if (msg->at.index == 0 && msg->at.term != 0) return false;
     if (msg->count > 0 && (msg->type != TEAK_RAFT_APPEND || !msg->entries)) return false;
+    if (msg->type == TEAK_RAFT_SNAPSHOT) return is_chunk(msg);
     uint64_t term = msg->at.term;
     for (uint32_t i = 0; i < msg->count; i++) {
         const struct teak_raft_entry *entry = &msg->entries[i];
@@ -108,6 +123,7 @@ static bool on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_ra
     if (msg->term < raft->term || raft->role != TEAK_RAFT_LEADER) return true; /* an old one */
     if (!lead_knows(raft, slot, msg)) return true; /* of a process that is over, or may be */
     if (msg->type == TEAK_RAFT_APPEND_REPLY) return lead_on_append_reply(raft, slot, msg);
+    if (msg->type == TEAK_RAFT_SNAPSHOT_REPLY) return lead_on_snapshot_reply(raft, slot, msg);
     return lead_on_heartbeat_reply(raft, slot, msg);
 }
 
@@ -134,6 +150,8 @@ static void on_request(struct teak_raft *raft, uint32_t slot, const struct teak_
         follow_heartbeat(raft, msg);
     else if (msg->type == TEAK_RAFT_READ)
         reads_on_question(raft, slot, msg);
+    else if (msg->type == TEAK_RAFT_SNAPSHOT)
+        intake_take(raft, msg);
     else
         handoff_on_timeout_now(raft, msg);
 }
@@ -241,6 +259,7 @@ enum teak_raft_status teak_raft_persisted(struct teak_raft *raft, uint64_t token
         invariant_check(raft);
         return TEAK_RAFT_OK;
     case TEAK_RAFT_FETCHED:
+    case TEAK_RAFT_DONE:
     case TEAK_RAFT_CORRUPT: break;
     }
     return TEAK_RAFT_MISUSE;
@@ -259,7 +278,7 @@ enum teak_raft_status teak_raft_applied(struct teak_raft *raft, uint64_t index)
     if (!raft) return TEAK_RAFT_MISUSE;
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     if (index < raft->applied || index > raft->handed) return TEAK_RAFT_MISUSE;
-    raft->applied = index;
+    install_applied(raft, index);
     return raft_out(raft, TEAK_RAFT_OK);
 }
 
@@ -269,6 +288,26 @@ enum teak_raft_status teak_raft_fetched(struct teak_raft *raft, uint64_t ticket,
     if (!raft) return TEAK_RAFT_MISUSE;
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     return raft_out(raft, lane_fetched(raft, ticket, outcome, term_before, entries, count));
+}
+
+enum teak_raft_status teak_raft_snap_done(struct teak_raft *raft, uint64_t ticket, enum teak_raft_outcome outcome,
+                                          uint64_t offset, const struct teak_raft_blob *data)
+{
+    enum teak_raft_status status;
+    if (!raft) return TEAK_RAFT_MISUSE;
+    if (!raft_in(raft)) return TEAK_RAFT_HALTED;
+    if (outcome != TEAK_RAFT_DONE && outcome != TEAK_RAFT_NO_ROOM && outcome != TEAK_RAFT_CORRUPT)
+        return TEAK_RAFT_MISUSE;
+    if (!intake_done(raft, ticket, outcome, offset, &status) && !streams_done(raft, ticket, outcome, data, &status))
+        return TEAK_RAFT_STALE;
+    return raft_out(raft, status);
+}
+
+enum teak_raft_status teak_raft_snapshot_taken(struct teak_raft *raft, const struct teak_raft_snapshot *snapshot)
+{
+    if (!raft || !snapshot) return TEAK_RAFT_MISUSE;
+    if (!raft_in(raft)) return TEAK_RAFT_HALTED;
+    return raft_out(raft, install_taken(raft, snapshot));
 }
 
 /* ----------------------------------------------------------------------------------------------------------- output */

@@ -15,6 +15,12 @@ void peer_probe(struct peer *peer, uint64_t next)
     peer->flight_first = peer->flight_count = peer->flight_bytes = 0;
 }
 
+void peer_needs_snapshot(struct peer *peer)
+{
+    peer_probe(peer, peer->next);
+    peer->progress = TEAK_RAFT_NEEDS_SNAPSHOT;
+}
+
 bool peer_has_window(const struct teak_raft *raft, uint32_t slot)
 {
     const struct peer *peer = peer_at(raft, slot);
@@ -35,6 +41,11 @@ void peer_sent(struct teak_raft *raft, uint32_t slot, uint64_t last, uint64_t by
 void peer_confirmed(struct teak_raft *raft, uint32_t slot, uint64_t match)
 {
     struct peer *peer = peer_at(raft, slot);
+    if (peer->progress == TEAK_RAFT_NEEDS_SNAPSHOT && match + 1 < raft->first) { /* some, and not enough */
+        peer->match = max_index(peer->match, match);
+        peer->next = max_index(peer->next, peer->match + 1);
+        return;
+    }
     while (peer->flight_count > 0) {
         const struct parcel *parcel = parcel_at(raft, slot, 0);
         if (parcel->last > match) break;

@@ -4,6 +4,11 @@
  *      PROBE ─────────────► REPLICATE ─────────────► PROBE
  *      one APPEND, then     a window of them,
  *      wait                 `next` runs ahead
+ *        │  ▲                       ▲ │
+ *        │  │ another process       │ │ `next` lies before the log
+ *        ▼  │             confirmed │ ▼ up to the log
+ *      NEEDS_SNAPSHOT ──────────────┘
+ *      streams.c
  *
  * HOLDS  match < next. The window holds what was sent and not confirmed, ascending.
  */
@@ -14,6 +19,9 @@
 
 /* Back to one APPEND at a time, from `next` on or from what is confirmed. */
 void peer_probe(struct peer *peer, uint64_t next);
+
+/* The log does not reach back to `next`. */
+void peer_needs_snapshot(struct peer *peer);
 
 /* An APPEND up to `last` leaves. */
 void peer_sent(struct teak_raft *raft, uint32_t slot, uint64_t last, uint64_t bytes);

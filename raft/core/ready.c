@@ -5,15 +5,19 @@
 #include "core/commits.h"
 #include "core/elect.h"
 #include "core/follow.h"
+#include "core/install.h"
+#include "core/intake.h"
 #include "core/jobs.h"
 #include "core/lead.h"
 #include "core/outbox.h"
 #include "core/reads.h"
+#include "core/streams.h"
 #include "core/tail.h"
 
 void ready_take_back(struct teak_raft *raft)
 {
     lane_take_back(raft);
+    streams_take_back(raft);
     if (raft->send_lent) raft->send_count = 0;
     if (raft->events_lent) raft->event_count = raft->events_forgotten = 0;
     raft->send_lent = raft->events_lent = false;
@@ -28,7 +32,7 @@ static bool has_messages(const struct teak_raft *raft)
     if (raft->halted) return false;
     return (raft->send_count > 0 && !raft->send_lent) || owes_grant(raft) || follow_owes(raft) || raft->transfer_owed ||
            (raft->asking != 0 && elect_may_ask(raft)) || raft->beating != 0 || reads_has_message(raft) ||
-           lead_has_message(raft);
+           lead_has_message(raft) || streams_have_message(raft);
 }
 
 static void send_grant(struct teak_raft *raft)
@@ -94,6 +98,7 @@ static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
     send_heartbeats(raft);
     reads_send(raft);
     lead_send(raft);
+    streams_send(raft);
     send_hand_over(raft);
     out->send = outbox(raft);
     out->send_count = raft->send_count;
@@ -102,21 +107,37 @@ static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
 
 /* ------------------------------------------------------------------------------------------------------------ apply */
 
-static bool can_apply(const struct teak_raft *raft)
+static const struct teak_raft_entry *next_to_apply(const struct teak_raft *raft)
 {
-    if (raft->halted || raft->handed >= min_index(raft->commit, raft->durable)) return false;
-    return raft->handed + 1 >= raft->tail_first || raft->lanes[LANE_APPLY].state == LANE_FILLED;
+    const struct lane *lane = &raft->lanes[LANE_APPLY];
+    if (lane->state == LANE_FILLED) return lane_entries(raft, LANE_APPLY) + (raft->handed + 1 - lane->first);
+    return raft->handed + 1 >= raft->tail_first ? tail_at(raft, raft->handed + 1) : NULL;
 }
 
-/* Raft's own entries are passed over; those of the application between two of them are one batch. */
+static bool can_apply(const struct teak_raft *raft)
+{
+    if (raft->halted) return false;
+    if (raft->handed < raft->restore) return install_may_restore(raft);
+    if (raft->handed >= min_index(raft->commit, raft->durable)) return false;
+    const struct teak_raft_entry *next = next_to_apply(raft);
+    return next && (next->kind != TEAK_RAFT_CONFIG || install_may_hand_config(raft));
+}
+
+/* Raft's own entries are passed over, but for a configuration when one is not applied yet; those of the application
+ * between two of them are one batch. */
 static void hand_out(struct teak_raft *raft, const struct teak_raft_entry *entries, uint32_t count,
                      struct teak_raft_apply *out)
 {
     uint32_t begin = 0;
-    while (begin < count && entries[begin].kind < TEAK_RAFT_KIND_APPLICATION) begin++;
+    for (; begin < count && entries[begin].kind < TEAK_RAFT_KIND_APPLICATION; begin++) {
+        if (entries[begin].kind != TEAK_RAFT_CONFIG) continue;
+        if (!install_may_hand_config(raft)) break;
+        install_hand_config(raft, &entries[begin]);
+    }
     uint32_t end = begin;
     while (end < count && entries[end].kind >= TEAK_RAFT_KIND_APPLICATION) end++;
     raft->handed += end;
+    raft->handed_term = entries[end - 1].term;
     *out = (struct teak_raft_apply){
         .entries = end > begin ? entries + begin : NULL, .count = end - begin, .upto = raft->handed};
 }
@@ -124,6 +145,10 @@ static void hand_out(struct teak_raft *raft, const struct teak_raft_entry *entri
 static void fill_apply(struct teak_raft *raft, struct teak_raft_apply *out)
 {
     if (!can_apply(raft)) return;
+    if (raft->handed < raft->restore) {
+        *out = (struct teak_raft_apply){.restore = install_hand_restore(raft), .upto = raft->restore};
+        return;
+    }
     const uint64_t first = raft->handed + 1;
     struct lane *lane = &raft->lanes[LANE_APPLY];
     if (lane->state != LANE_FILLED) { /* what was fetched goes first, to its end: it begins where this stands */
@@ -148,7 +173,8 @@ bool ready_has(const struct teak_raft *raft)
         reads_has_answer(raft))
         return true;
     if (raft->halted) return false;
-    return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || lane_wants(raft);
+    return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || lane_wants(raft) || streams_want(raft) ||
+           intake_wants(raft);
 }
 
 static void fill_events(struct teak_raft *raft, struct teak_raft_ready *out)
@@ -175,10 +201,18 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
         out->job = &raft->job;
     }
     lane_sift(raft);
+    streams_sift(raft);
+    intake_sift(raft);
     if (want & TEAK_RAFT_SEND) fill_messages(raft, out);
     if (want & TEAK_RAFT_APPLY) fill_apply(raft, &out->apply);
     if (want & TEAK_RAFT_FETCH) {
         out->fetch = (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at);
         out->fetch_count = lane_ask(raft, (struct teak_raft_fetch *)raft_at(raft, raft->fetch_at));
+    }
+    if (want & TEAK_RAFT_SNAP) {
+        struct teak_raft_snap_io *ios = (struct teak_raft_snap_io *)raft_at(raft, raft->ios_at);
+        out->snap = ios;
+        out->snap_count = streams_ask(raft, ios);
+        out->snap_count += intake_ask(raft, ios + out->snap_count);
     }
 }

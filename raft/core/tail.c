@@ -179,6 +179,25 @@ void tail_truncate(struct teak_raft *raft, uint64_t from)
     members_roll_back(raft, from);
 }
 
+void tail_reset(struct teak_raft *raft, struct teak_raft_pos pos)
+{
+    tail_clear(raft);
+    struct terms terms = raft_terms(raft);
+    terms.count = 0;
+    terms_append(&terms, pos.index, pos.term);
+    raft->run_count = terms.count;
+    raft->last = pos;
+    raft->tail_first = pos.index + 1;
+}
+
+void tail_begin(struct teak_raft *raft, uint64_t first)
+{
+    while (raft->tail_first < first && ring_count(raft) > 0) forget_first(raft);
+    struct terms terms = raft_terms(raft);
+    terms_compact(&terms, first - 1);
+    raft->run_count = terms.count;
+}
+
 /* ------------------------------------------------------------------------------------------------------------ spans */
 
 /* What lies at the beginning of the ring and follows its end is copied behind the end: a span is one array. The ring

@@ -53,6 +53,13 @@ bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry);
 /* Forgets entries from `from` on; `from` > commit. */
 void tail_truncate(struct teak_raft *raft, uint64_t from);
 
+/* The log is empty and ends at `pos`: a snapshot holds all up to there. */
+void tail_reset(struct teak_raft *raft, struct teak_raft_pos pos);
+
+/* The log begins at `first`: what is in memory before it, and its terms but the last, are forgotten. All of it is durable
+ * and applied. */
+void tail_begin(struct teak_raft *raft, uint64_t first);
+
 /* Entries from `first` on, side by side: as many as there are up to `last`, in memory, within count_max and
  * bytes_max (the first always). */
 const struct teak_raft_entry *tail_span(const struct teak_raft *raft, uint64_t first, uint64_t last, uint32_t count_max,

@@ -4,8 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/lanes.h"
+#include "core/install.h"
 #include "core/invariant.h"
+#include "core/lanes.h"
 #include "core/outbox.h"
 #include "core/ready.h"
 #include "core/tail.h"
@@ -35,6 +36,8 @@ static void hold_all(struct teak_raft *raft, const struct teak_raft *from)
         if (entry->frame && entry->frame != before) teak_raft_hold(entry->frame);
         before = entry->frame;
     }
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) teak_raft_hold(stream_at(raft, i)->frame);
+    for (uint32_t i = 0; i < raft->intake.piece_count; i++) teak_raft_hold(piece_at(raft, i)->frame);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
         for (uint32_t i = 0; i < raft->lanes[lane].count; i++)
             if (raft->lanes[lane].state >= LANE_FILLED) teak_raft_hold(lane_entries(raft, lane)[i].frame);
@@ -88,6 +91,18 @@ static void put_config(struct sum *sum, const struct config *config, const struc
     }
 }
 
+/* The name, and the bytes of its configuration. */
+static void put_snap(struct sum *sum, const struct teak_raft *raft, const struct snap *snap)
+{
+    const struct teak_raft_snapshot name = snap_name(raft, snap);
+    put(sum, name.pos.index);
+    if (name.pos.index == 0) return;
+    const uint64_t values[] = {name.pos.term, name.born, name.bytes, name.checksum, name.config_index,
+                               name.config_bytes};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+    for (uint32_t i = 0; i < name.config_bytes; i++) put(sum, name.config[i]);
+}
+
 static void put_log(struct sum *sum, const struct teak_raft *raft)
 {
     put(sum, raft->last.index);
@@ -104,8 +119,53 @@ static void put_log(struct sum *sum, const struct teak_raft *raft)
                               raft->handed,  raft->applied,      raft->cut_from,     raft->written_term,
                               raft->written_vote, raft->durable_term, raft->durable_vote, raft->has_room};
     for (uint32_t i = 0; i < sizeof marks / sizeof marks[0]; i++) put(sum, marks[i]);
+    const uint64_t before[] = {raft->first, raft->restore, raft->compact_owed, raft->written_first,
+                               raft->durable_first, raft->written_snapshot, raft->durable_snapshot,
+                               raft->handed_term, raft->applied_term};
+    for (uint32_t i = 0; i < sizeof before / sizeof before[0]; i++) put(sum, before[i]);
+    put_snap(sum, raft, &raft->snapshot);
+    put_config(sum, &raft->handed_config, handed_members(raft));
+    put_config(sum, &raft->applied_config, applied_members(raft));
     put_config(sum, &raft->config, config_members(raft));
     put_config(sum, &raft->previous, previous_members(raft));
+}
+
+static void put_bytes(struct sum *sum, const uint8_t *data, uint32_t bytes)
+{
+    put(sum, bytes);
+    for (uint32_t i = 0; data && i < bytes; i++) put(sum, data[i]);
+}
+
+/* What waits to be written, read, sent. Of rounds it counts how they compare with the newest. */
+static void put_transfers(struct sum *sum, const struct teak_raft *raft)
+{
+    const struct intake *intake = &raft->intake;
+    put(sum, intake->state);
+    if (intake->state != INTAKE_NONE) {
+        const uint64_t values[] = {intake->from, intake->asked, intake->round, intake->written, intake->taken,
+                                   intake->ticket != 0, intake->piece_count};
+        for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+        put_snap(sum, raft, &intake->snap);
+    }
+    for (uint32_t i = 0; i < intake->piece_count; i++) {
+        const struct piece *piece = piece_at(raft, i);
+        put(sum, piece->offset << 1 | (piece->ticket != 0));
+        put_bytes(sum, piece->data, piece->bytes);
+    }
+    put_snap(sum, raft, &raft->aborted);
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
+        const struct stream *stream = stream_at(raft, i);
+        const uint64_t values[] = {stream->to, stream->opened_for, stream->sent, stream->acked, stream->read,
+                                   stream->read_at, stream->greeted, stream->offer_owed, stream->moved};
+        for (uint32_t j = 0; j < sizeof values / sizeof values[0]; j++) put(sum, values[j]);
+        put_bytes(sum, stream->data, stream->bytes);
+        if (stream->to == 0) continue;
+        put(sum, stream->first_round);
+        put(sum, stream->round);
+        put_snap(sum, raft, &stream->snap);
+    }
+    put(sum, raft->snap_round);
+    if (raft->options.snapshot_beat_bytes > 0 && raft->role == TEAK_RAFT_LEADER) put(sum, raft->beat_bytes);
 }
 
 static void put_jobs(struct sum *sum, const struct teak_raft *raft)
@@ -118,11 +178,14 @@ static void put_jobs(struct sum *sum, const struct teak_raft *raft)
         put(sum, work->cut_from);
         put(sum, work->term);
         put(sum, work->vote);
+        put(sum, work->first);
+        put(sum, work->snapshot);
     }
     for (uint32_t i = 0; i < raft->proposal_count; i++) {
         const struct proposal *run = (const struct proposal *)raft_at(raft, raft->proposals_at) + i;
-        const uint64_t values[] = {run->first_tag, run->first_index, run->term, run->count, run->committed, run->lost};
-        for (uint32_t j = 0; j < 6; j++) put(sum, values[j]);
+        const uint64_t values[] = {run->first_tag, run->first_index, run->term, run->count, run->committed, run->lost,
+                                   run->unknown};
+        for (uint32_t j = 0; j < 7; j++) put(sum, values[j]);
     }
 }
 
@@ -212,6 +275,7 @@ void teak_raft_digest(const struct teak_raft *raft, uint8_t out[16])
     put_jobs(&sum, raft);
     put_peers(&sum, raft);
     put_reads(&sum, raft);
+    put_transfers(&sum, raft);
     put_waiting(&sum, raft);
     memcpy(out, &sum.a, 8);
     memcpy(out + 8, &sum.b, 8);

@@ -19,7 +19,8 @@ void teak_raft_view(const struct teak_raft *raft, struct teak_raft_view *out)
     *out = (struct teak_raft_view){
         .role = (enum teak_raft_role)raft->role, .halted = raft->halted, .has_room = raft->has_room,
         .rotten = raft->rotten, .id = raft->options.id, .term = raft->term, .vote = raft->vote,
-        .leader = raft->leader, .last = raft->last, .commit = raft->commit, .durable = raft->durable,
+        .leader = raft->leader, .first = raft->first, .last = raft->last,
+        .snapshot = raft->snapshot.name.pos, .commit = raft->commit, .durable = raft->durable,
         .verified = raft->verified, .handed = raft->handed, .applied = raft->applied,
         .durable_term = raft->durable_term, .durable_vote = raft->durable_vote, .tail_first = raft->tail_first,
         .tail_bytes = raft->tail_bytes, .config_index = raft->config.index, .vote_round = raft->vote_round,

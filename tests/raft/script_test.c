@@ -10,6 +10,7 @@
  *   drop, dup (delivers, and keeps)                      the same
  *   complete N [COUNT] · refuse N · room N               the disk's oldest jobs
  *   crash N [kept=COUNT] · start N
+ *   snapshot N                     of what is applied; bodies N refuses|takes: space for those that come in
  *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest
  *   message state N · log N · disk N · peers N
  *   forge FROM TO TYPE term=.. after=I/T index=.. [entry=I/T=word]...    a message that nobody sent
@@ -101,6 +102,11 @@ static void do_nodes(const struct line *line, FILE *out)
                  {"apply_bytes_max", offsetof(struct teak_raft_options, apply_bytes_max)},
                  {"tail_bytes_max", offsetof(struct teak_raft_options, tail_bytes_max)},
                  {"entry_bytes_max", offsetof(struct teak_raft_options, entry_bytes_max)},
+                 {"trailing_entries", offsetof(struct teak_raft_options, trailing_entries)},
+                 {"retain_entries", offsetof(struct teak_raft_options, retain_entries)},
+                 {"snapshot_streams", offsetof(struct teak_raft_options, snapshot_streams)},
+                 {"snapshot_window", offsetof(struct teak_raft_options, snapshot_window)},
+                 {"snapshot_beat_bytes", offsetof(struct teak_raft_options, snapshot_beat_bytes)},
                  {"jobs_max", offsetof(struct teak_raft_options, jobs_max)},
                  {"tags_max", offsetof(struct teak_raft_options, tags_max)},
                  {"reads_max", offsetof(struct teak_raft_options, reads_max)},
@@ -169,6 +175,7 @@ static void do_net(FILE *out)
     for (uint32_t i = 0; i < world.net_count; i++) {
         struct teak_raft_msg msg = world.net[i].msg;
         msg.entries = world.net[i].entries;
+        msg.chunk = &world.net[i].chunk;
         fprintf(out, "%u: ", i + 1);
         world_print_msg(out, &msg);
         fprintf(out, "\n");
@@ -189,14 +196,18 @@ static void do_state(uint32_t node, FILE *out)
             roles[view.role], view.term, view.vote, view.leader, view.last.index, view.last.term, view.commit,
             view.durable, view.verified, view.applied, view.config_index, view.jobs, view.halted ? " halted" : "",
             view.has_room ? "" : " full", view.transferring ? " transferring" : "");
+    if (view.snapshot.index > 0)
+        fprintf(out, "  begins at %" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 "\n", view.first, view.snapshot.index,
+                view.snapshot.term);
 }
 
 static void do_peers(uint32_t node, FILE *out)
 {
+    static const char *const names[] = {"probe", "replicate", "needs a snapshot"};
     struct teak_raft_peer_view view;
     for (uint32_t slot = 0; teak_raft_peer(world_node(&world, node), slot, &view); slot++)
         fprintf(out, "%" PRIu64 " roles %u %s match %" PRIu64 " next %" PRIu64 " in flight %u%s%s%s\n", view.member.id,
-                view.member.roles, view.progress == TEAK_RAFT_PROBE ? "probe" : "replicate", view.match, view.next,
+                view.member.roles, names[view.progress], view.match, view.next,
                 view.in_flight, view.paused ? " paused" : "", view.full ? " full" : "", view.heard ? " heard" : "");
 }
 
@@ -215,7 +226,9 @@ static void do_disk(uint32_t node, FILE *out)
     const struct disk_model *disk = &world.disks[node - 1];
     fprintf(out, "term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64 ":", disk->hard.term, disk->hard.vote,
             disk->hard.commit);
-    for (uint32_t i = 1; i <= disk->last; i++) {
+    if (disk->snapshot.pos.index > 0)
+        fprintf(out, " snapshot %" PRIu64 "/%" PRIu64, disk->snapshot.pos.index, disk->snapshot.pos.term);
+    for (uint32_t i = disk->first; i <= disk->last; i++) {
         fprintf(out, " ");
         world_print_entry(out, &disk->entries[i]);
     }
@@ -325,6 +338,10 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
     } else if (strcmp(verb, "crash") == 0) {
         const char *kept = value(line, "kept");
         world_crash(&world, node, kept ? (uint32_t)strtoul(kept, NULL, 10) : 0);
+    } else if (strcmp(verb, "snapshot") == 0) {
+        answer(out, world_snapshot(&world, node));
+    } else if (strcmp(verb, "bodies") == 0) {
+        world.disks[node - 1].refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
     } else if (strcmp(verb, "start") == 0) {
         world_start(&world, node);
     } else if (strcmp(verb, "state") == 0) {

@@ -43,6 +43,37 @@ static struct teak_raft_entry kept_entry(struct teak_raft_entry entry)
     return entry;
 }
 
+static struct teak_raft_snapshot kept_name(struct teak_raft_snapshot name)
+{
+    if (name.config) name.config = world_intern(name.config, name.config_bytes);
+    return name;
+}
+
+static bool same_name(const struct teak_raft_snapshot *a, const struct teak_raft_snapshot *b)
+{
+    return a->pos.index == b->pos.index && a->pos.term == b->pos.term && a->born == b->born && a->bytes == b->bytes &&
+           a->checksum == b->checksum && a->config_index == b->config_index;
+}
+
+/* A sum over what is committed up to there. */
+static uint64_t sum_of(const struct world *world, uint64_t index, uint64_t born)
+{
+    uint64_t sum = born;
+    for (uint64_t i = 1; i <= index; i++) {
+        const struct teak_raft_entry *entry = &world->ledger[i];
+        sum = (sum ^ entry->term ^ (uint64_t)entry->kind << 32) * UINT64_C(0x100000001b3);
+        for (uint32_t j = 0; j < entry->bytes; j++) sum = (sum ^ entry->data[j]) * UINT64_C(0x100000001b3);
+    }
+    return sum;
+}
+
+static const uint8_t *body_of(const struct teak_raft_snapshot *name, uint64_t offset, uint32_t bytes)
+{
+    uint8_t body[WORLD_BODY];
+    for (uint32_t i = 0; i < WORLD_BODY; i++) body[i] = (uint8_t)(name->checksum >> (i % 8 * 8)) ^ (uint8_t)i;
+    return world_intern(body + offset, bytes);
+}
+
 static bool same_entry(const struct teak_raft_entry *a, const struct teak_raft_entry *b)
 {
     return a->term == b->term && a->kind == b->kind && a->bytes == b->bytes && (a->bytes == 0 || a->data == b->data);
@@ -52,7 +83,7 @@ static bool same_entry(const struct teak_raft_entry *a, const struct teak_raft_e
 
 static const char *const type_names[] = {"?", "PRE_VOTE", "PRE_VOTE_REPLY", "VOTE", "VOTE_REPLY", "APPEND",
                                          "APPEND_REPLY", "HEARTBEAT", "HEARTBEAT_REPLY", "TIMEOUT_NOW",
-                                         "READ", "READ_REPLY"};
+                                         "READ", "READ_REPLY", "SNAPSHOT", "SNAPSHOT_REPLY"};
 const char *world_type_name(uint8_t type) { return type_names[type < TEAK_RAFT_MSG_TYPE_COUNT ? type : 0]; }
 
 void world_print_entry(FILE *out, const struct teak_raft_entry *entry)
@@ -100,6 +131,14 @@ void world_print_msg(FILE *out, const struct teak_raft_msg *msg)
         fprintf(out, " round %" PRIu64, msg->round);
         fprintf(out, msg->refused ? " refuses" : " index %" PRIu64, msg->index);
         break;
+    case TEAK_RAFT_SNAPSHOT:
+        fprintf(out, " %" PRIu64 "/%" PRIu64 " of %" PRIu64 ", %u bytes at %" PRIu64, msg->chunk->snapshot.pos.index,
+                msg->chunk->snapshot.pos.term, msg->chunk->snapshot.born, msg->chunk->bytes, msg->chunk->offset);
+        break;
+    case TEAK_RAFT_SNAPSHOT_REPLY:
+        fprintf(out, " %" PRIu64 "/%" PRIu64 "%s %" PRIu64, msg->at.index, msg->at.term,
+                msg->refused ? ", go on at" : " has", msg->index);
+        break;
     case TEAK_RAFT_TIMEOUT_NOW:
     case TEAK_RAFT_MSG_TYPE_COUNT: break;
     }
@@ -109,7 +148,7 @@ void world_print_msg(FILE *out, const struct teak_raft_msg *msg)
 static void print_event(FILE *out, uint32_t node, const struct teak_raft_event *event)
 {
     static const char *const names[] = {"?", "TERM", "LEADING", "LEADING_READY", "CONFIG", "PEER_REPLACED",
-                                        "PEER_LOST_DATA", "HALTED", "FORGOTTEN"};
+                                        "PEER_LOST_DATA", "HALTED", "FORGOTTEN", "SNAPSHOT", "SNAPSHOT_FAILED"};
     fprintf(out, "%u event %s %" PRIu64 " %" PRIu64 "\n", node, names[event->type], event->a, event->b);
 }
 
@@ -118,10 +157,14 @@ static void print_job(FILE *out, uint32_t node, const struct teak_raft_job *job)
     fprintf(out, "%u job: term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64, node, job->hard.term, job->hard.vote,
             job->hard.commit);
     if (job->cut_from) fprintf(out, ", cut %" PRIu64, job->cut_from);
+    if (job->snapshot)
+        fprintf(out, ", snapshot %" PRIu64 "/%" PRIu64 "%s", job->snapshot->pos.index, job->snapshot->pos.term,
+                job->clear ? " instead of the log" : "");
     for (uint32_t i = 0; i < job->count; i++) {
         fprintf(out, i == 0 ? ", append " : ", ");
         world_print_entry(out, &job->entries[i]);
     }
+    if (job->compact_to) fprintf(out, ", compact %" PRIu64, job->compact_to);
     fprintf(out, "%s\n", job->urgent ? ", urgent" : "");
 }
 
@@ -138,13 +181,16 @@ struct teak_raft *world_node(const struct world *world, uint32_t number)
     return (struct teak_raft *)(uintptr_t)world->blocks[number - 1];
 }
 
-/* The entry at `index` as the node sees it: in memory, else on its disk. NULL: it has none. */
+/* The entry at `index` as the node sees it: in memory, else on its disk, else in its snapshot: then it is what is
+ * committed there, or restoring it will be noticed. NULL: it has none. */
 static const struct teak_raft_entry *seen(const struct world *world, uint32_t node, uint64_t index)
 {
     const struct teak_raft *raft = world_node(world, node);
     if (index > raft->last.index) return NULL;
     if (index >= raft->tail_first) return tail_at(raft, index);
-    return index <= world->disks[node - 1].last ? &world->disks[node - 1].entries[index] : NULL;
+    if (index <= raft->snapshot.name.pos.index) return index <= world->committed ? &world->ledger[index] : NULL;
+    const struct disk_model *disk = &world->disks[node - 1];
+    return index >= disk->first && index <= disk->last ? &disk->entries[index] : NULL;
 }
 
 /* A majority of each half has it durably: how many disks hold (index, term)? */
@@ -155,7 +201,8 @@ static bool is_on_quorum(const struct world *world, const struct teak_raft *lead
         const uint64_t id = config_members(leader)[slot].id;
         if (id == 0 || id > world->node_count) continue;
         const struct disk_model *disk = &world->disks[id - 1];
-        if (index <= disk->last && disk->entries[index].term == term) have |= UINT32_C(1) << slot;
+        const bool in_log = index >= disk->first && index <= disk->last && disk->entries[index].term == term;
+        if (in_log || index <= disk->snapshot.pos.index) have |= UINT32_C(1) << slot;
     }
     return quorum_has(leader->config.voters, leader->config.next, have);
 }
@@ -217,7 +264,7 @@ static void judge_matching(struct world *world, uint32_t node)
         bool agreed = false;
         for (uint64_t index = min_index(raft->last.index, disk->last); index > 0; index--) {
             const struct teak_raft_entry *mine = seen(world, node, index);
-            if (!mine) break;
+            if (!mine || index < disk->first) break;
             const struct teak_raft_entry kept = kept_entry(*mine);
             const struct teak_raft_entry *its = &disk->entries[index];
             if (agreed || kept.term == its->term) {
@@ -245,7 +292,9 @@ static void to_disk(struct world *world, uint32_t node, const struct teak_raft_j
     if (disk->flight_count == WORLD_FLIGHTS || job->count > WORLD_SPAN) abort();
     struct flight_job *flight = &disk->flights[disk->flight_count++];
     *flight = (struct flight_job){.token = job->token, .cut_from = job->cut_from, .hard = job->hard,
-                                  .after = job->after_last, .count = job->count};
+                                  .after = job->after_last, .count = job->count, .compact_to = job->compact_to,
+                                  .after_first = job->after_first, .clear = job->clear};
+    if (job->snapshot) flight->snapshot = kept_name(*job->snapshot);
     for (uint32_t i = 0; i < job->count; i++) flight->entries[i] = kept_entry(job->entries[i]);
     if (world->out) print_job(world->out, node, job);
 }
@@ -259,23 +308,47 @@ static void to_net(struct world *world, const struct teak_raft_msg *msg)
     if (msg->count > WORLD_SPAN) abort();
     for (uint32_t i = 0; i < msg->count; i++) letter->entries[i] = kept_entry(msg->entries[i]);
     letter->msg.entries = NULL;
+    if (msg->chunk) {
+        letter->chunk = *msg->chunk;
+        letter->chunk.snapshot = kept_name(msg->chunk->snapshot);
+        letter->chunk.frame = NULL;
+        if (msg->chunk->bytes > 0) letter->chunk.data = world_intern(msg->chunk->data, msg->chunk->bytes);
+        letter->msg.chunk = NULL;
+    }
     if (!world->out) return;
     world_print_msg(world->out, msg);
     fprintf(world->out, "\n");
 }
 
+/* What the state machine is then is what every other one was after that entry. */
+static void restore(struct world *world, uint32_t node, const struct teak_raft_snapshot *name, uint64_t upto)
+{
+    const struct disk_model *disk = &world->disks[node - 1];
+    world->restores++;
+    if (!same_name(name, &disk->snapshot) || name->pos.index != upto)
+        world_broken(world, "restores what is not durably in force", node, upto);
+    if (!same_name(name, &disk->body)) world_broken(world, "restores what is not here", node, upto);
+    if (upto > world->committed || sum_of(world, upto, name->born) != name->checksum)
+        world_broken(world, "restores another state", node, upto);
+    if (world->out) fprintf(world->out, "%u restores %" PRIu64 "/%" PRIu64 "\n", node, upto, name->pos.term);
+}
+
 static void to_state_machine(struct world *world, uint32_t node, const struct teak_raft_apply *apply)
 {
     struct disk_model *disk = &world->disks[node - 1];
+    if (apply->upto <= disk->applied) world_broken(world, "applied twice", node, apply->upto);
+    disk->applied = apply->upto;
+    if (apply->restore) {
+        restore(world, node, apply->restore, apply->upto);
+        return;
+    }
     for (uint32_t i = 0; i < apply->count; i++) {
         const struct teak_raft_entry kept = kept_entry(apply->entries[i]);
         if (kept.index > world->committed || !same_entry(&kept, &world->ledger[kept.index]))
             world_broken(world, "applied what is not committed", node, kept.index);
-        if (kept.index > disk->last || !same_entry(&kept, &disk->entries[kept.index]))
+        if (kept.index < disk->first || kept.index > disk->last || !same_entry(&kept, &disk->entries[kept.index]))
             world_broken(world, "applied what is not durable here", node, kept.index);
     }
-    if (apply->upto <= disk->applied) world_broken(world, "applied twice", node, apply->upto);
-    disk->applied = apply->upto;
     if (!world->out) return;
     fprintf(world->out, "%u applies up to %" PRIu64 ":", node, apply->upto);
     for (uint32_t i = 0; i < apply->count; i++) {
@@ -290,7 +363,7 @@ static void answer(struct world *world, uint32_t node, struct teak_raft_fetch fe
     const struct disk_model *disk = &world->disks[node - 1];
     if (world->out)
         fprintf(world->out, "%u fetches %" PRIu64 "..%" PRIu64 "\n", node, fetch.first, fetch.last);
-    if (fetch.last > disk->last) {
+    if (fetch.last > disk->last || fetch.first < disk->first) {
         world_broken(world, "fetches what is not durable", fetch.first, fetch.last);
         return;
     }
@@ -301,6 +374,60 @@ static void answer(struct world *world, uint32_t node, struct teak_raft_fetch fe
     const enum teak_raft_status status =
         teak_raft_fetched(world_node(world, node), fetch.ticket, TEAK_RAFT_FETCHED, before, entries, count);
     if (status != TEAK_RAFT_OK) world_broken(world, "a fetch is refused", fetch.first, status);
+}
+
+static void write_body(struct world *world, uint32_t node, const struct teak_raft_snap_io *io,
+                       enum teak_raft_outcome *outcome)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (disk->refuses_bodies) {
+        *outcome = TEAK_RAFT_NO_ROOM;
+        return;
+    }
+    if (!same_name(&disk->part, &io->snapshot) || io->offset != disk->part_bytes)
+        world_broken(world, "writes beside what is written", node, io->offset);
+    else if (memcmp(io->data, body_of(&io->snapshot, io->offset, io->bytes), io->bytes) != 0)
+        world_broken(world, "writes what was not read", node, io->offset);
+    disk->part_bytes += io->bytes;
+}
+
+/* At once. */
+static void do_io(struct world *world, uint32_t node, const struct teak_raft_snap_io *io)
+{
+    static const char *const names[] = {"?", "read", "close", "begin", "write", "finish", "abort"};
+    struct disk_model *disk = &world->disks[node - 1];
+    struct teak_raft_blob blob = {.bytes = io->bytes};
+    enum teak_raft_outcome outcome = TEAK_RAFT_DONE;
+    uint64_t offset = 0;
+    if (world->out)
+        fprintf(world->out, "%u snapshot %" PRIu64 "/%" PRIu64 " of %" PRIu64 ": %s\n", node, io->snapshot.pos.index,
+                io->snapshot.pos.term, io->snapshot.born, names[io->op]);
+    switch (io->op) {
+    case TEAK_RAFT_SNAP_READ: blob.data = body_of(&io->snapshot, io->offset, io->bytes); break;
+    case TEAK_RAFT_SNAP_BEGIN:
+        if (!same_name(&disk->part, &io->snapshot)) {
+            disk->part = kept_name(io->snapshot);
+            disk->part_bytes = 0;
+        }
+        offset = disk->part_bytes;
+        break;
+    case TEAK_RAFT_SNAP_WRITE: write_body(world, node, io, &outcome); break;
+    case TEAK_RAFT_SNAP_FINISH:
+        if (!same_name(&disk->part, &io->snapshot) || disk->part_bytes != io->snapshot.bytes)
+            world_broken(world, "finishes what is not whole", node, disk->part_bytes);
+        disk->body = disk->part;
+        break;
+    case TEAK_RAFT_SNAP_ABORT:
+        if (same_name(&disk->part, &io->snapshot)) {
+            disk->part = (struct teak_raft_snapshot){.born = 0};
+            disk->part_bytes = 0;
+        }
+        return;
+    case TEAK_RAFT_SNAP_CLOSE: return;
+    }
+    const enum teak_raft_status status = teak_raft_snap_done(world_node(world, node), io->ticket, outcome, offset, &blob);
+    if (status != TEAK_RAFT_OK && status != TEAK_RAFT_STALE)
+        world_broken(world, "what was done to a body is refused", io->op, status);
 }
 
 static void print_done(FILE *out, uint32_t node, const struct teak_raft_done *done)
@@ -360,6 +487,7 @@ void world_drain(struct world *world, uint32_t node)
     while (teak_raft_has_ready(raft) && !world->broken) {
         struct teak_raft_ready ready;
         struct teak_raft_fetch fetches[4];
+        struct teak_raft_snap_io ios[16];
         if (++turns > 1000) {
             world_broken(world, "a node is never done", node, turns);
             return;
@@ -375,7 +503,14 @@ void world_drain(struct world *world, uint32_t node)
         if (ready.apply.upto) to_state_machine(world, node, &ready.apply);
         const uint32_t fetch_count = ready.fetch_count;
         for (uint32_t i = 0; i < fetch_count; i++) fetches[i] = ready.fetch[i];
+        const uint32_t io_count = ready.snap_count;
+        if (io_count > sizeof ios / sizeof ios[0]) abort();
+        for (uint32_t i = 0; i < io_count; i++) {
+            ios[i] = ready.snap[i];
+            ios[i].snapshot = kept_name(ios[i].snapshot);
+        }
         for (uint32_t i = 0; i < fetch_count; i++) answer(world, node, fetches[i]);
+        for (uint32_t i = 0; i < io_count; i++) do_io(world, node, &ios[i]);
         if (teak_raft_applied(raft, world->disks[node - 1].applied) == TEAK_RAFT_MISUSE)
             world_broken(world, "what was applied is refused", node, 0);
     }
@@ -388,6 +523,7 @@ enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool ke
 {
     struct letter letter = world->net[place];
     letter.msg.entries = letter.entries;
+    if (letter.msg.type == TEAK_RAFT_SNAPSHOT) letter.msg.chunk = &letter.chunk;
     if (!keep) world_drop(world, place);
     const uint32_t node = (uint32_t)letter.msg.to;
     if (node == 0 || node > world->node_count || !world->up[node - 1]) return TEAK_RAFT_DROPPED;
@@ -404,10 +540,28 @@ void world_drop(struct world *world, uint32_t place)
     memmove(&world->net[place], &world->net[place + 1], (world->net_count - place) * sizeof world->net[0]);
 }
 
+/* One's own stands in the log that stays; another one has no place in it, whatever the log ends with. */
+static void take_snapshot(struct world *world, uint32_t node, const struct flight_job *job)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    const struct teak_raft_pos pos = job->snapshot.pos;
+    const bool stands = pos.index + 1 >= disk->first && pos.index <= disk->last &&
+                        disk->entries[pos.index].term == pos.term;
+    if (pos.index <= disk->snapshot.pos.index) world_broken(world, "an older snapshot", node, pos.index);
+    if (stands == job->clear) world_broken(world, "a snapshot and the log are at odds", node, pos.index);
+    disk->snapshot = job->snapshot;
+    if (!job->clear) return;
+    disk->last = (uint32_t)pos.index;
+    disk->first = disk->last + 1;
+    disk->entries[disk->last] = (struct teak_raft_entry){.index = pos.index, .term = pos.term};
+}
+
 static void store(struct world *world, uint32_t node, const struct flight_job *job)
 {
     struct disk_model *disk = &world->disks[node - 1];
     if (job->cut_from != 0 && job->cut_from <= disk->last) disk->last = (uint32_t)job->cut_from - 1;
+    if (job->cut_from != 0 && job->cut_from < disk->first) world_broken(world, "a cut before the log", node, 0);
+    if (job->snapshot.pos.index != 0) take_snapshot(world, node, job);
     for (uint32_t i = 0; i < job->count; i++) {
         if (job->entries[i].index != disk->last + 1)
             world_broken(world, "a job leaves a hole", node, job->entries[i].index);
@@ -418,6 +572,9 @@ static void store(struct world *world, uint32_t node, const struct flight_job *j
     if (job->hard.term == disk->hard.term && disk->hard.vote != 0 && job->hard.vote != disk->hard.vote)
         world_broken(world, "the durable vote changes", node, job->hard.vote);
     disk->hard = job->hard;
+    if (job->compact_to > disk->snapshot.pos.index) world_broken(world, "forgets what no snapshot has", node, 0);
+    if (job->compact_to >= disk->first) disk->first = (uint32_t)job->compact_to + 1;
+    if (job->after_first != disk->first) world_broken(world, "the disk's log begins elsewhere", node, disk->first);
     const uint64_t term = disk->last > 0 ? disk->entries[disk->last].term : 0;
     if (job->after.index != disk->last || job->after.term != term)
         world_broken(world, "the disk's log is not what the job says", job->after.index, disk->last);
@@ -489,10 +646,12 @@ void world_start(struct world *world, uint32_t node)
     options.id = node;
     options.seed = node;
     struct teak_raft_start start = {.hard = disk->hard, .applied = disk->applied, .configs = configs, .runs = runs,
-                                    .born = 1000 + node, .incarnation = node * 100 + ++world->starts[node - 1]};
-    for (uint32_t i = 1; i <= disk->last; i++) {
+                                    .born = 1000 + node, .incarnation = node * 100 + ++world->starts[node - 1],
+                                    .first = disk->first, .can_restore = same_name(&disk->body, &disk->snapshot)};
+    if (disk->snapshot.pos.index != 0) start.snapshot = &disk->snapshot;
+    for (uint32_t i = disk->first > 1 ? disk->first - 1 : 1; i <= disk->last; i++) { /* the base has a term */
         const struct teak_raft_entry *entry = &disk->entries[i];
-        if (entry->kind == TEAK_RAFT_CONFIG) configs[start.config_count++] = *entry;
+        if (i >= disk->first && entry->kind == TEAK_RAFT_CONFIG) configs[start.config_count++] = *entry;
         if (entry->term != start.last.term) runs[start.run_count++] = (struct teak_raft_pos){i, entry->term};
         start.last = (struct teak_raft_pos){i, entry->term};
     }
@@ -507,6 +666,20 @@ void world_start(struct world *world, uint32_t node)
     world->commit_seen[node - 1] = world->term_seen[node - 1] = 0;
     disk->full = false;
     world_drain(world, node);
+}
+
+enum teak_raft_status world_snapshot(struct world *world, uint32_t node)
+{
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(WORLD_NODES)];
+    struct teak_raft_snapshot name;
+    enum teak_raft_status status = teak_raft_snapshot_point(world_node(world, node), config, sizeof config, &name);
+    if (status != TEAK_RAFT_OK) return status;
+    name.bytes = WORLD_BODY;
+    name.checksum = sum_of(world, name.pos.index, name.born);
+    status = teak_raft_snapshot_taken(world_node(world, node), &name);
+    if (status == TEAK_RAFT_OK) world->disks[node - 1].body = kept_name(name);
+    world_drain(world, node);
+    return status;
 }
 
 enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag)
@@ -546,6 +719,7 @@ void world_stabilize(struct world *world)
             if (world->out) {
                 struct teak_raft_msg msg = world->net[0].msg;
                 msg.entries = world->net[0].entries;
+                msg.chunk = &world->net[0].chunk;
                 fprintf(world->out, "- deliver ");
                 world_print_msg(world->out, &msg);
                 fprintf(world->out, "\n");
@@ -570,6 +744,10 @@ struct teak_raft_options world_options(void)
     options.reads_max = WORLD_READS;
     options.term_runs = 8;
     options.members_max = WORLD_NODES;
+    options.trailing_entries = 1;
+    options.retain_entries = 4;
+    options.snapshot_chunk_bytes = 8;
+    options.snapshot_window = 2;
     options.election = 100;
     options.heartbeat = 10;
     options.group = 1;
@@ -596,6 +774,7 @@ void world_begin(struct world *world, struct teak_raft_options options, uint32_t
     world->committed = 1;
     for (uint32_t node = 1; node <= count; node++) {
         bool founds = false;
+        world->disks[node - 1].first = 1;
         for (uint32_t i = 0; i < member_count; i++) founds = founds || members[i].id == node;
         if (founds) {
             struct disk_model *disk = &world->disks[node - 1];
@@ -652,6 +831,13 @@ static void put_entries(struct sum *sum, const struct teak_raft_entry *entries, 
     }
 }
 
+static void put_name(struct sum *sum, const struct teak_raft_snapshot *name)
+{
+    const uint64_t values[] = {name->pos.index, name->pos.term, name->born, name->bytes, name->checksum,
+                               name->config_index};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+}
+
 static struct sum letter_sum(const struct letter *letter)
 {
     struct sum sum = {1, 2};
@@ -661,6 +847,10 @@ static struct sum letter_sum(const struct letter *letter)
                                (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
     put_entries(&sum, letter->entries, msg->count);
+    if (msg->type == TEAK_RAFT_SNAPSHOT) {
+        put_name(&sum, &letter->chunk.snapshot);
+        put(&sum, letter->chunk.offset << 8 | letter->chunk.bytes);
+    }
     return sum;
 }
 
@@ -695,7 +885,13 @@ void world_digest(const struct world *world, uint8_t out[16])
         put(&sum, disk->hard.commit);
         put(&sum, disk->applied);
         put(&sum, disk->full);
-        put_entries(&sum, disk->entries + 1, disk->last);
+        put(&sum, disk->first);
+        put(&sum, disk->entries[disk->first - 1].term);
+        put_entries(&sum, disk->entries + disk->first, disk->last + 1 - disk->first);
+        put_name(&sum, &disk->snapshot);
+        put_name(&sum, &disk->body);
+        put_name(&sum, &disk->part);
+        put(&sum, disk->part_bytes);
         put(&sum, disk->flight_count);
         for (uint32_t i = 0; i < disk->flight_count; i++) {
             const struct flight_job *job = &disk->flights[i];
@@ -704,6 +900,9 @@ void world_digest(const struct world *world, uint8_t out[16])
             put(&sum, job->hard.vote);
             put(&sum, job->hard.commit);
             put(&sum, job->after.index);
+            put(&sum, job->after_first << 1 | job->clear);
+            put(&sum, job->compact_to);
+            put_name(&sum, &job->snapshot);
             put_entries(&sum, job->entries, job->count);
         }
     }

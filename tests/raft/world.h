@@ -4,7 +4,8 @@
  * OWNS   Disks (what is durable, and the jobs in flight), the network (messages in the order they were sent), the
  *        ledger (which entry was committed at which index, who led which term).
  * PATH   an input to a node → world_drain: everything it hands out goes to the disk, the network, the state machine.
- *        Fetches are answered at once, from the disk.
+ *        Fetches are answered at once, from the disk; so is what concerns the bodies of snapshots. A body is made of the
+ *        ledger up to its index and of the log it was taken on, so that a wrong one is seen wherever it comes by.
  * FAILS  A broken invariant calls world_broken, which prints it and, where there is one, how it came to be.
  */
 #ifndef TEAK_TESTS_RAFT_WORLD_H
@@ -22,23 +23,32 @@ enum {
     WORLD_NET = 64,
     WORLD_TERMS = 24,
     WORLD_READS = 4,    /* of a node, not answered */
-    WORLD_BLOCK = 10240
+    WORLD_BODY = 10,    /* bytes of every snapshot: two chunks of 8 */
+    WORLD_BLOCK = 16384
 };
 
 struct flight_job {
-    uint64_t token, cut_from;
+    uint64_t token, cut_from, compact_to;
     struct teak_raft_hard hard;
+    uint64_t after_first;
     struct teak_raft_pos after;
+    struct teak_raft_snapshot snapshot; /* pos.index 0: none */
     uint32_t count;
+    bool clear;
     struct teak_raft_entry entries[WORLD_SPAN];
 };
 
 struct disk_model {
     struct teak_raft_hard hard;
-    uint32_t last; /* entries[1 .. last] */
+    uint32_t first, last; /* entries[first .. last]; entries[first - 1] has the term of the base */
     uint32_t flight_count;
     uint64_t applied;
+    struct teak_raft_snapshot snapshot; /* that the log was told of                       */
+    struct teak_raft_snapshot part;     /* that comes in, and how much of it is written   */
+    struct teak_raft_snapshot body;     /* that is complete                               */
+    uint64_t part_bytes;
     bool full;
+    bool refuses_bodies;                /* no space for those either                      */
     struct teak_raft_entry entries[WORLD_LOG + 1];
     struct flight_job flights[WORLD_FLIGHTS];
 };
@@ -50,6 +60,7 @@ struct open_read {
 
 struct letter {
     struct teak_raft_msg msg;
+    struct teak_raft_chunk chunk;
     struct teak_raft_entry entries[WORLD_SPAN];
 };
 
@@ -69,6 +80,7 @@ struct world {
     uint64_t led_by[WORLD_TERMS];
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
     uint64_t fates[4];          /* told, by kind                          */
+    uint64_t restores, transfers_failed;
     uint64_t open[WORLD_NODES]; /* proposals of this run of a node, untold */
     uint64_t answers[5];        /* reads told, by kind                    */
     uint32_t read_count[WORLD_NODES];
@@ -102,6 +114,7 @@ void world_room(struct world *world, uint32_t node);
 enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer);
 void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */
 void world_start(struct world *world, uint32_t node);
+enum teak_raft_status world_snapshot(struct world *world, uint32_t node); /* of what is applied */
 enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag);
 enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag);
 void world_stabilize(struct world *world);                           /* deliver and complete until all is quiet */

@@ -9,13 +9,14 @@
  *
  *     now = clock();                                     // after the sockets were drained, before anything leaves
  *     for (each message m)           teak_raft_receive(node, &m);
- *     for (each completion c)        teak_raft_persisted(node, c.token, c.outcome);   // or teak_raft_fetched
+ *     for (each completion c)        teak_raft_persisted(node, c.token, c.outcome);   // or _fetched, _snap_done
  *     teak_raft_tick(node, now);
  *     teak_raft_ready(node, want, &ready);               // want: what can be taken now
  *     if (ready.job)                 submit it to the store, do not wait
  *     for (each of ready.send)       send it, do not wait
- *     if (ready.apply.upto)          apply the entries; then teak_raft_applied(node, ready.apply.upto)
+ *     if (ready.apply.upto)          restore or apply; then teak_raft_applied(node, ready.apply.upto)
  *     for (each of ready.fetch)      ask the store for the entries
+ *     for (each of ready.snap)       read or write a piece of a snapshot; then teak_raft_snap_done
  *     sleep until the earliest of teak_raft_deadline(node), a message, a completion
  *
  * THE PROMISE  An entry that is handed out to be applied is in the log of a majority of voters, durably, and no other
@@ -36,21 +37,28 @@
  *   APPEND of the leader of T                  when (T, vote for itself) is durable; its entries need not be
  *   APPEND_REPLY that confirms up to m         m = min(durable, verified with the leader of this term)
  *   TIMEOUT_NOW                                when its target has confirmed the leader's last index
+ *   SNAPSHOT, SNAPSHOT_REPLY                   at once; that a snapshot is installed says an APPEND_REPLY
  *   own match of a leader                      what is durable
  *   entry i to be applied                      i <= min(commit, durable)
  *   read answered with index i                 i >= all that was committed when it was asked, and i is applied here
+ *   restore of a snapshot                      when the job that puts it in force is durable, behind all that was
+ *                                              handed out before
  *
  * OWNERSHIP  Payloads are never copied. An entry points at its bytes, and at the frame that owns them.
  *
  *   field                                      owner              valid until
  *   -----------------------------------------  -----------------  ------------------------------------------------
  *   arrays in teak_raft_ready (send, entries,
- *     fetch, done, reads, events)                  the node           the next call on it that is not const
+ *     fetch, snap, done, reads, events; what   the node           the next call on it that is not const
+ *     they point at but for payloads)
  *   entry.data, msg.entries[].data given to
  *     receive, propose, fetched                entry.frame; with  the node holds the frame as long as it has the
  *                                              no frame: caller   entry; with no frame: for ever
- *   entry.data in a ready                      entry.frame        the next call that is not const; who needs it
+ *   chunk.data given to receive, snap_done     chunk.frame        the node holds the frame until it is written, sent
+ *   entry.data, chunk.data in a ready          their frame        the next call that is not const; who needs it
  *                                                                 longer holds the frame (teak_raft_hold)
+ *   configurations of snapshots given to init, caller             the call returns
+ *     snapshot_taken, receive
  *   teak_raft_start.configs, .runs             caller             teak_raft_init returns
  *
  * CAVEATS
@@ -109,7 +117,8 @@ enum { TEAK_RAFT_MEMBERS_MAX = 31 }; /* a constant of the protocol: sets of memb
     X(16, CHANGE_IN_FLIGHT, "change_in_flight", "a change of membership is not finished")                              \
     X(17, CHANGED, "changed", "the configuration is not the one that the change was computed from")                    \
     X(18, BEHIND, "behind", "a member must have caught up first")                                                      \
-    X(19, NO_VOTERS, "no_voters", "a configuration needs a voter")
+    X(19, NO_VOTERS, "no_voters", "a configuration needs a voter")                                                     \
+    X(20, APPLIED_TOO_OLD, "applied_too_old", "the state machine lacks entries that only a snapshot has")
 
 enum teak_raft_status {
 #define X(number, enumerator, name, text) TEAK_RAFT_##enumerator = (number),
@@ -190,6 +199,28 @@ struct teak_raft_set {
 /* Bytes of a CONFIG entry of n members. */
 #define TEAK_RAFT_CONFIG_BYTES(n) (4u + 18u * (n))
 
+/* ------------------------------------------------------------------------------------------------------ snapshots */
+
+/* A state machine at one position of the log. The core never sees its body, it only names it: the same born, pos,
+ * bytes and checksum are the same body, on whatever node. */
+struct teak_raft_snapshot {
+    struct teak_raft_pos pos;    /* of the last entry that it holds                                             */
+    uint64_t born;               /* of the log on which it was taken                                            */
+    uint64_t bytes, checksum;    /* of the body; the checksum is the caller's, over all of it                   */
+    uint64_t config_index;       /* of the configuration in force at pos                                        */
+    const uint8_t *config;       /* ... as bytes of a CONFIG entry                                              */
+    uint32_t config_bytes;
+};
+
+/* A piece of one. */
+struct teak_raft_chunk {
+    struct teak_raft_snapshot snapshot;
+    uint64_t offset;
+    const uint8_t *data;
+    struct teak_raft_frame *frame; /* owns data; NULL: data lives as long as the node                           */
+    uint32_t bytes;                /* 0: an offer. Where is it to go on?                                        */
+};
+
 /* ------------------------------------------------------------------------------------------------------- messages */
 
 enum teak_raft_msg_type {
@@ -204,6 +235,8 @@ enum teak_raft_msg_type {
     TEAK_RAFT_TIMEOUT_NOW,     /* campaign at once, I hand over                                                  */
     TEAK_RAFT_READ,            /* a follower's reads: how far is what is committed now?                          */
     TEAK_RAFT_READ_REPLY,      /* index: so far; refused: I do not lead                                          */
+    TEAK_RAFT_SNAPSHOT,        /* chunk: a piece of one, or an offer                                             */
+    TEAK_RAFT_SNAPSHOT_REPLY,  /* at: its position; index: bytes that are written; refused: go on at `index`     */
     TEAK_RAFT_MSG_TYPE_COUNT
 };
 
@@ -217,6 +250,7 @@ struct teak_raft_msg {
     uint64_t round;               /* of who asks; a reply repeats it                                            */
     uint64_t asked;               /* replies: the incarnation of who asked                                      */
     const struct teak_raft_entry *entries; /* APPEND: contiguous, the first at at.index + 1                     */
+    const struct teak_raft_chunk *chunk;   /* SNAPSHOT; else NULL                                               */
     uint32_t count;
     uint8_t type;                 /* enum teak_raft_msg_type                                                    */
     bool refused;
@@ -247,6 +281,14 @@ struct teak_raft_options {
     uint32_t term_runs;             /* changes of term that are known by heart, at least 8: a node whose log    *
                                      * has as many above the commit index does not campaign                    */
     uint32_t members_max;           /* 1 to TEAK_RAFT_MEMBERS_MAX; a larger configuration halts the node       */
+    uint32_t trailing_entries;      /* kept below a snapshot, for members that lag a little                    */
+    uint32_t retain_entries;        /* at most so many are kept for members that lag and for transfers; not    *
+                                     * less than trailing_entries                                              */
+    uint32_t snapshot_streams;      /* members that get a snapshot at a time, at least 1                       */
+    uint32_t snapshot_chunk_bytes;  /* of one message                                                          */
+    uint32_t snapshot_window;       /* chunks sent to a member and not written there, 1 to 64                  */
+    uint32_t snapshot_beat_bytes;   /* sent to all members between two rounds of heartbeats, the last chunk    *
+                                     * may exceed it; 0: no bound                                              */
 };
 
 /* Does      Options that suit a group of up to 7 on a local network, time in milliseconds; id, seed, cluster are 0.
@@ -262,12 +304,16 @@ enum teak_raft_verdict {
 /* What the log store knows. */
 struct teak_raft_start {
     struct teak_raft_hard hard;
-    struct teak_raft_pos last;             /* {0, 0}: an empty log                                               */
+    uint64_t first;                        /* of the entries that are there; last + 1: none. 0 counts as 1        */
+    struct teak_raft_pos last;             /* {0, 0}: an empty log; with no entries the snapshot's or the base's  */
+    const struct teak_raft_snapshot *snapshot; /* that the log was told of last; NULL: none                      */
+    bool can_restore;                      /* its body is here                                                   */
     uint64_t applied;                      /* by the state machine, durably; 0: it begins anew                   */
     const struct teak_raft_entry *configs; /* the two newest CONFIG entries of the log, ascending, or all        */
     uint32_t config_count;
     const struct teak_raft_pos *runs;      /* the newest places where the term changes, ascending: at least all  */
-    uint32_t run_count;                    /* above the commit index, and the one that begins at or below it     */
+    uint32_t run_count;                    /* above the commit index, and the one that begins at or below it; of *
+                                            * a compacted log the first may be {first - 1, its term}             */
     uint64_t born;                         /* drawn when this log was created, not 0                             */
     uint64_t incarnation;                  /* drawn now, not 0: never used before by any run of this node        */
     enum teak_raft_verdict verdict;
@@ -277,12 +323,14 @@ struct teak_raft_start {
  * Owner, Durable  -   Threads any   Fails 0 */
 TEAK_API size_t teak_raft_size(const struct teak_raft_options *options);
 
-/* Does      Makes a node, a follower, of `block`. Its election timer starts at `now`.
+/* Does      Makes a node, a follower, of `block`. Its election timer starts at `now`. A state machine that is behind the
+ *           snapshot is restored from it first.
  * Owner     The block is the caller's and the node's until teak_raft_fini. 16-byte aligned. It holds no frames yet.
  * Threads   Any.
  * Durable   Nothing.
  * Fails     MISUSE (options, NULL, block too small, born or incarnation 0) · DAMAGED (verdict TAIL_LOST; applied or
- *           commit beyond the log; terms, configurations that no log holds) */
+ *           commit beyond the log; a gap between snapshot and first; terms, configurations that no log holds) ·
+ *           APPLIED_TOO_OLD (applied is below the snapshot, and its body is not here) */
 TEAK_API enum teak_raft_status teak_raft_init(void *block, size_t bytes, const struct teak_raft_options *options,
                                               const struct teak_raft_start *start, uint64_t now,
                                               struct teak_raft **raft_out);
@@ -292,21 +340,48 @@ TEAK_API void teak_raft_fini(struct teak_raft *raft);
 
 /* ----------------------------------------------------------------------------------------------------------- output */
 
-/* What to do at the store, as one atomic batch: cut, then append, with the hard state. */
+/* What to do at the store, as one atomic batch, in this order: cut, snapshot, append, compact, with the hard state. */
 struct teak_raft_job {
     uint64_t token; /* ascends; persisted() repeats it */
     struct teak_raft_hard hard;
     uint64_t cut_from; /* 0, or: forget entries from this index on, first */
+    const struct teak_raft_snapshot *snapshot; /* NULL, or: the newest from now on, to be given to teak_raft_init        */
+    bool clear;                      /* the snapshot came from elsewhere: no entry stays, the log goes on behind it      */
     const struct teak_raft_entry *entries;
     uint32_t count;
+    uint64_t compact_to;             /* 0, or: entries up to this index may be forgotten               */
     bool urgent;                     /* it carries a new term or vote: do not let it linger            */
+    uint64_t after_first;            /* no entry from here to after_last may be missing afterwards     */
     struct teak_raft_pos after_last; /* the log must end here afterwards                               */
 };
 
 struct teak_raft_apply {
-    const struct teak_raft_entry *entries; /* kinds of the application only */
+    const struct teak_raft_snapshot *restore; /* not NULL: replace the state machine by this, nothing else          */
+    const struct teak_raft_entry *entries;    /* kinds of the application only                                      */
     uint32_t count;
     uint64_t upto; /* 0: nothing to apply; else all up to here is handed out, Raft's own entries included */
+};
+
+/* What to do with the body of a snapshot. Answered by teak_raft_snap_done, each operation of a member in order, but for
+ * ABORT and CLOSE, which need no answer. */
+enum teak_raft_snap_op {
+    TEAK_RAFT_SNAP_READ = 1, /* `bytes` at `offset` of this node's snapshot, for member `peer`                  */
+    TEAK_RAFT_SNAP_CLOSE,    /* no more of it is read for `peer`                                                */
+    TEAK_RAFT_SNAP_BEGIN,    /* this snapshot comes in: how many bytes of it are here, of an earlier time?      */
+    TEAK_RAFT_SNAP_WRITE,    /* `bytes` at `offset`, where the last write ended                                 */
+    TEAK_RAFT_SNAP_FINISH,   /* all is written: verify the checksum, make it durable; it is not in force yet    */
+    TEAK_RAFT_SNAP_ABORT     /* it is not wanted any more: what came of it may be removed                       */
+};
+
+struct teak_raft_snap_io {
+    uint64_t ticket;
+    enum teak_raft_snap_op op;
+    uint64_t peer;                     /* READ, CLOSE: for whom; else: from whom */
+    struct teak_raft_snapshot snapshot;
+    uint64_t offset;
+    const uint8_t *data;
+    struct teak_raft_frame *frame;
+    uint32_t bytes;
 };
 
 /* Entries wanted back. Answered by teak_raft_fetched. */
@@ -318,7 +393,7 @@ struct teak_raft_fetch {
 enum teak_raft_fate {
     TEAK_RAFT_COMMITTED = 1, /* it will be applied everywhere                                                   */
     TEAK_RAFT_LOST,          /* another entry is committed in its place                                         */
-    TEAK_RAFT_UNKNOWN        /* the node halted: it may be committed some day or never                          */
+    TEAK_RAFT_UNKNOWN        /* the node halted, or a snapshot hides its place: it may be committed, or never   */
 };
 
 /* What became of proposals: tags first_tag .. first_tag + count - 1, at first_index and on. */
@@ -350,7 +425,9 @@ enum teak_raft_event_type {
     TEAK_RAFT_EVENT_PEER_REPLACED,  /* a: id, b: born. It is not the member of that id: it does not count       */
     TEAK_RAFT_EVENT_PEER_LOST_DATA, /* a: id, b: what it lacks of what it had confirmed begins here             */
     TEAK_RAFT_EVENT_HALTED,         /* a: why (enum teak_raft_halt), b: the index, term or id it is about       */
-    TEAK_RAFT_EVENT_FORGOTTEN       /* a: so many events were not fetched in time                               */
+    TEAK_RAFT_EVENT_FORGOTTEN,      /* a: so many events were not fetched in time                               */
+    TEAK_RAFT_EVENT_SNAPSHOT,       /* a: index, b: its sender. A snapshot is about to be put in force          */
+    TEAK_RAFT_EVENT_SNAPSHOT_FAILED /* a: index, b: id of the other node. A body cannot be read, or written     */
 };
 
 enum teak_raft_halt {
@@ -372,7 +449,8 @@ enum {
     TEAK_RAFT_PERSIST = 2, /* want it only when the store takes job_bytes_max */
     TEAK_RAFT_APPLY = 4,
     TEAK_RAFT_FETCH = 8,
-    TEAK_RAFT_ALL = 15
+    TEAK_RAFT_SNAP = 16,
+    TEAK_RAFT_ALL = 31
 };
 
 struct teak_raft_ready {
@@ -380,10 +458,11 @@ struct teak_raft_ready {
     const struct teak_raft_job *job; /* NULL: none */
     struct teak_raft_apply apply;
     const struct teak_raft_fetch *fetch;
+    const struct teak_raft_snap_io *snap;
     const struct teak_raft_done *done;     /* always */
     const struct teak_raft_answer *reads;  /* always */
     const struct teak_raft_event *events;  /* always */
-    uint32_t send_count, fetch_count, done_count, read_count, event_count;
+    uint32_t send_count, fetch_count, snap_count, done_count, read_count, event_count;
 };
 
 /* Does      Says whether teak_raft_ready with TEAK_RAFT_ALL would hand anything out.
@@ -481,7 +560,9 @@ enum teak_raft_outcome {
     TEAK_RAFT_NO_ROOM,     /* persisted: no space; neither this job nor a later one was or will be done         */
     TEAK_RAFT_POISONED,    /* persisted: nobody knows what is on the medium                                     */
     TEAK_RAFT_FETCHED,     /* fetched: here they are                                                            */
-    TEAK_RAFT_CORRUPT      /* fetched: one of them cannot be read; the node leads no more                       */
+    TEAK_RAFT_CORRUPT,     /* fetched: one of them cannot be read; the node leads no more. snap_done: a body    *
+                            * cannot be read or written, or its checksum is wrong: begin anew                   */
+    TEAK_RAFT_DONE         /* snap_done: it is done                                                             */
 };
 
 /* Does      Tells what became of a job. DURABLE: all up to `token`. NO_ROOM: this job and those behind it are taken
@@ -513,6 +594,41 @@ TEAK_API enum teak_raft_status teak_raft_fetched(struct teak_raft *raft, uint64_
                                                  enum teak_raft_outcome outcome, uint64_t term_before,
                                                  const struct teak_raft_entry *entries, uint32_t count);
 
+/* Does      Tells that an operation on a body is done. READ: DONE with `data`, all that was asked for. BEGIN: DONE with
+ *           the offset at which to go on, what is below it is here. WRITE, FINISH: DONE; NO_ROOM: what came stays, and
+ *           the leader tries again. Any: CORRUPT.
+ * Owner     The frame of `data` is held until it was sent.
+ * Threads   The node's.
+ * Durable   FINISH: the body is, by the caller's word.
+ * Fails     STALE (not wanted any more: fine) · MISUSE (an outcome that is not for this operation; not what was asked
+ *           for; not the oldest of the open writes) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_snap_done(struct teak_raft *raft, uint64_t ticket,
+                                                   enum teak_raft_outcome outcome, uint64_t offset,
+                                                   const struct teak_raft_blob *data);
+
+/* --------------------------------------------------------------------------------------------- snapshots of one's own */
+
+/* Does      Says what a snapshot of the state machine holds if it is taken now: position and configuration at
+ *           `applied`. bytes and checksum of the body are the caller's to fill in.
+ * Owner     out->config points at `config`, which is the caller's; TEAK_RAFT_CONFIG_BYTES(members_max) suffice.
+ * Threads   The node's.
+ * Durable   Nothing.
+ * Fails     NOT_READY (nothing is applied, or its term is not known by heart: after the next applied()) · MISUSE
+ *           (NULL, capacity) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_snapshot_point(const struct teak_raft *raft, uint8_t *config, size_t capacity,
+                                                        struct teak_raft_snapshot *out);
+
+/* Does      Tells that a snapshot is taken, and its body durable. The log is told in the next job, and forgets what no
+ *           member needs; whoever needs what is forgotten gets the snapshot. It is to be readable until a newer one is
+ *           taken or restored, and CLOSE has come for each member it was read for.
+ * Owner     Copied.
+ * Threads   The node's.
+ * Durable   The body is, by the caller's word.
+ * Fails     STALE (not newer than the one there is) · MISUSE (beyond what is applied; a position, a configuration that
+ *           is none; more members than members_max) · HALTED */
+TEAK_API enum teak_raft_status teak_raft_snapshot_taken(struct teak_raft *raft,
+                                                        const struct teak_raft_snapshot *snapshot);
+
 /* --------------------------------------------------------------------------------------------------------- founding */
 
 /* Does      Makes the first entry of a new log, the founding configuration at (1, term 1), and the job that stores it.
@@ -534,7 +650,8 @@ struct teak_raft_view {
     enum teak_raft_role role;
     bool halted, has_room, rotten;
     uint64_t id, term, vote, leader;            /* 0: none known                                                 */
-    struct teak_raft_pos last;
+    uint64_t first;                             /* of the entries that the log keeps                             */
+    struct teak_raft_pos last, snapshot;        /* the newest; {0, 0}: none                                      */
     uint64_t commit, durable, verified;         /* verified: known to agree with the leader of this term         */
     uint64_t handed, applied;                   /* to the state machine                                          */
     uint64_t durable_term, durable_vote;
@@ -548,7 +665,8 @@ struct teak_raft_view {
 
 enum teak_raft_progress {
     TEAK_RAFT_PROBE = 0, /* one APPEND at a time, until the logs are known to agree            */
-    TEAK_RAFT_REPLICATE  /* a window of APPENDs                                                */
+    TEAK_RAFT_REPLICATE, /* a window of APPENDs                                                */
+    TEAK_RAFT_NEEDS_SNAPSHOT /* the log does not reach back to where it is                     */
 };
 
 struct teak_raft_peer_view {
