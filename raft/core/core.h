@@ -118,6 +118,7 @@ struct stream {
     bool greeted;                /* the member said where to go on                                             */
     bool offer_owed;             /* it is to be asked in the next ready                                        */
     bool moved;                  /* it wrote something since it was heard of before                            */
+    bool stays;                  /* what was sent went again, and neither is more written nor was it heard of  */
     uint64_t opened_for;         /* the member for which a READ was handed out: a CLOSE has to follow; 0: none */
 };
 

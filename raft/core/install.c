@@ -29,14 +29,15 @@ void snap_drop(struct teak_raft *raft, struct snap *snap)
 bool snap_judge(const struct teak_raft_snapshot *name, struct config *config_out, struct teak_raft_member *members)
 {
     const uint64_t limit = UINT64_C(1) << 62;
-    if (name->pos.index == 0 || name->pos.index >= limit || name->pos.term == 0 || name->pos.term >= limit) return false;
+    if (name->pos.index == 0 || name->pos.index >= limit) return false;
+    if (name->pos.term == 0 || name->pos.term >= limit) return false;
     if (name->config_index == 0 || name->config_index > name->pos.index || !name->config) return false;
     if (name->bytes >= limit || !members_judge(name->config, name->config_bytes, members, config_out)) return false;
     config_out->index = name->config_index;
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------- the state machine */
+/* ------------------------------------------------------------------------------------------------ the state machine */
 
 static void hand_members(struct teak_raft *raft, struct config config, const struct teak_raft_member *members)
 {
@@ -92,8 +93,8 @@ enum teak_raft_status teak_raft_snapshot_point(const struct teak_raft *raft, uin
     const struct config *applied = &raft->applied_config;
     if (capacity < TEAK_RAFT_CONFIG_BYTES(applied->count)) return TEAK_RAFT_MISUSE;
     *out = (struct teak_raft_snapshot){
-        .pos = {raft->applied, raft->applied_term}, .born = raft->born, .config_index = applied->index, .config = config,
-        .config_bytes = members_encode(applied_members(raft), applied->count, applied->joint, config)};
+        .pos = {raft->applied, raft->applied_term}, .born = raft->born, .config_index = applied->index,
+        .config = config, .config_bytes = members_encode(applied_members(raft), applied->count, applied->joint, config)};
     return TEAK_RAFT_OK;
 }
 
@@ -140,7 +141,7 @@ static void forget(struct teak_raft *raft, uint64_t upto)
     if (lane->state != LANE_IDLE && lane->first < raft->first) lane_void(raft, LANE_PEER);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- the job */
+/* ---------------------------------------------------------------------------------------------------------- the job */
 
 bool install_wants_job(const struct teak_raft *raft)
 {

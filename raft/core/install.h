@@ -4,7 +4,8 @@
  *      ├ forgotten ┼── trailing ──┼────────────────┼────────────┼──────────────┼───────────┤
  *
  * OWNS   first, snapshot, restore, the configurations handed out and applied.
- * PATH   One's own: install_point → the caller stores a body → install_taken → the next job tells the log, and compacts.
+ * PATH   One's own: install_point → the caller stores a body → install_taken → the next job tells the log,
+ *        and compacts.
  *        From elsewhere: intake.c has the body → install_begin: the log is emptied, in memory → a job behind all in
  *        flight (clear) → durable: confirmed to the leader, and only now handed out to be restored → applied.
  * HOLDS  (1) first - 1 <= snapshot   (2) While install_is_pending no entry is handed out: those before the snapshot are

@@ -126,7 +126,7 @@ void intake_take(struct teak_raft *raft, const struct teak_raft_msg *msg)
     if (raft->intake.state == INTAKE_OPEN) take_piece(raft, msg->chunk);
 }
 
-/* ------------------------------------------------------------------------------------------------ what is to be done */
+/* ----------------------------------------------------------------------------------------------- what is to be done */
 
 static bool asks_step(const struct intake *intake)
 {
@@ -176,7 +176,7 @@ uint32_t intake_ask(struct teak_raft *raft, struct teak_raft_snap_io *out)
     return count;
 }
 
-/* ------------------------------------------------------------------------------------------------------ what is done */
+/* ----------------------------------------------------------------------------------------------------- what is done */
 
 static void go_on(struct teak_raft *raft, bool refused)
 {

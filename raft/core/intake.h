@@ -6,8 +6,8 @@
  *        └─ another name, or the log got there by itself: ABORT; no space, or it may lead: kept for later ─────┘
  *
  * OWNS   The intake, its pieces, what is to be aborted.
- * HOLDS  written <= taken <= bytes. Only the same name goes on where another transfer ended: two snapshots of one position
- *        are seldom the same bytes. Nothing of it is in force before install.c makes it.
+ * HOLDS  written <= taken <= bytes. Only the same name goes on where another transfer ended: two snapshots of one
+ *        position are seldom the same bytes. Nothing of it is in force before install.c makes it.
  */
 #ifndef TEAK_RAFT_INTAKE_H
 #define TEAK_RAFT_INTAKE_H

@@ -32,11 +32,11 @@ static void drop_piece(struct stream *stream)
 static void end(struct teak_raft *raft, struct stream *stream)
 {
     drop_piece(stream);
-    stream->to = 0;
     if (stream->opened_for == 0) snap_drop(raft, &stream->snap);
+    *stream = (struct stream){.snap = stream->snap, .opened_for = stream->opened_for};
 }
 
-/* ------------------------------------------------------------------------------------------------- who needs a stream */
+/* ----------------------------------------------------------------------------------------------- who needs a stream */
 
 /* Its entries begin before the log does. A probe that is on its way is waited for. */
 static bool falls_behind(const struct teak_raft *raft, uint32_t slot)
@@ -147,7 +147,8 @@ uint32_t streams_ask(struct teak_raft *raft, struct teak_raft_snap_io *out)
         struct stream *stream = stream_at(raft, i);
         if (is_over(stream)) {
             out[count++] = (struct teak_raft_snap_io){.op = TEAK_RAFT_SNAP_CLOSE, .ticket = ++raft->ticket,
-                                                      .peer = stream->opened_for, .snapshot = snap_name(raft, &stream->snap)};
+                                                      .peer = stream->opened_for,
+                                                      .snapshot = snap_name(raft, &stream->snap)};
             stream->opened_for = 0; /* its name is lent, and stays until the place is taken */
         } else if (wants_piece(raft, stream)) {
             out[count++] = read_of(raft, stream);
@@ -190,7 +191,8 @@ static bool has_piece(const struct stream *stream) { return stream->to != 0 && s
 bool streams_have_message(const struct teak_raft *raft)
 {
     for (uint32_t i = 0; i < raft->options.snapshot_streams; i++)
-        if (has_piece(stream_at(raft, i)) || (stream_at(raft, i)->to != 0 && stream_at(raft, i)->offer_owed)) return true;
+        if (has_piece(stream_at(raft, i)) || (stream_at(raft, i)->to != 0 && stream_at(raft, i)->offer_owed))
+            return true;
     return false;
 }
 
@@ -245,12 +247,15 @@ bool streams_on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_r
     if (!stream || msg->round < stream->first_round || msg->round > stream->round) return true;
     if (msg->at.index != stream->snap.name.pos.index || msg->at.term != stream->snap.name.pos.term) return true;
     if (msg->index > stream->snap.name.bytes) return false;
-    if (msg->refused) {
-        if (msg->round != stream->round) return true;
+    if (msg->refused) { /* of a window whose first chunk is lost each other is refused: once is enough */
+        const bool news = !stream->greeted || msg->index > stream->acked;
+        if (msg->round != stream->round || (stream->stays && !news)) return true;
         stream->greeted = stream->moved = true;
+        stream->stays = !news;
         go_back(raft, stream, msg->index);
     } else if (msg->index > stream->acked) {
         stream->greeted = stream->moved = true;
+        stream->stays = false;
         stream->acked = msg->index;
         stream->sent = max_index(stream->sent, stream->acked);
     }
@@ -267,7 +272,7 @@ void streams_heard(struct teak_raft *raft, uint32_t slot)
         go_back(raft, stream, stream->acked);
         if (!stream->greeted || stream->acked == stream->snap.name.bytes) stream->offer_owed = true;
     }
-    stream->moved = false;
+    stream->moved = stream->stays = false;
 }
 
 void streams_lost(struct teak_raft *raft, uint32_t slot)

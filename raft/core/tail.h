@@ -56,8 +56,8 @@ void tail_truncate(struct teak_raft *raft, uint64_t from);
 /* The log is empty and ends at `pos`: a snapshot holds all up to there. */
 void tail_reset(struct teak_raft *raft, struct teak_raft_pos pos);
 
-/* The log begins at `first`: what is in memory before it, and its terms but the last, are forgotten. All of it is durable
- * and applied. */
+/* The log begins at `first`: what is in memory before it, and its terms but the last, are forgotten. All of it is
+ * durable and applied. */
 void tail_begin(struct teak_raft *raft, uint64_t first);
 
 /* Entries from `first` on, side by side: as many as there are up to `last`, in memory, within count_max and

@@ -156,7 +156,8 @@ static void put_transfers(struct sum *sum, const struct teak_raft *raft)
     for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
         const struct stream *stream = stream_at(raft, i);
         const uint64_t values[] = {stream->to, stream->opened_for, stream->sent, stream->acked, stream->read,
-                                   stream->read_at, stream->greeted, stream->offer_owed, stream->moved};
+                                   stream->read_at, stream->greeted, stream->offer_owed, stream->moved,
+                                   stream->stays};
         for (uint32_t j = 0; j < sizeof values / sizeof values[0]; j++) put(sum, values[j]);
         put_bytes(sum, stream->data, stream->bytes);
         if (stream->to == 0) continue;

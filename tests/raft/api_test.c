@@ -105,10 +105,27 @@ static void options_are_judged(void **state)
     BAD(term_runs, 7);
     BAD(members_max, 0);
     BAD(members_max, 32);
+    BAD(retain_entries, 0);
+    BAD(snapshot_streams, 0);
+    BAD(snapshot_chunk_bytes, 0);
+    BAD(snapshot_window, 0);
+    BAD(snapshot_window, 65);
 #undef BAD
     for (int status = 0; status < TEAK_RAFT_STATUS_COUNT; status++)
         assert_string_not_equal(teak_raft_status_name((enum teak_raft_status)status), "unknown");
     assert_string_equal(teak_raft_status_name((enum teak_raft_status)99), "unknown");
+}
+
+/* Of three voters. */
+static struct teak_raft_snapshot a_snapshot(uint8_t *bytes, uint64_t index, uint64_t term)
+{
+    struct teak_raft_member members[3];
+    struct teak_raft_entry entry;
+    struct teak_raft_job job;
+    for (uint32_t i = 0; i < 3; i++) members[i] = (struct teak_raft_member){.id = i + 1, .roles = TEAK_RAFT_VOTER};
+    assert_int_equal(teak_raft_bootstrap(members, 3, bytes, TEAK_RAFT_CONFIG_BYTES(3), &entry, &job), TEAK_RAFT_OK);
+    return (struct teak_raft_snapshot){.pos = {index, term}, .born = 9, .bytes = 4, .checksum = 77, .config_index = 1,
+                                       .config = bytes, .config_bytes = entry.bytes};
 }
 
 static void a_start_is_judged(void **state)
@@ -144,6 +161,25 @@ static void a_start_is_judged(void **state)
     TRY(run_count = 0, TEAK_RAFT_DAMAGED);
     TRY(run_count = 1, TEAK_RAFT_DAMAGED);
     TRY(config_count = 1, TEAK_RAFT_DAMAGED);
+    TRY(first = 6, TEAK_RAFT_DAMAGED);
+    TRY(first = 3, TEAK_RAFT_DAMAGED); /* and no snapshot before it */
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(3)];
+    struct teak_raft_snapshot snapshot = a_snapshot(bytes, 3, 2);
+    TRY(snapshot = &snapshot, TEAK_RAFT_OK);
+    TRY(snapshot = &snapshot; bad.first = 4, TEAK_RAFT_APPLIED_TOO_OLD);
+    TRY(snapshot = &snapshot; bad.first = 4; bad.can_restore = true, TEAK_RAFT_OK);
+    TRY(snapshot = &snapshot; bad.first = 4; bad.applied = 3, TEAK_RAFT_OK);
+    TRY(snapshot = &snapshot; bad.first = 5; bad.can_restore = true, TEAK_RAFT_DAMAGED); /* a gap */
+    snapshot.pos.index = 5;
+    TRY(snapshot = &snapshot, TEAK_RAFT_DAMAGED);
+    snapshot.pos = (struct teak_raft_pos){4, 1}; /* not the term of the last entry */
+    TRY(snapshot = &snapshot, TEAK_RAFT_DAMAGED);
+    snapshot = a_snapshot(bytes, 3, 2);
+    snapshot.config_index = 4;
+    TRY(snapshot = &snapshot, TEAK_RAFT_DAMAGED);
+    snapshot.config_index = 1;
+    snapshot.config_bytes--;
+    TRY(snapshot = &snapshot, TEAK_RAFT_DAMAGED);
 #undef TRY
 }
 
@@ -492,6 +528,111 @@ static void what_the_store_returns_is_judged(void **state)
     }
 }
 
+/* -------------------------------------------------------------------------------------------------------- snapshots */
+
+static void snapshots_of_ones_own_are_judged(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = leader_alone(small());
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(3)];
+    struct teak_raft_snapshot snapshot, bad;
+    struct teak_raft_ready ready;
+    assert_int_equal(teak_raft_snapshot_point(raft, NULL, sizeof config, &snapshot), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snapshot_point(raft, config, 3, &snapshot), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(snapshot.pos.index, 2);
+    assert_int_equal(snapshot.pos.term, 2);
+    assert_int_equal(snapshot.config_index, 1);
+    assert_int_equal(teak_raft_snapshot_taken(raft, NULL), TEAK_RAFT_MISUSE);
+    bad = snapshot;
+    bad.pos.index = 3; /* not applied */
+    assert_int_equal(teak_raft_snapshot_taken(raft, &bad), TEAK_RAFT_MISUSE);
+    bad.pos = (struct teak_raft_pos){2, 1}; /* another term */
+    assert_int_equal(teak_raft_snapshot_taken(raft, &bad), TEAK_RAFT_MISUSE);
+    bad = snapshot;
+    bad.config_index = 0;
+    assert_int_equal(teak_raft_snapshot_taken(raft, &bad), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snapshot_taken(raft, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_snapshot_taken(raft, &snapshot), TEAK_RAFT_STALE);
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
+    assert_non_null(ready.job);
+    assert_int_equal(ready.job->snapshot->pos.index, 2);
+    assert_false(ready.job->clear);
+    assert_int_equal(teak_raft_persisted(raft, ready.job->token, TEAK_RAFT_POISONED), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_HALTED);
+    assert_int_equal(teak_raft_snapshot_taken(raft, &snapshot), TEAK_RAFT_HALTED);
+    assert_int_equal(teak_raft_snap_done(raft, 1, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_HALTED);
+    teak_raft_fini(raft);
+    raft = node_of(ALONE, small());
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_OK); /* of the first */
+    teak_raft_fini(raft);
+}
+
+/* A chunk's frame is held until the caller has written it; what it answers is judged. */
+static void a_snapshot_comes_in(void **state)
+{
+    (void)state;
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(3)];
+    struct teak_raft_ready ready;
+    struct teak_raft *raft = node_of(3, small()), *twin;
+    struct teak_raft_chunk chunk = {.snapshot = a_snapshot(bytes, 20, 3)};
+    struct teak_raft_msg msg = {.from = 2, .to = 1, .born = 5, .incarnation = 8, .term = 3, .type = TEAK_RAFT_SNAPSHOT};
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_BAD_MESSAGE); /* no chunk */
+    msg.chunk = &chunk;
+    chunk.offset = 5;
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_BAD_MESSAGE);
+    chunk.offset = 0;
+    chunk.bytes = 4;
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_BAD_MESSAGE); /* no data */
+    chunk.data = word.data;
+    chunk.snapshot.pos.term = 4;
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_BAD_MESSAGE);
+    chunk.snapshot.pos.term = 3;
+    chunk.snapshot.config_index = 21;
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_BAD_MESSAGE);
+    chunk.snapshot.config_index = 1;
+    assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL & ~TEAK_RAFT_SNAP, &ready), TEAK_RAFT_OK);
+    assert_int_equal(ready.snap_count, 0); /* not wanted */
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
+    assert_int_equal(ready.snap_count, 1);
+    assert_int_equal(ready.snap[0].op, TEAK_RAFT_SNAP_BEGIN);
+    uint64_t ticket = ready.snap[0].ticket;
+    assert_int_equal(teak_raft_snap_done(NULL, ticket, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snap_done(raft, ticket + 9, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_STALE);
+    assert_int_equal(teak_raft_snap_done(raft, ticket, TEAK_RAFT_DURABLE, 0, NULL), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snap_done(raft, ticket, TEAK_RAFT_DONE, 5, NULL), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snap_done(raft, ticket, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_snap_done(raft, ticket, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_STALE);
+    freed = 0;
+    struct teak_raft_frame *frame = new_frame();
+    for (uint32_t i = 0; i < 2; i++) {
+        chunk.offset = 2 * i;
+        chunk.bytes = 2;
+        chunk.frame = frame;
+        assert_int_equal(teak_raft_receive(raft, &msg), TEAK_RAFT_OK);
+    }
+    assert_int_equal(frame->refs, 3);
+    assert_int_equal(teak_raft_clone(other, sizeof other, raft, &twin), TEAK_RAFT_OK);
+    assert_int_equal(frame->refs, 5);
+    teak_raft_fini(twin);
+    teak_raft_drop(frame);
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_SNAP, &ready), TEAK_RAFT_OK);
+    assert_int_equal(ready.snap_count, 2);
+    ticket = ready.snap[0].ticket;
+    assert_int_equal(ready.snap[1].offset, 2);
+    assert_int_equal(teak_raft_snap_done(raft, ready.snap[1].ticket, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_snap_done(raft, ticket, TEAK_RAFT_DONE, 0, NULL), TEAK_RAFT_OK);
+    assert_int_equal(freed, 0);
+    assert_int_equal(teak_raft_snap_done(raft, ticket + 1, TEAK_RAFT_CORRUPT, 0, NULL), TEAK_RAFT_OK);
+    assert_int_equal(freed, 1);
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
+    assert_int_equal(ready.snap_count, 1);
+    assert_int_equal(ready.snap[0].op, TEAK_RAFT_SNAP_ABORT);
+    assert_int_equal(ready.events[ready.event_count - 1].type, TEAK_RAFT_EVENT_SNAPSHOT_FAILED);
+    teak_raft_fini(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +648,8 @@ int main(void)
         cmocka_unit_test(frames_are_held_as_long_as_their_entries),
         cmocka_unit_test(equal_nodes_have_equal_digests),
         cmocka_unit_test(what_the_store_returns_is_judged),
+        cmocka_unit_test(snapshots_of_ones_own_are_judged),
+        cmocka_unit_test(a_snapshot_comes_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

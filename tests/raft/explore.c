@@ -21,7 +21,8 @@ enum action_type {
     ROOM,
     CHANGE,
     TRANSFER,
-    READ
+    READ,
+    SNAPSHOT
 };
 
 struct action {
@@ -111,6 +112,7 @@ static void list_actions(struct frame *frame)
         if (disk->flight_count > 0 && frame->left.refusals > 0) add(frame, REFUSE, node, 0);
         if (disk->full) add(frame, ROOM, node, 0);
         if (frame->left.reads > 0 && raft->leader != 0) add(frame, READ, node, 0);
+        if (frame->left.snapshots > 0 && raft->applied > raft->snapshot.name.pos.index) add(frame, SNAPSHOT, node, 0);
         if (raft->role != TEAK_RAFT_LEADER) continue;
         if (frame->left.proposals > 0) add(frame, PROPOSE, node, 0);
         for (uint32_t which = 0; frame->left.changes > 0 && which < 2; which++) add(frame, CHANGE, node, which);
@@ -172,6 +174,10 @@ static void act(struct frame *frame, struct action action)
         world_refuse(world, node);
         return;
     case ROOM: world_room(world, node); return;
+    case SNAPSHOT:
+        left->snapshots--;
+        world_snapshot(world, node);
+        return;
     case CHANGE:
         left->changes--;
         teak_raft_change(world_node(world, node), world_node(world, node)->config.index, members,
@@ -206,6 +212,7 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
     case PROPOSE: fprintf(out, "propose %u %c\n", action.node, 'a' + before->left.proposals); return;
     case REFUSE: fprintf(out, "refuse %u\n", action.node); return;
     case ROOM: fprintf(out, "room %u\n", action.node); return;
+    case SNAPSHOT: fprintf(out, "snapshot %u\n", action.node); return;
     case CHANGE: {
         fprintf(out, "change %u", action.node);
         const uint32_t count = wanted(&before->world, action.node, action.what, members);
@@ -222,12 +229,17 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
 static void print_way(const struct explore *explore, const struct frame *stack, uint32_t depth)
 {
     printf("%s: a counter-example, as a script\n\nnodes %u", explore->name, explore->nodes);
+    if (explore->setup && strcmp(explore->setup, "behind") == 0) printf(" trailing_entries=0 retain_entries=0");
     if (explore->learners) {
         printf(" learners=");
         for (uint32_t i = explore->nodes - explore->learners + 1; i <= explore->nodes; i++) printf("%u,", i);
     }
     printf("\n");
     if (explore->setup) printf("campaign 1\nstabilize\n");
+    if (explore->setup && strcmp(explore->setup, "behind") == 0)
+        printf("crash %u\npropose 1 x y\nstabilize\nsnapshot 1\nstart %u\nfire 1 heartbeat\n"
+               "# complete 1, deliver 1, until an offer is on its way\n",
+               explore->nodes, explore->nodes);
     for (uint32_t i = 1; i <= depth; i++) print_action(stdout, &stack[i - 1], stack[i].taken);
     printf("\n");
 }
@@ -240,9 +252,35 @@ static void note(struct explore *explore, const struct world *world, uint32_t de
     for (uint32_t term = 0; term < WORLD_TERMS; term++) leaders += world->led_by[term] != 0;
     if (leaders > explore->leaders) explore->leaders = leaders;
     if (world->committed > explore->commits) explore->commits = world->committed;
+    if (world->restores > explore->restores) explore->restores = world->restores;
     if (depth > explore->depth) explore->depth = depth;
     if (world->answers[TEAK_RAFT_READ_OK] > explore->reads) explore->reads = world->answers[TEAK_RAFT_READ_OK];
     explore->states++;
+}
+
+static bool offers(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->net_count; i++)
+        if (world->net[i].msg.type == TEAK_RAFT_SNAPSHOT) return true;
+    return false;
+}
+
+/* The last node was away while entries were committed, and forgotten behind a snapshot. */
+static void fall_behind(struct world *world)
+{
+    const uint32_t node = world->node_count;
+    world_crash(world, node, 0);
+    world_propose(world, 1, "x", 1);
+    world_propose(world, 1, "y", 2);
+    world_stabilize(world);
+    if (world_snapshot(world, 1) != TEAK_RAFT_OK) abort();
+    world_start(world, node);
+    world_fire(world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+    world_complete(world, 1);
+    while (!offers(world)) {
+        if (world->net_count == 0) abort();
+        world_deliver(world, 0, false);
+    }
 }
 
 static void begin(struct explore *explore, struct frame *root)
@@ -251,11 +289,14 @@ static void begin(struct explore *explore, struct frame *root)
     for (uint32_t i = 0; i < explore->nodes; i++)
         members[i] = (struct teak_raft_member){
             .id = i + 1, .roles = i + explore->learners < explore->nodes ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER};
-    world_begin(&root->world, world_options(), explore->nodes, members, explore->nodes, NULL);
+    struct teak_raft_options options = world_options();
+    if (explore->setup && strcmp(explore->setup, "behind") == 0) options.trailing_entries = options.retain_entries = 0;
+    world_begin(&root->world, options, explore->nodes, members, explore->nodes, NULL);
     if (explore->setup) {
         teak_raft_campaign(world_node(&root->world, 1));
         world_drain(&root->world, 1);
         world_stabilize(&root->world);
+        if (strcmp(explore->setup, "behind") == 0) fall_behind(&root->world);
     }
     root->world.net_max = explore->net_max;
     root->left = explore->budget;

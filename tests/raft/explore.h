@@ -20,6 +20,7 @@ struct budget {
     uint8_t drops, dups, crashes, proposals, refusals, changes;
     uint8_t reads;      /* are asked: of any node that knows a leader  */
     uint8_t old_reads;  /* their timer                                 */
+    uint8_t snapshots;  /* of what is applied, by any node */
 };
 
 struct explore {
@@ -28,10 +29,11 @@ struct explore {
     uint32_t learners;                     /* the last so many                     */
     uint32_t net_max;
     struct budget budget;
-    const char *setup;                     /* e: node 1 is made leader first, undisturbed */
+    const char *setup;                     /* "leader": node 1 leads already; "behind": and the last node is about to
+                                            * get a snapshot, as it was away: an offer is on its way */
     uint64_t states_max;                   /* more: give up                        */
     /* out */
-    uint64_t states, steps, depth, leaders, commits, reads;
+    uint64_t states, steps, depth, leaders, commits, reads, restores;
     bool exhausted, broken;
 };
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-TESTS = ["script_test", "walk_test", "api_test", "explore_test"]
+TESTS = ["script_test", "walk_test", "api_test", "explore_test", "explore_snapshot_test"]
 
 # (what is wrong, file, as it is, as it would be)
 MUTANTS = [

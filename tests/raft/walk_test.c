@@ -1,6 +1,6 @@
 /* walk_test.c: long random walks of up to five nodes: losses, repeats, any order, crashes, full disks, changes,
- * transfers. The invariants are judged at every step; then all faults end, and the cluster has to elect, to commit
- * and to agree. TEAK_SEED=n walks one seed, TEAK_WALKS=n so many. */
+ * transfers, snapshots. The invariants are judged at every step; then all faults end, and the cluster has to elect, to
+ * commit and to agree. TEAK_SEED=n walks one seed, TEAK_WALKS=n so many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,11 +20,11 @@ enum { STEPS = 1500, LOG_LIMIT = WORLD_LOG - 8, TERM_LIMIT = WORLD_TERMS - 8 };
 
 /* What is likely on this walk: of 100. */
 struct weather {
-    uint32_t loss, repeat, crash, timeouts, full, change, transfer;
+    uint32_t loss, repeat, crash, timeouts, full, change, transfer, snapshot;
 };
 
 static struct world world;
-static uint64_t read_fates[5], fates[4], walks_led, changes_made, halves_seen;
+static uint64_t read_fates[5], fates[4], walks_led, changes_made, halves_seen, taken, restores;
 
 static bool has_space(void)
 {
@@ -73,6 +73,9 @@ static void step_at(struct seeded *seeded, const struct weather *weather, uint32
     const uint32_t dice = seeded_below(seeded, 100);
     if (dice < weather->crash) {
         world_crash(&world, node, seeded_below(seeded, disk->flight_count + 1));
+    } else if (seeded_below(seeded, 100) < weather->snapshot) {
+        taken += world_snapshot(&world, node) == TEAK_RAFT_OK;
+        disk->refuses_bodies = weather->full > 0 && seeded_below(seeded, 2) == 0;
     } else if (dice < weather->crash + weather->timeouts) {
         let_time_pass(seeded, node);
     } else if (seeded_below(seeded, 8) == 0) {
@@ -142,9 +145,10 @@ static void settle(struct seeded *seeded)
     for (uint32_t node = 1; node <= world.node_count; node++) {
         if (!world.up[node - 1]) world_start(&world, node);
         if (world.disks[node - 1].full) world_room(&world, node);
+        world.disks[node - 1].refuses_bodies = false;
     }
     world_stabilize(&world);
-    for (uint32_t round = 0; round < 60 && !is_settled() && !world.broken; round++) {
+    for (uint32_t round = 0; round < 100 && !is_settled() && !world.broken; round++) {
         const uint32_t node = leader();
         if (node && round % 4 != 3) {
             world_fire(&world, node, TEAK_RAFT_TIMER_HEARTBEAT);
@@ -221,12 +225,19 @@ static void walk(uint64_t seed)
     const struct weather weather = {
         .loss = seeded_below(&seeded, 30), .repeat = seeded_below(&seeded, 30), .crash = seeded_below(&seeded, 4),
         .timeouts = 5 + seeded_below(&seeded, 30), .full = seeded_below(&seeded, 3) == 0 ? 10 : 0,
-        .change = seeded_below(&seeded, 2) ? 10 : 0, .transfer = seeded_below(&seeded, 2) ? 5 : 0};
+        .change = seeded_below(&seeded, 2) ? 10 : 0, .transfer = seeded_below(&seeded, 2) ? 5 : 0,
+        .snapshot = seeded_below(&seeded, 3) ? seeded_below(&seeded, 12) : 0};
     for (uint32_t i = 0; i < nodes; i++)
         members[i] = (struct teak_raft_member){.id = i + 1, .roles = i > 0 && seeded_below(&seeded, 5) == 0
                                                                          ? TEAK_RAFT_LEARNER
                                                                          : TEAK_RAFT_VOTER};
     struct teak_raft_options options = world_options();
+    options.trailing_entries = seeded_below(&seeded, 4);
+    options.retain_entries = options.trailing_entries + seeded_below(&seeded, 6);
+    options.snapshot_streams = 1 + seeded_below(&seeded, 2);
+    options.snapshot_chunk_bytes = 1 + seeded_below(&seeded, WORLD_BODY);
+    options.snapshot_window = 1 + seeded_below(&seeded, 3);
+    options.snapshot_beat_bytes = seeded_below(&seeded, 2) ? 0 : 4 + seeded_below(&seeded, WORLD_BODY);
     options.term_runs = WORLD_TERMS; /* as many leaders may fail to commit anything, one after the other */
     world_begin(&world, options, nodes, members, nodes, getenv("TEAK_TRACE") ? stdout : NULL);
     world.net_max = 4 + seeded_below(&seeded, WORLD_NET - 4);
@@ -238,6 +249,7 @@ static void walk(uint64_t seed)
     if (!answers_reads() || world.broken) fail_msg("TEAK_SEED=%" PRIu64 ": a read is not answered", seed);
     for (uint32_t fate = 1; fate < 5; fate++) read_fates[fate] += world.answers[fate];
     for (uint32_t term = 0; term < WORLD_TERMS; term++) walks_led += world.led_by[term] != 0;
+    restores += world.restores;
     for (uint32_t fate = 1; fate < 4; fate++) fates[fate] += world.fates[fate];
     for (uint32_t node = 1; node <= nodes; node++)
         if (owes_an_answer(node)) fail_msg("TEAK_SEED=%" PRIu64 ": a proposal of node %u is not answered", seed, node);
@@ -255,12 +267,14 @@ static void walks_keep_what_holds_and_settle(void **state)
     }
     for (uint64_t seed = 1; seed <= count; seed++) walk(seed);
     printf("%" PRIu64 " walks: %" PRIu64 " leaders, %" PRIu64 " committed, %" PRIu64 " lost, %" PRIu64
-           " changes, joint %" PRIu64 " times; reads: %" PRIu64
-           " answered, %" PRIu64 " lost their leader, %" PRIu64 " timed out\n",
-           count, walks_led, fates[TEAK_RAFT_COMMITTED], fates[TEAK_RAFT_LOST], changes_made, halves_seen,
-           read_fates[TEAK_RAFT_READ_OK], read_fates[TEAK_RAFT_READ_LOST_LEADER], read_fates[TEAK_RAFT_READ_TIMEOUT]);
+           " unknown, %" PRIu64 " changes, joint %" PRIu64 " times, %" PRIu64 " snapshots, %" PRIu64
+           " restored; reads: %" PRIu64 " answered, %" PRIu64 " lost their leader, %" PRIu64 " timed out\n",
+           count, walks_led, fates[TEAK_RAFT_COMMITTED], fates[TEAK_RAFT_LOST], fates[TEAK_RAFT_UNKNOWN], changes_made,
+           halves_seen, taken, restores, read_fates[TEAK_RAFT_READ_OK], read_fates[TEAK_RAFT_READ_LOST_LEADER],
+           read_fates[TEAK_RAFT_READ_TIMEOUT]);
     /* it was a walk, and not a stand */
     assert_true(walks_led > count && fates[TEAK_RAFT_COMMITTED] > count && changes_made > 0 && halves_seen > 0);
+    assert_true(taken > count && restores > count / 10);
     assert_true(read_fates[TEAK_RAFT_READ_OK] > count && read_fates[TEAK_RAFT_READ_LOST_LEADER] > 0 &&
                 read_fates[TEAK_RAFT_READ_TIMEOUT] > 0);
 }

@@ -425,7 +425,8 @@ static void do_io(struct world *world, uint32_t node, const struct teak_raft_sna
         return;
     case TEAK_RAFT_SNAP_CLOSE: return;
     }
-    const enum teak_raft_status status = teak_raft_snap_done(world_node(world, node), io->ticket, outcome, offset, &blob);
+    const enum teak_raft_status status =
+        teak_raft_snap_done(world_node(world, node), io->ticket, outcome, offset, &blob);
     if (status != TEAK_RAFT_OK && status != TEAK_RAFT_STALE)
         world_broken(world, "what was done to a body is refused", io->op, status);
 }

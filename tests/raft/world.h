@@ -4,8 +4,8 @@
  * OWNS   Disks (what is durable, and the jobs in flight), the network (messages in the order they were sent), the
  *        ledger (which entry was committed at which index, who led which term).
  * PATH   an input to a node → world_drain: everything it hands out goes to the disk, the network, the state machine.
- *        Fetches are answered at once, from the disk; so is what concerns the bodies of snapshots. A body is made of the
- *        ledger up to its index and of the log it was taken on, so that a wrong one is seen wherever it comes by.
+ *        Fetches are answered at once, from the disk; so is what concerns the bodies of snapshots. A body is made of
+ *        the ledger up to its index and of the log it was taken on, so that a wrong one is seen wherever it comes by.
  * FAILS  A broken invariant calls world_broken, which prints it and, where there is one, how it came to be.
  */
 #ifndef TEAK_TESTS_RAFT_WORLD_H

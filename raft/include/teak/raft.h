@@ -172,7 +172,7 @@ struct teak_raft_blob {
     uint8_t kind; /* TEAK_RAFT_KIND_APPLICATION or above */
 };
 
-/* ------------------------------------------------------------------------------------------------------- members */
+/* ---------------------------------------------------------------------------------------------------------- members */
 
 /* Roles of a member, as bits. A configuration is joint while any member has TEAK_RAFT_VOTER_NEXT or a VOTER is to go:
  * then a decision needs a majority of the VOTERs and one of the VOTER_NEXTs. */
@@ -199,7 +199,7 @@ struct teak_raft_set {
 /* Bytes of a CONFIG entry of n members. */
 #define TEAK_RAFT_CONFIG_BYTES(n) (4u + 18u * (n))
 
-/* ------------------------------------------------------------------------------------------------------ snapshots */
+/* -------------------------------------------------------------------------------------------------------- snapshots */
 
 /* A state machine at one position of the log. The core never sees its body, it only names it: the same born, pos,
  * bytes and checksum are the same body, on whatever node. */
@@ -221,7 +221,7 @@ struct teak_raft_chunk {
     uint32_t bytes;                /* 0: an offer. Where is it to go on?                                        */
 };
 
-/* ------------------------------------------------------------------------------------------------------- messages */
+/* --------------------------------------------------------------------------------------------------------- messages */
 
 enum teak_raft_msg_type {
     TEAK_RAFT_PRE_VOTE = 1,    /* would you vote for me in `term`? at: my last position                          */
@@ -258,7 +258,7 @@ struct teak_raft_msg {
     bool force;                   /* VOTE: the leader asked for this election                                   */
 };
 
-/* ----------------------------------------------------------------------------------------------------------- life */
+/* ------------------------------------------------------------------------------------------------------------- life */
 
 struct teak_raft_options {
     uint64_t id;                    /* this node, not 0                                                        */
@@ -323,8 +323,8 @@ struct teak_raft_start {
  * Owner, Durable  -   Threads any   Fails 0 */
 TEAK_API size_t teak_raft_size(const struct teak_raft_options *options);
 
-/* Does      Makes a node, a follower, of `block`. Its election timer starts at `now`. A state machine that is behind the
- *           snapshot is restored from it first.
+/* Does      Makes a node, a follower, of `block`. Its election timer starts at `now`. A state machine that is behind
+ *           the snapshot is restored from it first.
  * Owner     The block is the caller's and the node's until teak_raft_fini. 16-byte aligned. It holds no frames yet.
  * Threads   Any.
  * Durable   Nothing.
@@ -345,8 +345,8 @@ struct teak_raft_job {
     uint64_t token; /* ascends; persisted() repeats it */
     struct teak_raft_hard hard;
     uint64_t cut_from; /* 0, or: forget entries from this index on, first */
-    const struct teak_raft_snapshot *snapshot; /* NULL, or: the newest from now on, to be given to teak_raft_init        */
-    bool clear;                      /* the snapshot came from elsewhere: no entry stays, the log goes on behind it      */
+    const struct teak_raft_snapshot *snapshot; /* NULL, or: the newest from now on, teak_raft_init wants it     */
+    bool clear;                      /* the snapshot came from elsewhere: no entry stays, the log goes on behind it */
     const struct teak_raft_entry *entries;
     uint32_t count;
     uint64_t compact_to;             /* 0, or: entries up to this index may be forgotten               */
@@ -606,7 +606,7 @@ TEAK_API enum teak_raft_status teak_raft_snap_done(struct teak_raft *raft, uint6
                                                    enum teak_raft_outcome outcome, uint64_t offset,
                                                    const struct teak_raft_blob *data);
 
-/* --------------------------------------------------------------------------------------------- snapshots of one's own */
+/* ------------------------------------------------------------------------------------------- snapshots of one's own */
 
 /* Does      Says what a snapshot of the state machine holds if it is taken now: position and configuration at
  *           `applied`. bytes and checksum of the body are the caller's to fill in.
