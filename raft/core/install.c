@@ -94,7 +94,8 @@ enum teak_raft_status teak_raft_snapshot_point(const struct teak_raft *raft, uin
     if (capacity < TEAK_RAFT_CONFIG_BYTES(applied->count)) return TEAK_RAFT_MISUSE;
     *out = (struct teak_raft_snapshot){
         .pos = {raft->applied, raft->applied_term}, .born = raft->born, .config_index = applied->index,
-        .config = config, .config_bytes = members_encode(applied_members(raft), applied->count, applied->joint, config)};
+        .config = config,
+        .config_bytes = members_encode(applied_members(raft), applied->count, applied->joint, config)};
     return TEAK_RAFT_OK;
 }
 
