@@ -191,24 +191,6 @@ static inline void expect_files(struct teak_store *store, const struct rig *rig,
     rig_drive_until(store, files_are, &expected);
 }
 
-/* Until spares are filled, what is dead is removed and the idle mark is written: then nothing is asked of the disk. */
-static inline void settle(struct teak_store *store)
-{
-    struct teak_stats last = {0}, now;
-    struct teak_error error = {0};
-    uint32_t quiet = 0;
-    for (struct rig_patience patience = {0}; quiet < 40 && rig_waits(&patience);) {
-        rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
-        usleep(500);
-        teak_stats(store, &now);
-        const bool is_quiet = now.writes == last.writes && now.syncs == last.syncs && now.spares >= 1 &&
-                              teak_deadline(store) == TEAK_NO_DEADLINE;
-        quiet = is_quiet ? quiet + 1 : 0;
-        last = now;
-    }
-    assert_int_equal(quiet, 40);
-}
-
 /* ---- a disk that dies ---- */
 
 static struct {

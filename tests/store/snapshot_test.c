@@ -553,7 +553,7 @@ static void who_waits_for_a_removal_is_driven_on_without_taking_completions(void
     struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
     rig_create(store, 1);
     rig_drain(store);
-    settle(store);
+    rig_settle(store);
     const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 1, CHUNK);
     struct teak_snapshot_writer *writer = begin_in(store, &offer);
     write_in(writer, 1, CHUNK);
@@ -741,7 +741,7 @@ static void without_space_a_stream_waits_and_goes_on(void **state)
     struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
     rig_create(store, 1);
     rig_drain(store);
-    settle(store);
+    rig_settle(store);
     const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 1, 9 * CHUNK + 1);
     struct teak_snapshot_writer *writer = begin_in(store, &offer);
     faulty_arm(faulty, DISK_OPEN, 2, ENOSPC); /* the first looks for what an interrupted stream left */
@@ -791,7 +791,7 @@ static void one_failure_ends_the_stream_and_nothing_else(void **state)
             rig_create(store, 1);
             rig_append(store, 1, 1, 20, 1, 100);
             rig_drain(store);
-            settle(store);
+            rig_settle(store);
             const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 1, bytes);
             faulty->chores_too = true;
             faulty_arm(faulty, kinds[k], nth, EIO);
@@ -848,7 +848,7 @@ static void after_a_failed_sync_of_the_directory_nothing_is_installed(void **sta
     rig_create(store, 1);
     rig_append(store, 1, 1, 20, 1, 100);
     put_snapshot(store, 1, 5, 1, 1, 100, keep_nothing);
-    settle(store);
+    rig_settle(store);
     const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 2, 100);
     struct teak_snapshot_writer *writer = begin_in(store, &offer);
     write_in(writer, 2, 100);
@@ -948,7 +948,7 @@ static void sync_rename_sync_record_and_only_then_unlink(void **state)
     rig_create(store, 1);
     put_snapshot(store, 1, 5, 1, 1, 100, keep_nothing);
     rig_drain(store);
-    settle(store);
+    rig_settle(store);
     const struct teak_snapshot_offer offer = offer_of(1, 10, 1, 2, 100);
     struct teak_snapshot_writer *writer = begin_in(store, &offer);
     write_in(writer, 2, 100);

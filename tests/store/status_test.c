@@ -75,25 +75,6 @@ struct scene {
     struct teak_log one, two;
 };
 
-/* Until spares are filled and the idle mark is written: then nothing writes any more. */
-static void rest(struct teak_store *store)
-{
-    struct teak_completion done[8];
-    uint32_t count, quiet = 0;
-    struct teak_error error = {0};
-    struct teak_stats last = {0}, now;
-    for (struct rig_patience patience = {0}; quiet < 40 && rig_waits(&patience);) {
-        rig_ok(teak_poll(store, 1000000, done, 8, &count, &error), &error);
-        usleep(500);
-        teak_stats(store, &now);
-        const bool is_quiet = now.writes == last.writes && now.syncs == last.syncs && now.spares >= 1 &&
-                              teak_deadline(store) == TEAK_NO_DEADLINE;
-        quiet = is_quiet ? quiet + 1 : 0;
-        last = now;
-    }
-    assert_int_equal(quiet, 40);
-}
-
 static void one_stream_into_a_log_at_a_time(void **state)
 {
     (void)state;
@@ -123,7 +104,7 @@ static struct scene begin(void)
     rig_do(scene.store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 1, .index = 14});
     rig_do(scene.store, (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = 1, .term = 5, .vote = 2, .commit = 20});
     rig_drain(scene.store);
-    rest(scene.store);
+    rig_settle(scene.store);
     scene.print = rig_fingerprint(&scene.rig);
     scene.one = rig_log(scene.store, 1);
     scene.two = rig_log(scene.store, 2);
@@ -141,7 +122,7 @@ static void end(struct scene *scene)
     const struct teak_log one = rig_log(scene->store, 1), two = rig_log(scene->store, 2);
     expect_same_log(&one, &scene->one);
     expect_same_log(&two, &scene->two);
-    rest(scene->store);
+    rig_settle(scene->store);
     assert_true(rig_fingerprint(&scene->rig) == scene->print);
     uint64_t ids[8];
     assert_int_equal(teak_logs(scene->store, true, 0, ids, 8), 2);
