@@ -1,0 +1,46 @@
+/* raft_fleet.h: a cluster of Raft nodes, each on the real engine over a disk of its own that forgets what a power cut
+ * may make it forget, with a network that loses, repeats, delays and reorders, and a hand that breaks things.
+ *
+ * OWNS   Nodes: disk, engine, adapter, core. The network: messages on their way, with their bytes. The clock of all
+ *        timers. The oracle: for each node which entries its disk has by what it was told, and the jobs in flight; for
+ *        all which entry is committed at which index, and who led which term.
+ * PATH   fleet_step: the clock goes on a millisecond; what breaks is drawn; messages that are due go in; each node has
+ *        its turn. After each input of a node the invariants are judged.
+ * HOLDS  Everything that happens comes from the seed: a seed repeats a life byte for byte, and `history` sums it up.
+ * FAILS  A broken invariant is told with the seed, and ends the test.
+ */
+#ifndef TEAK_TESTS_SIM_RAFT_FLEET_H
+#define TEAK_TESTS_SIM_RAFT_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a life is; drawn from its seed. */
+struct fleet_shape {
+    uint32_t nodes, voters;       /* voters found the cluster                                       */
+    uint32_t lose, repeat;        /* messages of a thousand                                         */
+    uint32_t delay_max;           /* milliseconds                                                   */
+    uint32_t propose_one_in;      /* milliseconds; so are all below, 0: never                       */
+    uint32_t cut_power_one_in, kill_one_in, pause_one_in, stall_one_in, cut_link_one_in, heal_one_in;
+    uint32_t transfer_one_in, change_one_in, fill_one_in, campaign_one_in;
+    uint32_t fail_one_in;         /* operations of a disk                                           */
+    uint32_t disk_one_in;         /* milliseconds in which a store is driven                        */
+    bool is_remembered;           /* the state machine is durable: what was applied stays applied   */
+    bool wants_less;              /* now and then a driver takes no jobs, or applies nothing        */
+    uint32_t strategy, in_flight; /* of the engines                                                 */
+};
+
+struct fleet_totals {
+    uint64_t lives, milliseconds, messages, lost, repeated, jobs, committed, proposals, answered;
+    uint64_t power_cuts, kills, poisoned, rotten, refusals, elections, changes, fetches, jobs_found;
+    uint64_t settling;            /* milliseconds, of all lives, until all agreed again             */
+};
+
+struct fleet_shape fleet_draw(uint64_t seed);
+
+/* One life: `milliseconds` of faults, then none, until all agree. Returns its history: the same for the same arguments.
+ * */
+uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t milliseconds, bool is_told,
+                    struct fleet_totals *totals);
+
+#endif

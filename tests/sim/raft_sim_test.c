@@ -1,0 +1,66 @@
+/* raft_sim_test.c: lives of clusters of one to seven, on the real engine over simulated disks, with a faulty network:
+ * raft_fleet.h. A fixed number of them; one of them twice, to see that a seed repeats it.
+ *
+ *   TEAK_SEED=n    that one, and those behind it
+ *   TEAK_RUNS=n    so many lives
+ *   TEAK_TRACE=1   every event is printed
+ */
+#include "raft_fleet.h"
+
+#include "store/rig.h"
+
+enum { LIVES = 200, MILLISECONDS = 2500, FIRST_SEED = 1 };
+
+static uint64_t number_of(const char *name, uint64_t otherwise)
+{
+    const char *given = getenv(name);
+    return given ? strtoull(given, NULL, 0) : otherwise;
+}
+
+static void print(const struct fleet_totals *totals)
+{
+    printf("%" PRIu64 " lives of %" PRIu64 " ms: %" PRIu64 " messages (%" PRIu64 " lost, %" PRIu64 " repeated), %" PRIu64
+           " jobs, %" PRIu64 " elections, %" PRIu64 " committed, %" PRIu64 " of %" PRIu64 " proposals answered\n",
+           totals->lives, totals->milliseconds, totals->messages, totals->lost, totals->repeated, totals->jobs,
+           totals->elections, totals->committed, totals->answered, totals->proposals);
+    printf("%" PRIu64 " power cuts, %" PRIu64 " kills, %" PRIu64 " poisoned, %" PRIu64 " rotten, %" PRIu64
+           " refusals, %" PRIu64 " changes, %" PRIu64 " fetches, %" PRIu64 " jobs found that nobody was told of; settled in %" PRIu64 " ms\n",
+           totals->power_cuts, totals->kills, totals->poisoned, totals->rotten, totals->refusals, totals->changes, totals->fetches,
+           totals->jobs_found, totals->settling);
+}
+
+static void lives_keep_what_holds_and_settle(void **state)
+{
+    (void)state;
+    struct fleet_totals totals = {0};
+    const uint64_t first = number_of("TEAK_SEED", FIRST_SEED), runs = number_of("TEAK_RUNS", LIVES);
+    const bool is_told = getenv("TEAK_TRACE") != NULL;
+    printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + runs - 1);
+    for (uint64_t seed = first; seed < first + runs; seed++) {
+        const struct fleet_shape shape = fleet_draw(seed);
+        (void)fleet_live(seed, &shape, MILLISECONDS, is_told, &totals);
+    }
+    print(&totals);
+    assert_true(totals.committed > 0);
+}
+
+static void a_seed_repeats_a_life(void **state)
+{
+    (void)state;
+    struct fleet_totals totals = {0};
+    for (uint64_t seed = 3; seed < 6; seed++) {
+        const struct fleet_shape shape = fleet_draw(seed);
+        const uint64_t once = fleet_live(seed, &shape, 600, false, &totals);
+        assert_int_equal(fleet_live(seed, &shape, 600, false, &totals), once);
+        assert_int_not_equal(fleet_live(seed + 1000, &shape, 600, false, &totals), once);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lives_keep_what_holds_and_settle),
+        cmocka_unit_test(a_seed_repeats_a_life),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
