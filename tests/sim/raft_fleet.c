@@ -10,7 +10,8 @@
 #include "store/store.h"
 #include "teak/raft_store_teak.h"
 
-enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, TERMS_MAX = 6000, ENTRIES_STOP = 3000 };
+enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, READS_MAX = 64, TERMS_MAX = 6000 };
+enum { ENTRIES_STOP = 3000 }; /* nobody proposes beyond */
 enum { ELECTION = 100, HEARTBEAT = 20, SETTLE_MAX = 60000 };
 enum { DRIVEN = TEAK_RAFT_SEND | TEAK_RAFT_PERSIST | TEAK_RAFT_APPLY | TEAK_RAFT_FETCH };
 
@@ -55,6 +56,8 @@ struct fleet_node {
     struct disk_fact disk;
     struct job_fact jobs[JOBS_MAX];
     uint32_t job_count;
+    uint64_t reads[READS_MAX]; /* what was committed when read tag % READS_MAX was asked, + 1; 0: answered */
+    uint32_t open_reads;
     uint64_t commit_seen, term_seen, applied, open;
     uint64_t starts_at, wakes_at, disk_wakes_at;
     bool is_full;
@@ -367,6 +370,22 @@ static void judge_done(uint32_t id, const struct teak_raft_done *done)
     }
 }
 
+static void judge_read(uint32_t id, const struct teak_raft_answer *read)
+{
+    struct fleet_node *node = node_of(id);
+    uint64_t *asked = &node->reads[read->tag % READS_MAX];
+    if (*asked == 0) broken("node %u answers a read that nobody asked for", id);
+    note("read", id, (uint64_t)read->fate, read->index);
+    if (read->fate == TEAK_RAFT_READ_OK) {
+        fleet.totals->served++;
+        if (node->applied < *asked - 1 || read->index > node->applied)
+            broken("node %u serves a read at %" PRIu64 ", and %" PRIu64 " was committed", id, node->applied,
+                   *asked - 1);
+    }
+    *asked = 0;
+    node->open_reads--;
+}
+
 static void submit(uint32_t id, const struct teak_raft_job *job)
 {
     struct fleet_node *node = node_of(id);
@@ -391,10 +410,11 @@ static void drain(uint32_t id)
         struct teak_raft_ready ready;
         if (teak_raft_ready(node->raft, want, &ready) != TEAK_RAFT_OK) broken("node %u has no ready", id);
         const bool is_empty = !ready.job && ready.send_count + ready.fetch_count + ready.done_count == 0 &&
-                              ready.event_count == 0 && ready.apply.upto == 0;
+                              ready.event_count + ready.read_count == 0 && ready.apply.upto == 0;
         if (is_empty && want != DRIVEN) return;
         if (is_empty || turns > 1000) broken("node %u is never done", id);
         for (uint32_t i = 0; i < ready.done_count; i++) judge_done(id, &ready.done[i]);
+        for (uint32_t i = 0; i < ready.read_count; i++) judge_read(id, &ready.reads[i]);
         if (ready.job) submit(id, ready.job);
         for (uint32_t i = 0; i < ready.send_count; i++) post(&ready.send[i]);
         for (uint32_t i = 0; i < ready.fetch_count; i++) {
@@ -472,6 +492,7 @@ static struct teak_raft_options options_of(uint32_t id)
     options.tail_entries = 2 * SPAN_MAX;
     options.jobs_max = JOBS_MAX;
     options.members_max = NODES;
+    options.reads_max = 8;
     return options;
 }
 
@@ -566,6 +587,8 @@ static void bring_up(uint32_t id)
     const enum teak_raft_status status = teak_raft_init(node->block, bytes, &options, &start, fleet.now, &node->raft);
     if (status != TEAK_RAFT_OK) broken("node %u does not start: %s", id, teak_raft_status_name(status));
     node->commit_seen = node->term_seen = node->open = 0;
+    node->open_reads = 0;
+    memset(node->reads, 0, sizeof node->reads);
     node->wakes_at = node->disk_wakes_at = 0;
     note("up", id, start.last.index, start.hard.term);
     set_full(node, node->is_full && !fleet.is_calm);
@@ -660,6 +683,22 @@ static void propose(uint32_t id)
     drain(id);
 }
 
+static void ask(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    uint64_t tag = 0;
+    while (tag < READS_MAX && node->reads[tag] != 0) tag++;
+    if (tag == READS_MAX) return;
+    const enum teak_raft_status status = teak_raft_read(node->raft, tag);
+    note("asks", id, (uint64_t)status, tag);
+    if (status == TEAK_RAFT_OK) {
+        node->reads[tag] = fleet.committed + 1;
+        node->open_reads++;
+        fleet.totals->reads++;
+    }
+    drain(id);
+}
+
 /* Another set than the one in force: somebody comes, votes, or goes. */
 static void change(uint32_t id)
 {
@@ -714,6 +753,7 @@ static void meddle(uint32_t id)
     struct fleet_node *node = node_of(id);
     const struct fleet_shape *shape = fleet.shape;
     if (strikes(shape->propose_one_in)) propose(id);
+    if (strikes(shape->read_one_in)) ask(id);
     if (strikes(shape->transfer_one_in)) note("hands over", id, (uint64_t)teak_raft_transfer(node->raft, 0), 0);
     if (strikes(shape->campaign_one_in)) note("campaigns", id, (uint64_t)teak_raft_campaign(node->raft), 0);
     if (node->raft->role == TEAK_RAFT_LEADER && strikes(shape->change_one_in)) change(id);
@@ -754,7 +794,8 @@ static uint32_t find_leader(void)
     return leader;
 }
 
-/* All members have and have applied what the leader has. `open_out`: proposals of members that nobody answered yet. */
+/* All members have and have applied what the leader has. `open_out`: reads, and proposals of members, that nobody
+ * answered yet. */
 static bool is_settled(uint64_t from, uint64_t *open_out)
 {
     const uint32_t leader = find_leader();
@@ -767,6 +808,7 @@ static bool is_settled(uint64_t from, uint64_t *open_out)
         if (!node->raft || node->applied != raft->last.index) return false;
         *open_out += node->open;
     }
+    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) *open_out += node_of(id)->open_reads; /* members or not */
     return true;
 }
 
@@ -856,6 +898,7 @@ struct fleet_shape fleet_draw(uint64_t seed)
     shape.repeat = one_of(&dice, 0, 20, 200);
     shape.delay_max = one_of(&dice, 1, 10, 60);
     shape.propose_one_in = one_of(&dice, 4, 10, 60);
+    shape.read_one_in = one_of(&dice, 0, 20, 100);
     shape.cut_power_one_in = one_of(&dice, 0, 5000, 800);
     shape.kill_one_in = one_of(&dice, 0, 5000, 1500);
     shape.pause_one_in = one_of(&dice, 0, 3000, 600);

@@ -22,6 +22,7 @@ struct fleet_shape {
     uint32_t delay_max;           /* milliseconds                                                   */
     uint32_t propose_one_in;      /* milliseconds; so are all below, 0: never                       */
     uint32_t cut_power_one_in, kill_one_in, pause_one_in, stall_one_in, cut_link_one_in, heal_one_in;
+    uint32_t read_one_in;
     uint32_t transfer_one_in, change_one_in, fill_one_in, campaign_one_in;
     uint32_t fail_one_in;         /* operations of a disk                                           */
     uint32_t disk_one_in;         /* milliseconds in which a store is driven                        */
@@ -31,7 +32,7 @@ struct fleet_shape {
 };
 
 struct fleet_totals {
-    uint64_t lives, milliseconds, messages, lost, repeated, jobs, committed, proposals, answered;
+    uint64_t lives, milliseconds, messages, lost, repeated, jobs, committed, proposals, answered, reads, served;
     uint64_t power_cuts, kills, poisoned, rotten, refusals, elections, changes, fetches, jobs_found;
     uint64_t settling;            /* milliseconds, of all lives, until all agreed again             */
 };
