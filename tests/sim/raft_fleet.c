@@ -5,9 +5,8 @@
 #include "core/members.h"
 #include "core/quorum.h"
 #include "core/tail.h"
-#include "sim_disk.h"
+#include "raft_berth.h"
 #include "store/rig.h"
-#include "store/store.h"
 #include "teak/raft_store_teak.h"
 
 enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, READS_MAX = 64, TERMS_MAX = 6000 };
@@ -453,7 +452,7 @@ static void turn(uint32_t id)
     struct fleet_node *node = node_of(id);
     if (node->disk_wakes_at <= fleet.now && (fleet.is_calm || below(fleet.shape->disk_one_in) == 0)) {
         struct teak_raft_completion done[8];
-        node->engine->disk->ops->pause(node->engine->disk, 1000000); /* its clock goes on, too */
+        berth_pause(node->engine, 1000000); /* its clock goes on, too */
         static const uint64_t waits[] = {0, 20000, 200000, 1000000};
         const uint32_t count = node->store.ops->collect(node->store.self, waits[below(4)], done, 8);
         for (uint32_t i = 0; i < count; i++) tell(id, &done[i]);
@@ -514,11 +513,9 @@ static void set_faults(struct fleet_node *node)
 static void open_store(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
-    struct teak_options options = rig_options();
     struct teak_error error = {0};
-    options.strategy = (enum teak_strategy)fleet.shape->strategy;
-    options.in_flight = fleet.shape->in_flight;
-    if (store_open_on(sim_open(node->medium), "store", &options, &node->engine, NULL, &error) != TEAK_OK) {
+    node->engine = berth_open(node->medium, (enum teak_strategy)fleet.shape->strategy, fleet.shape->in_flight, &error);
+    if (!node->engine) {
         char text[300];
         teak_error_text(&error, text, sizeof text);
         broken("the store of node %u does not open: %s", id, text);
