@@ -4,6 +4,7 @@
 How fast anything is is nobody's business here: what is asserted holds on a machine that stands still half of the time.
 """
 import errno
+import html.parser
 import json
 import os
 import pty
@@ -225,6 +226,140 @@ class Bench(harness.Store):
                                4, "--seconds", "0.05", "--segment-bytes", "64K", "--no-ceiling")
             self.assert_one_line(err, "nothing there is durable")
             self.assertEqual(os.listdir(work), [])
+
+
+class Reading(html.parser.HTMLParser):
+    """A page: whether its elements close, its figures, what it asks for from elsewhere, and the JSON in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.figures, self.asks, self.data, self.numbers = [], {}, [], "", []
+        self.shown = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+        if "data-figure" in attrs:
+            self.shown = attrs["data-figure"]
+            self.figures[self.shown] = [attrs["data-value"], ""]
+        for name in ("src", "href", "xlink:href", "action", "data", "srcset"):
+            if name in attrs and attrs[name] != "data:,":
+                self.asks.append(attrs[name])
+        for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "points", "viewbox"):
+            if name in attrs and tag not in ("meta",):
+                self.numbers += attrs[name].replace(",", " ").split()
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "link", "br"):
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            raise AssertionError(f"</{tag}> closes nothing")
+        self.shown = None
+
+    def handle_data(self, data):
+        if self.shown:
+            self.figures[self.shown][1] += data
+        if self.open and self.open[-1] == "script":
+            self.data += data
+
+
+class Report(harness.Store):
+    def report(self, *words):
+        """(the page's text, the JSON that was printed)"""
+        page = self.path("report.html")
+        out, err = self.teak("bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--seconds", "0.1", "--out",
+                             page, "--json", *words)
+        self.assertEqual(err, b"")
+        self.assertEqual(os.listdir(self.work), ["report.html"])
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        os.unlink(page)
+        return text, json.loads(out)
+
+    def check(self, text, result):
+        page = Reading(text)
+        self.assertEqual(page.open, [])
+        self.assertEqual(page.asks, [])
+        self.assertNotRegex(text, r"https?:|@import|url\(")
+        self.assertEqual(json.loads(page.data), result)
+        for number in page.numbers:
+            self.assertRegex(number, r"^-?[0-9.]+$")
+        for path, (value, shown) in page.figures.items():
+            found = result
+            for key in path.split("."):
+                found = found[int(key)] if isinstance(found, list) else found[key]
+            self.assertEqual(float(value), found, path)
+            self.assertRegex(shown, r"^[0-9]", path)
+        self.assertLessEqual({"entries_per_second", "latency_us.p50", "latency_us.p99"}, set(page.figures))
+
+    def test_every_figure_is_that_of_the_json(self):
+        for words in (["--window", 16, "--reps", 2], ["--rate", 2000], ["--threads", 3], ["--window", 4, "--no-ceiling",
+                      "--no-sweep"], ["--window", 16, "--mix", "append=1,tail=9,term=9,compact=1", "--entry-bytes",
+                      "16*1+32*1"]):
+            self.check(*self.report(*words))
+
+    def test_the_json_cannot_end_its_element(self):
+        text, result = self.report("--window", 4, "--no-ceiling", "--no-sweep", "--mix", "append=1,tail=0")
+        self.assertEqual(text.count("</script>"), 1)
+        self.assertNotIn("<", Reading(text).data)
+        self.assertEqual(result["load"]["mix"], "append=1,tail=0")
+
+    def test_rivals_stand_beside(self):
+        def point(name, rate, times, **more):
+            return {"name": name, "rival": name, "counted": 3, "not_counted": [],
+                    "summary": {"entries_per_second": {"median": rate}, "times": {"median": times}}, **more}
+        points = [point("teak", 1000, 1), point("snail <&>", 100, 9.5, settings="slow & \"safe\""),
+                  point("hare", 500, 2.5), {"name": "liar", "summary": None, "not_counted": ["no flush at all"],
+                                            "counted": 0}]
+        with open(self.path("rivals.json"), "w", encoding="ascii") as file:
+            json.dump({"rows": {"rivals": {"title": "64 B, window 4", "points": points}}}, file)
+        page = self.path("report.html")
+        self.teak("bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--window", 4, "--seconds", "0.05",
+                  "--out", page, "--rivals", self.path("rivals.json"), "--no-ceiling", "--no-sweep")
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(Reading(text).open, [])
+        self.assertIn("snail &lt;&amp;&gt;", text)
+        self.assertIn("100, Teak 9.5 \u00d7", text)
+        self.assertIn("500, Teak 2.5 \u00d7", text)
+        self.assertIn("not counted: no flush at all", text)
+
+    def test_wrong_use(self):
+        with open(self.path("no.json"), "w", encoding="ascii") as file:
+            file.write('{"rows": []}')
+        base = ["bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--window", 4, "--seconds", "0.05"]
+        os.mkdir(self.dir)
+        page = self.path("report.html")
+        for words, says in ((["--out", self.work], "--out"), (["--out", self.path("none/report.html")], "--out"),
+                            (["--out", os.path.join(self.dir, "report.html")], "elsewhere"),
+                            (["--rivals", self.path("no.json")], "--out"),
+                            (["--out", page, "--rivals", self.path("no.json")], "--rivals"),
+                            (["--out", page, "--rivals", self.path("none.json")], "--rivals")):
+            out, err = self.teak(*base, *words, status=2)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, says)
+        self.assertEqual(sorted(os.listdir(self.work)), ["no.json", "store"])
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_an_interrupt_leaves_an_older_report_as_it_was(self):
+        page = self.path("report.html")
+        with open(page, "w", encoding="ascii") as file:
+            file.write("older")
+        run = interruptible("append", "--dir", self.dir, "--entry-bytes", "64", "--window", "4", "--seconds", "600",
+                            "--out", page)
+        self.addCleanup(run.kill)
+        wait_for(os.path.join(self.dir, "STORE"))
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.communicate(timeout=60)[0], b"")
+        self.assertEqual(os.listdir(self.work), ["report.html"])
+        with open(page, encoding="ascii") as file:
+            self.assertEqual(file.read(), "older")
 
 
 class Ceiling(harness.Store):

@@ -1,4 +1,4 @@
-/* bench_summary.h: all that is told of a benchmark, whoever shows it: as text, as JSON. */
+/* bench_summary.h: all that is told of a benchmark, whoever shows it: as text, as JSON, as a page. */
 #ifndef TEAK_TOOLS_BENCH_SUMMARY_H
 #define TEAK_TOOLS_BENCH_SUMMARY_H
 
@@ -7,6 +7,7 @@
 
 #include "bench_ceiling.h"
 #include "bench_load.h"
+#include "bench_rivals.h"
 #include "disk_count.h"
 #include "machine.h"
 
@@ -62,5 +63,7 @@ extern const uint32_t bench_quantiles_count;
 
 void bench_show_json(const struct bench_summary *summary, FILE *out);
 void bench_show_text(const struct bench_summary *summary);
+/* One HTML file that needs nothing else. `rivals` may be NULL. False: no memory. */
+bool bench_show_page(const struct bench_summary *summary, const struct rivals *rivals, FILE *out);
 
 #endif

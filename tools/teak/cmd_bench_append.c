@@ -1,5 +1,5 @@
 /* cmd_bench_append.c: teak bench append: a load on a directory, and what came of it.
- * OWNS   The store while it runs, and the directory's state before it.
+ * OWNS   The store while it runs, the directory's state before it, and the report until it is in its place.
  * PATH   Claim the place, open, then for each repetition the load and what the disk does without a log (the ceiling);
  *        the sweep; close, leave the place as it was, then show the result.
  * FAILS  Whatever ends the run, a signal too, what it wrote is removed unless it is to be kept.
@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "teak/committer.h"
 #include "teak/engine.h"
 
 #include "args.h"
 #include "bench_load.h"
+#include "bench_paper.h"
 #include "bench_place.h"
 #include "bench_summary.h"
 #include "bench_threads.h"
@@ -32,7 +34,8 @@ static const char *const who = "bench append";
 
 /* RATE_MAX: one each ten nanoseconds. SEGMENTS_LEAST: the active one, the next, a spare, the reserve, one sealed. */
 enum { WINDOW_MAX = 1 << 24, BATCH_MAX = 1 << 16, LOGS_MAX = 1 << 20, SECONDS_MAX = 1000000, THREADS_MAX = 1024,
-       ENTRY_MAX = 1 << 30, RATE_MAX = 100000000, SEGMENTS_LEAST = 5, SWEEP_PARTS = 5, CEILING_PARTS = 16 };
+       ENTRY_MAX = 1 << 30, RATE_MAX = 100000000, SEGMENTS_LEAST = 5, SWEEP_PARTS = 5, CEILING_PARTS = 16,
+       RIVALS_BYTES_MAX = 16 << 20 };
 #define SECONDS_MIN 0.01
 #define CEILING_NS_LEAST UINT64_C(30000000)
 #define CEILING_NS_MOST UINT64_C(500000000)
@@ -42,15 +45,17 @@ static const char *const arrivals_names[] = {"even", "poisson", NULL};
 
 struct bench {
     struct store_args at;
-    const char *entry_text, *mix_text;
+    const char *entry_text, *mix_text, *out_path, *rivals_path;
     uint64_t window, batch, logs, rate, threads, retain_bytes, preload_bytes, reps, seed;
     uint64_t in_flight, group_bytes, linger_us, arena_bytes;
     uint32_t arrivals;
     double seconds, warm_up;
-    bool linger_given, preload_given, warm_given, keep, as_json, sweep, no_ceiling;
+    bool linger_given, preload_given, warm_given, keep, as_json, sweep, no_sweep, no_ceiling;
     struct bench_load load;
     struct bench_summary summary;
     struct bench_result *result; /* of the run that is on */
+    struct bench_paper paper;
+    struct rivals *rivals;
     uint64_t rest_ns;            /* of measuring, of all that is to come */
     struct teak_store *store;    /* or the committer                     */
     struct teak_committer *committer;
@@ -286,8 +291,33 @@ static bool has_space(const struct bench *bench)
     return false;
 }
 
+static bool begin_paper(struct bench *bench)
+{
+    struct stat store, folder;
+    char parent[4096];
+    if (bench->out_path == NULL) return true;
+    const char *slash = strrchr(bench->out_path, '/');
+    const int length = slash == NULL ? 0 : (int)(slash - bench->out_path);
+    snprintf(parent, sizeof(parent), "%.*s%s", length, bench->out_path, slash == NULL ? "." : length == 0 ? "/" : "");
+    if (stat(parent, &folder) == 0 && stat(bench->at.directory, &store) == 0 && store.st_dev == folder.st_dev &&
+        store.st_ino == folder.st_ino) {
+        complain(who, "--out %s lies in the directory of the store: write it elsewhere", bench->out_path);
+        return false;
+    }
+    if (bench_paper_begin(&bench->paper, bench->out_path)) return true;
+    complain(who, "--out %s: %s", bench->out_path, strerror(errno));
+    return false;
+}
+
 static int show(struct bench *bench)
 {
+    if (bench->paper.file != NULL) {
+        if (!bench_show_page(&bench->summary, bench->rivals, bench->paper.file) ||
+            !bench_paper_finish(&bench->paper)) {
+            complain(who, "--out %s: %s", bench->out_path, strerror(errno));
+            return EXIT_PROBLEM;
+        }
+    }
     if (bench->as_json)
         bench_show_json(&bench->summary, stdout);
     else
@@ -306,10 +336,12 @@ static int bench_append(struct bench *bench)
     int status = bench_place_claim(bench->at.directory, bench->keep, &place);
     if (status != EXIT_GOOD) return status;
     if (!has_space(bench)) return EXIT_PROBLEM;
+    if (!begin_paper(bench)) return EXIT_WRONG;
     bench->result = calloc(1, sizeof(*bench->result));
     bench->summary.reps = calloc(bench->reps, sizeof(bench->summary.reps[0]));
     if (bench->result == NULL || bench->summary.reps == NULL || !stop_init()) {
         complain(who, "%s", strerror(errno));
+        bench_paper_drop(&bench->paper);
         return EXIT_PROBLEM;
     }
     (void)prctl(PR_SET_TIMERSLACK, 1UL); /* an open loop wakes when it is due, not 50 us later */
@@ -325,6 +357,7 @@ static int bench_append(struct bench *bench)
         complain(who, "stopped before the end: nothing is reported");
     else if (status == EXIT_GOOD)
         status = show(bench);
+    bench_paper_drop(&bench->paper);
     return complain_flush(who, status);
 }
 
@@ -382,7 +415,27 @@ static bool sensible(struct bench *bench)
         return wrong("--preload-bytes counts payload, and there is none: write --entry-bytes 1 or more");
     if (bench->preload_bytes != 0 && (bench->load.shape == SHAPE_THREADS || bench->load.mix.replicator))
         return wrong("--preload-bytes goes with --mix append=..: leave it out");
+    if (bench->rivals_path != NULL && bench->out_path == NULL)
+        return wrong("--rivals goes into a report: write --out report.html too");
     return true;
+}
+
+/* What others did under the same load. */
+static bool read_rivals(struct bench *bench)
+{
+    if (bench->rivals_path == NULL) return true;
+    FILE *file = fopen(bench->rivals_path, "re");
+    const int why = errno;
+    char *text = file != NULL ? calloc(1, RIVALS_BYTES_MAX + 1) : NULL;
+    bench->rivals = calloc(1, sizeof(*bench->rivals));
+    const size_t got = text != NULL ? fread(text, 1, RIVALS_BYTES_MAX, file) : 0;
+    const bool good = got > 0 && bench->rivals != NULL && rivals_read(text, bench->rivals);
+    if (!good)
+        complain(who, "--rivals %s: %s", bench->rivals_path,
+                 file == NULL ? strerror(why) : "not what bench/compare.py --rows rivals --json writes");
+    free(text);
+    if (file != NULL) fclose(file);
+    return good;
 }
 
 static void load_of(struct bench *bench)
@@ -408,6 +461,7 @@ static void load_of(struct bench *bench)
     load->directory = bench->at.directory;
     load->label = "bench";
     load->progress = true;
+    bench->sweep = bench->sweep || (bench->out_path != NULL && !bench->no_sweep);
 }
 
 static const char notes[] =
@@ -425,7 +479,7 @@ static const char notes[] =
     "removed at the end, after an interrupt too, unless --keep is given: then it stays, and a second run\n"
     "appends behind the first. Where --batch does not divide --window the rest of the window is left empty.";
 
-enum { ROW_LINGER = 17, ROW_PRELOAD = 20, ROW_WARM = 10 };
+enum { ROW_LINGER = 18, ROW_PRELOAD = 21, ROW_WARM = 10 };
 
 static enum args_answer parse(struct bench *bench, int argc, char **argv)
 {
@@ -456,6 +510,7 @@ static enum args_answer parse(struct bench *bench, int argc, char **argv)
          .help = "repetitions, with their spread; default 1"},
         {.name = "sweep", .type = ARG_FLAG, .to.flag = &bench->sweep,
          .help = "smaller windows, rates or numbers of threads too"},
+        {.name = "no-sweep", .type = ARG_FLAG, .to.flag = &bench->no_sweep, .help = "none with --out either"},
         {.name = "no-ceiling", .type = ARG_FLAG, .to.flag = &bench->no_ceiling,
          .help = "do not measure the disk without a log"},
         STORE_ARG_STRATEGY(bench->at),
@@ -480,6 +535,10 @@ static enum args_answer parse(struct bench *bench, int argc, char **argv)
         {.name = "keep", .type = ARG_FLAG, .to.flag = &bench->keep,
          .help = "the store stays; may be one that is there"},
         {.name = "json", .type = ARG_FLAG, .to.flag = &bench->as_json, .help = "one JSON object"},
+        {.name = "out", .type = ARG_TEXT, .to.text = &bench->out_path, .word = "FILE",
+         .help = "a report as one HTML file, with a sweep"},
+        {.name = "rivals", .type = ARG_TEXT, .to.text = &bench->rivals_path, .word = "FILE",
+         .help = "what bench/compare.py wrote of others, into the report"},
     };
     const struct arg_command command = {.name = who, .what = "a load of appends on a directory", .args = rows,
                                         .count = sizeof(rows) / sizeof(rows[0]), .notes = notes};
@@ -503,7 +562,7 @@ int cmd_bench_append(int argc, char **argv)
     const enum args_answer answer = parse(bench, argc, argv);
     int status = EXIT_WRONG;
     if (answer == ARGS_HELPED) status = EXIT_GOOD;
-    if (answer == ARGS_GO && sensible(bench)) {
+    if (answer == ARGS_GO && sensible(bench) && read_rivals(bench)) {
         load_of(bench);
         status = bench_append(bench);
     }
@@ -511,6 +570,7 @@ int cmd_bench_append(int argc, char **argv)
     bench_ceiling_close(&bench->summary.ceiling);
     free(bench->summary.reps);
     free(bench->result);
+    free(bench->rivals);
     free(bench);
     stop_obey();
     return status;

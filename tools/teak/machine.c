@@ -74,6 +74,17 @@ static void queue_line(const char *base, const char *name, char *out, size_t roo
     line_of(path, out, room);
 }
 
+/* Of "none [mq-deadline] bfq" what is in force. */
+static void take_chosen(char *text)
+{
+    const char *open = strchr(text, '[');
+    const char *end = open != NULL ? strchr(open, ']') : NULL;
+    if (end == NULL) return;
+    const size_t bytes = (size_t)(end - open) - 1;
+    memmove(text, open + 1, bytes);
+    text[bytes] = '\0';
+}
+
 static int queue_bool(const char *base, const char *name)
 {
     char text[16];
@@ -101,6 +112,7 @@ static void look_at_device(unsigned is_major, unsigned is_minor, struct machine 
     }
     queue_line(base, "write_cache", out->write_cache, sizeof(out->write_cache));
     queue_line(base, "scheduler", out->scheduler, sizeof(out->scheduler));
+    take_chosen(out->scheduler);
     out->fua = queue_bool(base, "fua");
     out->rotational = queue_bool(base, "rotational");
     out->logical_block = queue_number(base, "logical_block_size");
