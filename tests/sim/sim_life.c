@@ -9,9 +9,8 @@
 #include "sim_shrink.h"
 #include "store/model.h"
 #include "store/store.h"
-#include "teak/snapshot.h"
 
-enum { SEEN_ROOM = 1 << 18, QUESTIONS_MAX = 2048, EXTRA_LOG = 77, BODY_MAX = 3000, PAIRS_BELOW = 40, STEPS_MAX = 2048 };
+enum { SEEN_ROOM = 1 << 18, QUESTIONS_MAX = 2048, EXTRA_LOG = 77, PAIRS_BELOW = 40, STEPS_MAX = 2048 };
 enum { CHILD_SECONDS = 600, SHRINK_TRIES = 400 };
 #define SEED_USUAL UINT64_C(20261122)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -65,32 +64,12 @@ static struct teak_store *open_image(struct sim_medium *image)
     return store;
 }
 
-/* The log's snapshot is there, whole and its own. */
-static void check_file(struct teak_store *store, uint64_t id, const struct model_log *log)
-{
-    struct teak_snapshot_reader *reader;
-    struct teak_error error = {0};
-    const enum teak_status status = teak_snapshot_open(store, id, &reader, &error);
-    if (log->file_bytes == 0) {
-        assert_int_equal(status, TEAK_NOT_FOUND);
-        return;
-    }
-    rig_ok(status, &error);
-    uint8_t want[BODY_MAX + 1], got[BODY_MAX + 1];
-    uint64_t bytes;
-    rig_fill(want, log->file_bytes - 1, id, log->snapshot.index, log->snapshot.term);
-    rig_ok(teak_snapshot_read(reader, 0, got, sizeof got, &bytes, &error), &error);
-    assert_int_equal(bytes, log->file_bytes - 1);
-    assert_memory_equal(got, want, bytes);
-    teak_snapshot_close(reader);
-}
-
 static bool is_whole(struct teak_store *store, uint64_t batch)
 {
     const struct model *model = state_of(batch);
     if (!same_state(store, model)) return false;
     for (uint32_t i = 0; i < LOGS; i++)
-        if (model->logs[i].alive) check_file(store, i * 1000 + 1, &model->logs[i]);
+        if (model->logs[i].alive) assert_true(same_file(store, i * 1000 + 1, &model->logs[i]));
     return true;
 }
 
@@ -444,24 +423,9 @@ static void step_install(void)
 {
     struct teak_error error = {0};
     drain();
-    const uint32_t which = below(LOGS);
-    struct model *next = state_of(run.submitted + 1);
-    *next = *state_of(run.submitted);
-    struct model_log *log = &next->logs[which];
-    if (life.is_dead || may_fail() || !log->alive || log->fresh) return;
-    const uint64_t lowest = log->base.index > log->snapshot.index ? log->base.index : log->snapshot.index + 1;
-    if (lowest == 0) return;
-    const uint64_t index = lowest + below(log->last.index + 4 > lowest ? (uint32_t)(log->last.index + 4 - lowest) : 1);
-    const bool is_inside = index <= log->last.index;
-    struct teak_snapshot_offer offer = {.log = which * 1000 + 1, .stream = run.submitted};
-    offer.body_bytes = below(BODY_MAX);
-    offer.pos = (struct teak_pos){.index = index, .term = is_inside ? model_term(log, index) : log->last.term};
-    if (offer.pos.index <= log->snapshot.index) return;
-    model_snapshot(log, offer.pos);
-    model_compact(log, index);
-    log->file_bytes = (uint32_t)offer.body_bytes + 1;
+    struct teak_snapshot_offer offer;
     uint8_t body[BODY_MAX];
-    rig_fill(body, (uint32_t)offer.body_bytes, offer.log, offer.pos.index, offer.pos.term);
+    if (life.is_dead || may_fail() || !random_snapshot(&offer, body)) return;
     struct teak_snapshot_writer *writer;
     enum teak_status status;
     while ((status = teak_snapshot_begin(run.store, &offer, &writer, &error)) == TEAK_FULL)
@@ -474,15 +438,9 @@ static void step_install(void)
     while (run.acknowledged < run.submitted) take_completions(100000000);
 }
 
-static void random_options(void)
+static void session_options(void)
 {
-    run.options = rig_options();
-    static const uint32_t in_flight[] = {0, 1, 4, 16};
-    run.options.in_flight = in_flight[below(4)];
-    static const enum teak_strategy strategies[] = {TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC, TEAK_BUFFERED};
-    run.options.strategy = strategies[below(4)];
-    run.options.group_bytes = below(2) ? 0 : 4096;
-    run.options.spares = 1 + below(3);
+    random_options();
     if (below(4) == 0) run.options.move_bytes_per_second = TEAK_FOREVER;
 }
 
@@ -508,7 +466,7 @@ static void begin_session(void)
     life.is_dead = false;
     life.session++;
     life.totals->sessions++;
-    random_options();
+    session_options();
     open_after_faults();
     run.submitted = run.acknowledged = find_state(run.store);
     assert_true(is_whole(run.store, run.submitted));

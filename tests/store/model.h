@@ -6,13 +6,15 @@
 #define TEAK_TESTS_MODEL_H
 
 #include "store/rig.h"
+#include "teak/snapshot.h"
 #include "unit/seeded.h"
 
 #ifndef MODEL_STATES
 #define MODEL_STATES 256 /* batches that are remembered; a test that looks back further says so before this header */
 #endif
 
-enum { LOGS = 4, ENTRIES_MAX = 256, STATES = MODEL_STATES, OPS_MAX = 5, COUNT_MAX = 6, BYTES_MAX = 400 };
+enum { LOGS = 4, ENTRIES_MAX = 256, STATES = MODEL_STATES, OPS_MAX = 5, COUNT_MAX = 6 };
+enum { BYTES_MAX = 400, BODY_MAX = 3000 }; /* of an entry, of a snapshot */
 
 struct model_entry {
     uint64_t term;
@@ -243,6 +245,26 @@ static inline void print_state(struct teak_store *store, uint64_t batch)
     }
 }
 
+/* The log's snapshot is there, whole and its own; or there is none. */
+static inline bool same_file(struct teak_store *store, uint64_t id, const struct model_log *log)
+{
+    struct teak_snapshot_reader *reader;
+    struct teak_error error = {0};
+    const enum teak_status status = teak_snapshot_open(store, id, &reader, &error);
+    if (log->file_bytes == 0) {
+        assert_int_equal(status, TEAK_NOT_FOUND);
+        return true;
+    }
+    if (status == TEAK_NOT_FOUND) return false;
+    rig_ok(status, &error);
+    uint8_t want[BODY_MAX + 1], got[BODY_MAX + 1];
+    uint64_t bytes;
+    rig_fill(want, log->file_bytes - 1, id, log->snapshot.index, log->snapshot.term);
+    rig_ok(teak_snapshot_read(reader, 0, got, sizeof got, &bytes, &error), &error);
+    teak_snapshot_close(reader);
+    return bytes == log->file_bytes - 1 && memcmp(got, want, bytes) == 0;
+}
+
 /* The newest legal state that the store is in. */
 static inline uint64_t find_state(struct teak_store *store)
 {
@@ -283,6 +305,41 @@ static inline struct teak_batch compaction_batch(struct scratch *scratch)
         model_compact(log, upto);
     }
     return batch;
+}
+
+/* A snapshot of some log with a file of its own, and its body; the state that it leads to is that of run.submitted + 1.
+ * false: that log can have none now. */
+static inline bool random_snapshot(struct teak_snapshot_offer *offer, uint8_t body[BODY_MAX])
+{
+    const uint32_t which = below(LOGS);
+    struct model *next = state_of(run.submitted + 1);
+    *next = *state_of(run.submitted);
+    struct model_log *log = &next->logs[which];
+    if (!log->alive || log->fresh) return false;
+    const uint64_t lowest = log->base.index > log->snapshot.index ? log->base.index : log->snapshot.index + 1;
+    if (lowest == 0) return false;
+    const uint64_t index = lowest + below(log->last.index + 4 > lowest ? (uint32_t)(log->last.index + 4 - lowest) : 1);
+    const uint64_t term = index <= log->last.index ? model_term(log, index) : log->last.term;
+    *offer = (struct teak_snapshot_offer){.log = which * 1000 + 1, .stream = run.submitted,
+                                          .pos = {.index = index, .term = term}, .body_bytes = below(BODY_MAX)};
+    model_snapshot(log, offer->pos);
+    model_compact(log, index);
+    log->file_bytes = (uint32_t)offer->body_bytes + 1;
+    rig_fill(body, (uint32_t)offer->body_bytes, offer->log, index, term);
+    return true;
+}
+
+/* ---- a session ---- */
+
+static inline void random_options(void)
+{
+    run.options = rig_options();
+    static const uint32_t in_flight[] = {0, 1, 4, 16};
+    run.options.in_flight = in_flight[below(4)];
+    static const enum teak_strategy strategies[] = {TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC, TEAK_BUFFERED};
+    run.options.strategy = strategies[below(4)];
+    run.options.group_bytes = below(2) ? 0 : 4096;
+    run.options.spares = 1 + below(3);
 }
 
 #endif

@@ -5,9 +5,6 @@
 #define TEAK_TESTS_MODEL_DRIVE_H
 
 #include "store/model.h"
-#include "teak/snapshot.h"
-
-enum { BODY_MAX = 3000 };
 
 /* Moments of batch n, by a clock of the test's own; NULL: nobody asks. */
 static struct {
@@ -65,23 +62,9 @@ static inline void drive_batch(void)
 static inline void drive_snapshot(void)
 {
     drive_drain();
-    const uint32_t which = below(LOGS);
-    struct model *next = state_of(run.submitted + 1);
-    *next = *state_of(run.submitted);
-    struct model_log *log = &next->logs[which];
-    if (!log->alive || log->fresh) return;
-    const uint64_t lowest = log->base.index > log->snapshot.index ? log->base.index : log->snapshot.index + 1;
-    if (lowest == 0) return;
-    const uint64_t index = lowest + below(log->last.index + 4 > lowest ? (uint32_t)(log->last.index + 4 - lowest) : 1);
-    if (index <= log->snapshot.index) return;
-    const uint64_t term = index <= log->last.index ? model_term(log, index) : log->last.term;
-    struct teak_snapshot_offer offer = {.log = which * 1000 + 1, .stream = run.submitted,
-                                        .pos = {.index = index, .term = term}, .body_bytes = below(BODY_MAX)};
-    model_snapshot(log, offer.pos);
-    model_compact(log, index);
-    log->file_bytes = (uint32_t)offer.body_bytes + 1;
+    struct teak_snapshot_offer offer;
     uint8_t body[BODY_MAX];
-    rig_fill(body, (uint32_t)offer.body_bytes, offer.log, index, term);
+    if (!random_snapshot(&offer, body)) return;
     struct teak_snapshot_writer *writer;
     struct teak_error error = {0};
     enum teak_status status;
@@ -95,37 +78,11 @@ static inline void drive_snapshot(void)
 
 static inline void drive_options(void)
 {
-    run.options = rig_options();
-    static const uint32_t in_flight[] = {0, 1, 4, 16};
-    run.options.in_flight = in_flight[below(4)];
-    static const enum teak_strategy strategies[] = {TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC, TEAK_BUFFERED};
-    run.options.strategy = strategies[below(4)];
-    run.options.group_bytes = below(2) ? 0 : 4096;
-    run.options.spares = 1 + below(3);
+    random_options();
     if (below(2)) run.options.move_bytes_per_second = 0;
 }
 
 /* ---- the question ---- */
-
-/* The log's snapshot is there, whole and its own; or there is none. */
-static inline bool same_file(struct teak_store *store, uint64_t id, const struct model_log *log)
-{
-    struct teak_snapshot_reader *reader;
-    struct teak_error error = {0};
-    const enum teak_status status = teak_snapshot_open(store, id, &reader, &error);
-    if (log->file_bytes == 0) {
-        assert_int_equal(status, TEAK_NOT_FOUND);
-        return true;
-    }
-    if (status == TEAK_NOT_FOUND) return false;
-    rig_ok(status, &error);
-    uint8_t want[BODY_MAX + 1], got[BODY_MAX + 1];
-    uint64_t bytes;
-    rig_fill(want, log->file_bytes - 1, id, log->snapshot.index, log->snapshot.term);
-    rig_ok(teak_snapshot_read(reader, 0, got, sizeof got, &bytes, &error), &error);
-    teak_snapshot_close(reader);
-    return bytes == log->file_bytes - 1 && memcmp(got, want, bytes) == 0;
-}
 
 /* State, entries and files are those after `batch`. */
 static inline bool is_whole(struct teak_store *store, uint64_t batch)

@@ -92,13 +92,8 @@ static void the_store_is_always_in_a_legal_state(void **state)
             teak_abandon(run.store);
             reopen();
         }
-        static const uint32_t in_flight[] = {0, 1, 4, 16};
-        run.options.in_flight = in_flight[below(4)];
-        static const enum teak_strategy strategies[] = {TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC, TEAK_BUFFERED};
-        run.options.strategy = strategies[below(4)];
-        run.options.group_bytes = below(2) ? 0 : 4096;
+        random_options();
         run.options.backend = below(3) ? TEAK_BACKEND_AUTO : TEAK_BACKEND_POSIX;
-        run.options.spares = 1 + below(3);
         run.options.move_bytes_per_second = RIG_MOVES == 0 || below(2) ? 0 : TEAK_FOREVER;
     }
     rig_close(run.store);
