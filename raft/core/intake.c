@@ -37,7 +37,7 @@ static bool abort_is_owed(const struct teak_raft *raft) { return raft->aborted.n
 static void give_up(struct teak_raft *raft)
 {
     const struct teak_raft_snapshot name = snap_name(raft, &raft->intake.snap);
-    CHECK(!abort_is_owed(raft)); /* none begins before it is told */
+    CHECK(!abort_is_owed(raft));
     snap_keep(raft, &raft->aborted, &name);
     raft->aborted_from = raft->intake.from;
     suspend(raft);
@@ -45,7 +45,8 @@ static void give_up(struct teak_raft *raft)
 
 void intake_sift(struct teak_raft *raft)
 {
-    if (raft->intake.state != INTAKE_NONE && raft->intake.snap.name.pos.index <= raft->commit) give_up(raft);
+    if (raft->intake.state != INTAKE_NONE && raft->intake.snap.name.pos.index <= raft->commit && !abort_is_owed(raft))
+        give_up(raft);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- replies */
@@ -78,12 +79,14 @@ static bool is_here(struct teak_raft *raft, struct teak_raft_pos pos)
 static void open_for(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     struct intake *intake = &raft->intake;
-    if (intake->state != INTAKE_NONE && !is_same(&intake->snap.name, &msg->chunk->snapshot)) give_up(raft);
-    if (intake->state == INTAKE_NONE && !abort_is_owed(raft)) {
+    if (intake->state != INTAKE_NONE && !is_same(&intake->snap.name, &msg->chunk->snapshot)) {
+        if (abort_is_owed(raft)) return; /* one at a time: the leader asks again */
+        give_up(raft);
+    }
+    if (intake->state == INTAKE_NONE) {
         snap_keep(raft, &intake->snap, &msg->chunk->snapshot);
         intake->state = INTAKE_BEGIN;
     }
-    if (intake->state == INTAKE_NONE) return;
     const bool same = intake->from == msg->from && intake->asked == msg->incarnation;
     intake->round = same ? max_index(intake->round, msg->round) : msg->round;
     intake->from = msg->from;
@@ -123,7 +126,8 @@ void intake_take(struct teak_raft *raft, const struct teak_raft_msg *msg)
     }
     if (is_here(raft, pos) || raft->restore != 0) return; /* one at a time: the leader asks again */
     open_for(raft, msg);
-    if (raft->intake.state == INTAKE_OPEN) take_piece(raft, msg->chunk);
+    if (raft->intake.state == INTAKE_OPEN && is_same(&raft->intake.snap.name, &msg->chunk->snapshot))
+        take_piece(raft, msg->chunk);
 }
 
 /* ----------------------------------------------------------------------------------------------- what is to be done */

@@ -10,7 +10,8 @@
  *   drop, dup (delivers, and keeps)                      the same
  *   complete N [COUNT] · refuse N · room N               the disk's oldest jobs
  *   crash N [kept=COUNT] · start N
- *   snapshot N                     of what is applied; bodies N refuses|takes: space for those that come in
+ *   snapshot N · snapshots N       take one of what is applied; its configuration
+ *   bodies N refuses|takes         space for those that come in
  *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest
  *   message state N · log N · disk N · peers N
  *   forge FROM TO TYPE term=.. after=I/T index=.. [entry=I/T=word]...    a message that nobody sent
@@ -252,6 +253,17 @@ static void do_change(const struct line *line, uint32_t node, FILE *out)
     world_drain(&world, node);
 }
 
+/* The configuration of the newest snapshot, as an entry. */
+static void do_snapshots(uint32_t node, FILE *out)
+{
+    const struct teak_raft_snapshot *name = &world.disks[node - 1].body;
+    const struct teak_raft_entry entry = {.index = name->config_index, .kind = TEAK_RAFT_CONFIG, .data = name->config,
+                                          .bytes = name->config_bytes};
+    fprintf(out, "snapshot %" PRIu64 "/%" PRIu64 ": ", name->pos.index, name->pos.term);
+    world_print_entry(out, &entry);
+    fprintf(out, "\n");
+}
+
 static struct teak_raft_pos pos_of(const char *text)
 {
     struct teak_raft_pos pos = {0, 0};
@@ -294,6 +306,12 @@ static void do_forge(const struct line *line, FILE *out)
                                      .data = world_intern((const uint8_t *)word + 1, (uint32_t)strlen(word + 1))};
     }
     msg->entries = letter.entries;
+    if (value(line, "snapshot")) { /* of the ledger's configuration 1, and nothing else that would fit */
+        letter.chunk.snapshot = (struct teak_raft_snapshot){
+            .pos = pos_of(value(line, "snapshot")), .born = msg->born, .bytes = WORLD_BODY, .config_index = 1,
+            .config = world.ledger[1].data, .config_bytes = world.ledger[1].bytes};
+        msg->chunk = &letter.chunk;
+    }
     answer(out, teak_raft_receive(world_node(&world, (uint32_t)msg->to), msg));
     world_drain(&world, (uint32_t)msg->to);
 }
@@ -340,6 +358,8 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         world_crash(&world, node, kept ? (uint32_t)strtoul(kept, NULL, 10) : 0);
     } else if (strcmp(verb, "snapshot") == 0) {
         answer(out, world_snapshot(&world, node));
+    } else if (strcmp(verb, "snapshots") == 0) {
+        do_snapshots(node, out);
     } else if (strcmp(verb, "bodies") == 0) {
         world.disks[node - 1].refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
     } else if (strcmp(verb, "start") == 0) {
