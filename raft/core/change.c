@@ -1,6 +1,8 @@
 /* change.c: see change.h. */
 #include "core/change.h"
 
+#include <string.h>
+
 #include "core/handoff.h"
 #include "core/lead.h"
 #include "core/members.h"
@@ -57,6 +59,18 @@ static bool is_ready(const struct teak_raft *raft, const struct teak_raft_member
     const uint32_t slot = slot_of(raft, id);
     return ((raft->heard | raft->heard_before | raft->config.self) >> slot & 1) &&
            peer_at(raft, slot)->match + raft->span_max >= raft->last.index;
+}
+
+/* Where the caller leaves it open: what the configuration says, else the log that the leader hears from. From then on
+ * nobody else counts under that id. */
+static uint64_t born_of(const struct teak_raft *raft, const struct teak_raft_member *wanted)
+{
+    if (wanted->born != 0) return wanted->born;
+    if (wanted->id == raft->options.id) return raft->born;
+    const uint32_t slot = slot_of(raft, wanted->id);
+    if (slot == NO_SLOT) return 0;
+    const uint64_t known = config_members(raft)[slot].born;
+    return known ? known : peer_at(raft, slot)->born;
 }
 
 static enum teak_raft_status judge(const struct teak_raft *raft, const struct teak_raft_member *wanted, uint32_t count,
@@ -125,15 +139,16 @@ enum teak_raft_status change_start(struct teak_raft *raft, uint64_t seen, const 
     const enum teak_raft_status status = judge(raft, members, count, &same_voters);
     if (status != TEAK_RAFT_OK) return status;
     struct plan plan = {.count = 0};
+    struct teak_raft_member named[TEAK_RAFT_MEMBERS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        named[i] = members[i];
+        named[i].born = born_of(raft, &members[i]);
+    }
     if (!same_voters) {
-        if (!join(raft, members, count, &plan)) return TEAK_RAFT_MISUSE;
+        if (!join(raft, named, count, &plan)) return TEAK_RAFT_MISUSE;
     } else {
-        for (; plan.count < count; plan.count++) {
-            plan.members[plan.count] = members[plan.count];
-            const struct teak_raft_member *before =
-                find(config_members(raft), raft->config.count, members[plan.count].id);
-            if (before && members[plan.count].born == 0) plan.members[plan.count].born = before->born;
-        }
+        memcpy(plan.members, named, count * sizeof named[0]);
+        plan.count = count;
     }
     return append(raft, plan.members, plan.count, plan.joint) ? TEAK_RAFT_OK : TEAK_RAFT_BUSY;
 }

@@ -23,7 +23,7 @@ void lead_begin(struct teak_raft *raft)
     raft->read_beat = 0;
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         struct peer *peer = peer_at(raft, slot);
-        peer->match = peer->commit_sent = peer->had = peer->incarnation = peer->answered = 0;
+        peer->match = peer->commit_sent = peer->had = peer->born = peer->incarnation = peer->answered = 0;
         peer_probe(peer, raft->last.index + 1);
     }
     timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
@@ -201,6 +201,7 @@ bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_ms
         forget(raft, slot);
     }
     peer->incarnation = msg->incarnation;
+    peer->born = msg->born;
     peer->answered = max_index(peer->answered, min_index(round, raft->beat_round));
     return true;
 }

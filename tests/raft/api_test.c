@@ -199,6 +199,80 @@ static void founding_is_judged(void **state)
     assert_int_equal(teak_raft_bootstrap(members, 2, bytes, sizeof bytes, &entry, &job), TEAK_RAFT_NO_VOTERS);
 }
 
+static void clusters_are_named_after_their_members(void **state)
+{
+    (void)state;
+    struct teak_raft_member members[] = {{.id = 1, .roles = TEAK_RAFT_VOTER}, {.id = 2, .roles = TEAK_RAFT_VOTER}};
+    uint8_t a[16], b[16];
+    assert_int_equal(teak_raft_name_cluster(members, 2, 7, a), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_name_cluster(members, 2, 7, b), TEAK_RAFT_OK);
+    assert_memory_equal(a, b, 16);
+    assert_int_equal(teak_raft_name_cluster(members, 2, 8, b), TEAK_RAFT_OK);
+    assert_memory_not_equal(a, b, 16);
+    assert_int_equal(teak_raft_name_cluster(members, 1, 7, b), TEAK_RAFT_OK);
+    assert_memory_not_equal(a, b, 16);
+    assert_int_equal(teak_raft_name_cluster(members, 2, 7, NULL), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_name_cluster(NULL, 2, 7, b), TEAK_RAFT_MISUSE);
+    members[1].id = 1;
+    assert_int_equal(teak_raft_name_cluster(members, 2, 7, b), TEAK_RAFT_MISUSE);
+    members[0].roles = TEAK_RAFT_LEARNER;
+    assert_int_equal(teak_raft_name_cluster(members, 1, 7, b), TEAK_RAFT_NO_VOTERS);
+}
+
+static void recovery_is_judged(void **state)
+{
+    (void)state;
+    const struct teak_raft_options options = small();
+    const struct teak_raft_member members[] = {{.id = 1, .born = 5, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 2, .roles = TEAK_RAFT_LEARNER}};
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(2)];
+    const struct teak_raft_start good = {.hard = {.term = 4, .commit = 2}, .last = {6, 3}, .born = 5, .incarnation = 6};
+    const struct teak_raft_recovery how = {.cluster = {9}, .members = members, .count = 2, .bytes = bytes,
+                                           .capacity = sizeof bytes};
+    struct teak_raft_entry entry;
+    struct teak_raft_job job;
+    struct teak_raft_recovered report;
+    assert_int_equal(teak_raft_recover(&options, &good, &how, &entry, &job, &report), TEAK_RAFT_OK);
+    assert_int_equal(entry.index, 7);
+    assert_int_equal(entry.term, 5);
+    assert_int_equal(job.hard.term, 5);
+    assert_int_equal(job.hard.vote, 0);
+    assert_int_equal(job.hard.commit, 7);
+    assert_int_equal(job.after_last.index, 7);
+    assert_int_equal(report.committed, 2);
+    assert_int_equal(report.last.index, 6);
+    assert_false(report.may_lack);
+#define TRY(what, change, status)                                                                                      \
+    do {                                                                                                               \
+        struct teak_raft_start start = good;                                                                           \
+        struct teak_raft_recovery recovery = how;                                                                      \
+        what.change;                                                                                                   \
+        assert_int_equal(teak_raft_recover(&options, &start, &recovery, &entry, &job, &report), status);               \
+    } while (0)
+    TRY(start, verdict = TEAK_RAFT_TAIL_LOST, TEAK_RAFT_OK);
+    assert_true(report.may_lack);
+    TRY(start, verdict = TEAK_RAFT_ROT, TEAK_RAFT_DAMAGED);
+    TRY(start, last.index = 0, TEAK_RAFT_DAMAGED);
+    TRY(start, hard.term = 2, TEAK_RAFT_DAMAGED);
+    TRY(start, hard.commit = 7, TEAK_RAFT_DAMAGED);
+    TRY(start, applied = 7, TEAK_RAFT_DAMAGED);
+    TRY(start, first = 8, TEAK_RAFT_DAMAGED);
+    TRY(start, born = 4, TEAK_RAFT_MISUSE);
+    TRY(recovery, cluster[0] = 0, TEAK_RAFT_MISUSE); /* the old name */
+    TRY(recovery, members = NULL, TEAK_RAFT_MISUSE);
+    TRY(recovery, bytes = NULL, TEAK_RAFT_MISUSE);
+    TRY(recovery, capacity = 3, TEAK_RAFT_MISUSE);
+#undef TRY
+    struct teak_raft_recovery learners = how;
+    learners.members = members + 1;
+    learners.count = 1;
+    assert_int_equal(teak_raft_recover(&options, &good, &learners, &entry, &job, &report), TEAK_RAFT_NO_VOTERS);
+    assert_int_equal(teak_raft_recover(&options, NULL, &how, &entry, &job, &report), TEAK_RAFT_MISUSE);
+    struct teak_raft_options tight = options;
+    tight.members_max = 1;
+    assert_int_equal(teak_raft_recover(&tight, &good, &how, &entry, &job, &report), TEAK_RAFT_MISUSE);
+}
+
 static void a_leader_takes_proposals_within_its_limits(void **state)
 {
     (void)state;
@@ -639,6 +713,8 @@ int main(void)
         cmocka_unit_test(options_are_judged),
         cmocka_unit_test(a_start_is_judged),
         cmocka_unit_test(founding_is_judged),
+        cmocka_unit_test(clusters_are_named_after_their_members),
+        cmocka_unit_test(recovery_is_judged),
         cmocka_unit_test(a_leader_takes_proposals_within_its_limits),
         cmocka_unit_test(inputs_out_of_order_are_misuse),
         cmocka_unit_test(changes_are_judged),

@@ -9,7 +9,7 @@
  *   deliver PLACE | deliver [to=N] [from=N] [type=T]     all that fit, in order, of what is on its way now
  *   drop, dup (delivers, and keeps)                      the same
  *   complete N [COUNT] · refuse N · room N               the disk's oldest jobs
- *   crash N [kept=COUNT] · start N
+ *   crash N [kept=COUNT] · start N · wipe N · recover N 1 4:learner      of a node that is down
  *   snapshot N · snapshots N       take one of what is applied; its configuration
  *   bodies N refuses|takes         space for those that come in
  *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest
@@ -236,19 +236,35 @@ static void do_disk(uint32_t node, FILE *out)
     fprintf(out, ", %u jobs in flight\n", disk->flight_count);
 }
 
+static uint32_t members_of(const struct line *line, struct teak_raft_member *members)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 2; i < line->count && count < WORLD_NODES; i++)
+        if (!strchr(line->words[i], '='))
+            members[count++] =
+                (struct teak_raft_member){.id = number(line, i), .roles = strstr(line->words[i], ":learner")
+                                                                              ? TEAK_RAFT_LEARNER
+                                                                              : TEAK_RAFT_VOTER};
+    return count;
+}
+
+static void do_recover(const struct line *line, uint32_t node, FILE *out)
+{
+    struct teak_raft_member members[WORLD_NODES];
+    struct teak_raft_recovered report;
+    const enum teak_raft_status status = world_recover(&world, node, members, members_of(line, members), &report);
+    answer(out, status);
+    if (status == TEAK_RAFT_OK)
+        fprintf(out, "committed %" PRIu64 ", and now all up to %" PRIu64 "/%" PRIu64 "\n", report.committed,
+                report.last.index, report.last.term);
+}
+
 static void do_change(const struct line *line, uint32_t node, FILE *out)
 {
     struct teak_raft_member members[WORLD_NODES];
-    uint32_t count = 0;
-    uint64_t seen = world_node(&world, node)->config.index;
-    for (uint32_t i = 2; i < line->count && count < WORLD_NODES; i++) {
-        if (strncmp(line->words[i], "seen=", 5) == 0) {
-            seen = strtoull(line->words[i] + 5, NULL, 10);
-            continue;
-        }
-        members[count++] = (struct teak_raft_member){
-            .id = number(line, i), .roles = strstr(line->words[i], ":learner") ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
-    }
+    const uint32_t count = members_of(line, members);
+    const char *given = value(line, "seen");
+    const uint64_t seen = given ? strtoull(given, NULL, 10) : world_node(&world, node)->config.index;
     answer(out, teak_raft_change(world_node(&world, node), seen, members, count));
     world_drain(&world, node);
 }
@@ -280,7 +296,7 @@ static void do_forge(const struct line *line, FILE *out)
     for (uint8_t type = 1; line->count > 3 && type < TEAK_RAFT_MSG_TYPE_COUNT; type++)
         if (strcmp(world_type_name(type), line->words[3]) == 0) msg->type = type;
     const uint32_t from = (uint32_t)msg->from;
-    msg->born = 1000 + msg->from;
+    msg->born = 1000 + msg->from; /* of its first log */
     msg->incarnation = msg->from * 100 + (from <= WORLD_NODES ? world.starts[from - 1] : 1);
     const char *round = value(line, "round");
     const char *term = value(line, "term"), *index = value(line, "index"), *run = value(line, "incarnation");
@@ -364,6 +380,10 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         world.disks[node - 1].refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
     } else if (strcmp(verb, "start") == 0) {
         world_start(&world, node);
+    } else if (strcmp(verb, "wipe") == 0) {
+        world_wipe(&world, node);
+    } else if (strcmp(verb, "recover") == 0) {
+        do_recover(line, node, out);
     } else if (strcmp(verb, "state") == 0) {
         do_state(node, out);
     } else if (strcmp(verb, "peers") == 0) {

@@ -638,17 +638,15 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
     world->up[node - 1] = false;
 }
 
-void world_start(struct world *world, uint32_t node)
+/* What the disk has, as values; `configs` and `runs` are the caller's. */
+static struct teak_raft_start start_of(const struct world *world, uint32_t node, struct teak_raft_entry *configs,
+                                       struct teak_raft_pos *runs)
 {
-    struct disk_model *disk = &world->disks[node - 1];
-    struct teak_raft_entry configs[WORLD_LOG];
-    struct teak_raft_pos runs[WORLD_LOG];
-    struct teak_raft_options options = world->options;
-    options.id = node;
-    options.seed = node;
+    const struct disk_model *disk = &world->disks[node - 1];
     struct teak_raft_start start = {.hard = disk->hard, .applied = disk->applied, .configs = configs, .runs = runs,
-                                    .born = 1000 + node, .incarnation = node * 100 + ++world->starts[node - 1],
-                                    .first = disk->first, .can_restore = same_name(&disk->body, &disk->snapshot)};
+                                    .born = 1000u * (1u + world->logs[node - 1]) + node,
+                                    .incarnation = node * 100 + world->starts[node - 1], .first = disk->first,
+                                    .can_restore = same_name(&disk->body, &disk->snapshot)};
     if (disk->snapshot.pos.index != 0) start.snapshot = &disk->snapshot;
     for (uint32_t i = disk->first > 1 ? disk->first - 1 : 1; i <= disk->last; i++) { /* the base has a term */
         const struct teak_raft_entry *entry = &disk->entries[i];
@@ -656,6 +654,26 @@ void world_start(struct world *world, uint32_t node)
         if (entry->term != start.last.term) runs[start.run_count++] = (struct teak_raft_pos){i, entry->term};
         start.last = (struct teak_raft_pos){i, entry->term};
     }
+    return start;
+}
+
+static struct teak_raft_options options_of(const struct world *world, uint32_t node)
+{
+    struct teak_raft_options options = world->options;
+    options.id = node;
+    options.seed = node;
+    options.cluster[0] = world->clusters[node - 1];
+    return options;
+}
+
+void world_start(struct world *world, uint32_t node)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    struct teak_raft_entry configs[WORLD_LOG];
+    struct teak_raft_pos runs[WORLD_LOG + 1];
+    const struct teak_raft_options options = options_of(world, node);
+    world->starts[node - 1]++;
+    const struct teak_raft_start start = start_of(world, node, configs, runs);
     struct teak_raft *raft;
     const enum teak_raft_status status =
         teak_raft_init(world->blocks[node - 1], WORLD_BLOCK, &options, &start, world->clock, &raft);
@@ -667,6 +685,33 @@ void world_start(struct world *world, uint32_t node)
     world->commit_seen[node - 1] = world->term_seen[node - 1] = 0;
     disk->full = false;
     world_drain(world, node);
+}
+
+void world_wipe(struct world *world, uint32_t node)
+{
+    memset(&world->disks[node - 1], 0, sizeof world->disks[node - 1]);
+    world->disks[node - 1].first = 1;
+    world->logs[node - 1]++;
+}
+
+enum teak_raft_status world_recover(struct world *world, uint32_t node, const struct teak_raft_member *members,
+                                    uint32_t count, struct teak_raft_recovered *report)
+{
+    struct teak_raft_entry configs[WORLD_LOG], entry;
+    struct teak_raft_pos runs[WORLD_LOG + 1];
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(WORLD_NODES)];
+    struct teak_raft_job job;
+    const struct teak_raft_options options = options_of(world, node);
+    const struct teak_raft_start start = start_of(world, node, configs, runs);
+    const struct teak_raft_recovery recovery = {.cluster = {(uint8_t)(options.cluster[0] + 1)}, .members = members,
+                                                .count = count, .bytes = bytes, .capacity = sizeof bytes};
+    const enum teak_raft_status status = teak_raft_recover(&options, &start, &recovery, &entry, &job, report);
+    if (status != TEAK_RAFT_OK) return status;
+    to_disk(world, node, &job);
+    store(world, node, &world->disks[node - 1].flights[0]);
+    world->disks[node - 1].flight_count = 0;
+    world->clusters[node - 1]++;
+    return TEAK_RAFT_OK;
 }
 
 enum teak_raft_status world_snapshot(struct world *world, uint32_t node)

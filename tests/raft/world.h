@@ -69,6 +69,7 @@ struct world {
     uint32_t net_count;
     uint32_t net_max; /* more than that: the oldest are lost */
     uint32_t starts[WORLD_NODES]; /* runs of each node's process so far: incarnations are told apart by it */
+    uint8_t clusters[WORLD_NODES], logs[WORLD_NODES]; /* its name's first byte; logs it has had: told apart by born */
     uint64_t clock;
     bool up[WORLD_NODES];
     bool broken;
@@ -114,6 +115,10 @@ void world_room(struct world *world, uint32_t node);
 enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer);
 void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */
 void world_start(struct world *world, uint32_t node);
+void world_wipe(struct world *world, uint32_t node);                 /* of a node that is down: another log  */
+/* The node, which is down, goes on without those that are no members: another cluster. */
+enum teak_raft_status world_recover(struct world *world, uint32_t node, const struct teak_raft_member *members,
+                                    uint32_t count, struct teak_raft_recovered *report);
 enum teak_raft_status world_snapshot(struct world *world, uint32_t node); /* of what is applied */
 enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag);
 enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag);

@@ -642,6 +642,48 @@ TEAK_API enum teak_raft_status teak_raft_bootstrap(const struct teak_raft_member
                                                    uint8_t *bytes, size_t capacity, struct teak_raft_entry *entry,
                                                    struct teak_raft_job *job_out);
 
+/* Does      Names a cluster after its founding configuration: nodes that were founded with different members are
+ *           strangers, and drop each other's messages. Another salt, another name.
+ * Owner     The caller's.
+ * Threads   Any.
+ * Durable   Nothing: the caller keeps it and gives it to teak_raft_init in the options.
+ * Fails     as teak_raft_bootstrap */
+TEAK_API enum teak_raft_status teak_raft_name_cluster(const struct teak_raft_member *members, uint32_t count,
+                                                      uint64_t salt, uint8_t cluster_out[16]);
+
+/* How a survivor goes on. */
+struct teak_raft_recovery {
+    uint8_t cluster[16];                    /* the new name, another one than options.cluster                    */
+    const struct teak_raft_member *members; /* of the new configuration; this node is a voter among them         */
+    uint32_t count;
+    uint8_t *bytes;                         /* TEAK_RAFT_CONFIG_BYTES(count), for the entry                      */
+    size_t capacity;
+};
+
+/* What that means: entries from committed + 1 to last were not known to be committed, and are now. */
+struct teak_raft_recovered {
+    struct teak_raft_pos last;
+    uint64_t committed;
+    bool may_lack; /* the store may have lost what this node had confirmed: committed entries may be gone */
+};
+
+/* Does      For a cluster whose majority is gone for ever: makes the entry and the job by which one survivor goes on, in
+ *           a new configuration, a new term and a new cluster. All that is in its log is committed by that. Offline, on
+ *           the survivor with the highest last.term, and of those the highest last.index; never on two. Whoever else
+ *           comes back begins with an empty log, under an id that was not used before. When the store has done the
+ *           job: teak_raft_init with the new name in the options.
+ * Owner     bytes and `entry` are the caller's; the job points at them.
+ * Threads   Any.
+ * Durable   When the store has done the job.
+ * Fails     MISUSE (NULL; members as in teak_raft_bootstrap, or more than members_max; this node is no voter among
+ *           them, or another born; the old name; capacity) · NO_VOTERS · DAMAGED (an empty log, rot, or a start that no
+ *           log gives) */
+TEAK_API enum teak_raft_status teak_raft_recover(const struct teak_raft_options *options,
+                                                 const struct teak_raft_start *start,
+                                                 const struct teak_raft_recovery *recovery,
+                                                 struct teak_raft_entry *entry, struct teak_raft_job *job_out,
+                                                 struct teak_raft_recovered *report_out);
+
 /* ---------------------------------------------------------------------------------------------------------- looking */
 
 enum teak_raft_role { TEAK_RAFT_FOLLOWER = 0, TEAK_RAFT_PRE_CANDIDATE, TEAK_RAFT_CANDIDATE, TEAK_RAFT_LEADER };
