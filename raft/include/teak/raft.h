@@ -667,7 +667,7 @@ struct teak_raft_recovered {
     bool may_lack; /* the store may have lost what this node had confirmed: committed entries may be gone */
 };
 
-/* Does      For a cluster whose majority is gone for ever: makes the entry and the job by which one survivor goes on, in
+/* Does      For a cluster whose majority is gone for ever: the entry and the job by which one survivor goes on, in
  *           a new configuration, a new term and a new cluster. All that is in its log is committed by that. Offline, on
  *           the survivor with the highest last.term, and of those the highest last.index; never on two. Whoever else
  *           comes back begins with an empty log, under an id that was not used before. When the store has done the
