@@ -11,6 +11,7 @@
 extern "C" {
 #include "base/hist.h"
 #include "base/terms.h"
+#include "format/descriptor.h"
 #include "format/frame.h"
 #include "format/key.h"
 #include "format/layout.h"
@@ -104,6 +105,82 @@ void head_judge(benchmark::State &state)
     }
 }
 BENCHMARK(head_judge);
+
+/* A frame of `count` entries of `bytes` each, as the writer builds one: payloads behind the head, then the table. */
+struct sample_frame {
+    key secret;
+    frame_head head = {};
+    std::vector<uint8_t> bytes, payload;
+
+    sample_frame(uint32_t count, uint32_t size) : payload(size, 0x5a), entries(count)
+    {
+        const uint64_t whole = HEAD_BYTES + count * align_up(size, PAYLOAD_ALIGN) + op_bytes(OP_ENTRIES, count);
+        key_derive(&secret, family, 42);
+        head = sample_head(secret);
+        head.entry_count = count;
+        bytes.resize(align_up(whole, 4096));
+        head.bytes = static_cast<uint32_t>(bytes.size());
+        encode();
+    }
+    void encode()
+    {
+        const uint32_t size = static_cast<uint32_t>(payload.size());
+        const uint32_t stride = static_cast<uint32_t>(align_up(size, PAYLOAD_ALIGN));
+        head.table_offset = HEAD_BYTES + entries * stride;
+        uint8_t *const table = bytes.data() + head.table_offset;
+        head.table_bytes = op_put_entries(1, 0, entries, 1, 3, table);
+        for (uint32_t i = 0; i < entries; i++) {
+            const uint32_t at = HEAD_BYTES + i * stride;
+            const entry_identity who = {1, 1 + i, 3, size, 0};
+            std::memcpy(bytes.data() + at, payload.data(), size);
+            slot_put(static_cast<uint32_t>(head.offset) + at, size, key_entry_sum(&secret, &who, bytes.data() + at),
+                     table + head.table_bytes, beside);
+            head.table_bytes += static_cast<uint32_t>(sizeof(layout_slot));
+        }
+        head.table_sum = key_sum(&secret, table, head.table_bytes);
+        head.checksum = frame_head_encode(&head, &secret, bytes.data());
+    }
+
+private:
+    uint32_t entries;
+    uint8_t beside[sizeof(layout_slot)]; /* the writer puts each slot into the index too */
+};
+
+void frame_encode(benchmark::State &state)
+{
+    const uint32_t count = static_cast<uint32_t>(state.range(1));
+    sample_frame frame(count, static_cast<uint32_t>(state.range(0)));
+    for (auto _ : state) {
+        frame.head.lsn++;
+        frame.encode();
+        benchmark::DoNotOptimize(frame.bytes.data());
+    }
+    state.counters["per_entry"] = benchmark::Counter(static_cast<double>(state.iterations() * count),
+                                                     benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK(frame_encode)->ArgNames({"bytes", "entries"})->ArgsProduct({{16, 256}, {1, 64}});
+
+/* What opening does with each frame that it finds. */
+void frame_judge_whole(benchmark::State &state)
+{
+    const uint32_t count = static_cast<uint32_t>(state.range(1));
+    sample_frame frame(count, static_cast<uint32_t>(state.range(0)));
+    const frame_place place = {7, 4096, 1 << 20, 4096};
+    frame_head out;
+    op bad_op;
+    uint64_t bad_index = 0;
+    for (auto _ : state) {
+        if (!frame_head_judge(frame.bytes.data(), &frame.secret, &place, &out) ||
+            frame_judge(frame.bytes.data(), &out, &frame.secret, &bad_op, &bad_index) != FRAME_WHOLE) {
+            state.SkipWithError("the sample is refused");
+            break;
+        }
+        benchmark::ClobberMemory();
+    }
+    state.counters["per_entry"] = benchmark::Counter(static_cast<double>(state.iterations() * count),
+                                                     benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK(frame_judge_whole)->ArgNames({"bytes", "entries"})->ArgsProduct({{16, 256}, {1, 64}});
 
 /* An index drawn anew each time: the branch predictor learns nothing. */
 void term_at(benchmark::State &state)

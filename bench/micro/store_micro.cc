@@ -68,6 +68,27 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 
 namespace {
 
+/* Every benchmark of what must not allocate tells how often it did, and fails the program where it did. */
+class no_allocations {
+public:
+    explicit no_allocations(benchmark::State &whose) : state(whose) {}
+    void begin() { begun = allocations; }
+    void end() { count += allocations - begun; }
+    ~no_allocations()
+    {
+        state.counters["allocations"] = static_cast<double>(count);
+        if (count == 0) return;
+        fprintf(stderr, "%llu allocations where there must be none\n", static_cast<unsigned long long>(count));
+        exit(1);
+    }
+    no_allocations(const no_allocations &) = delete;
+    no_allocations &operator=(const no_allocations &) = delete;
+
+private:
+    benchmark::State &state;
+    uint64_t begun = 0, count = 0;
+};
+
 const uint64_t log_id = 7;
 const uint32_t chunk = 1024; /* entries between two polls */
 
@@ -209,6 +230,35 @@ private:
 
 /* ----------------------------------------------------------------------------------------------------------- append */
 
+/* May this batch follow? And the head that the next one is judged by: what admission costs without copying a byte. */
+void batch_admit(benchmark::State &state)
+{
+    std::vector<teak_bytes> entries(static_cast<size_t>(state.range(0)), teak_bytes{"payload", 7});
+    log_head head = {};
+    head.alive = true;
+    head.last = {41, 3};
+    head.base = {41, 3};
+    teak_op op = {};
+    op.op = TEAK_OP_ENTRIES;
+    op.log = log_id;
+    op.term = 3;
+    op.entries = entries.data();
+    op.count = static_cast<uint32_t>(entries.size());
+    no_allocations none(state);
+    none.begin();
+    for (auto _ : state) {
+        op.index = head.last.index + 1;
+        if (log_judge(&head, log_id, &op, nullptr) != TEAK_OK) {
+            state.SkipWithError("refused");
+            break;
+        }
+        log_advance(&head, &op, nullptr, nullptr); /* entries ask for no term */
+        benchmark::DoNotOptimize(head);
+    }
+    none.end();
+}
+BENCHMARK(batch_admit)->ArgName("batch")->Arg(1)->Arg(64);
+
 /* Manual time: submitting alone. What polling takes of the processor stands beside it. */
 void submit(benchmark::State &state)
 {
@@ -218,10 +268,13 @@ void submit(benchmark::State &state)
     bench.append(1 << 12, 64, bytes);
     double poll_ns = 0, submit_ns = 0;
     uint64_t done = 0, since = 0;
+    no_allocations none(state);
     for (auto _ : state) {
         const double begun = now_ns(CLOCK_MONOTONIC);
         uint32_t count = 0;
+        none.begin();
         while (count < chunk && bench.submit(entries.data(), batch)) count += batch;
+        none.end();
         if (count == 0) { /* full at once: not an append */
             bench.drain();
             state.SetIterationTime(0);
@@ -258,6 +311,7 @@ void hand_out(benchmark::State &state)
     std::vector<teak_completion> done(chunk);
     double took_ns = 0;
     uint64_t told = 0;
+    no_allocations nothing(state);
     for (auto _ : state) {
         for (uint32_t i = 0; i < chunk; i++)
             while (!bench.submit(&entry, 1)) bench.drain();
@@ -268,9 +322,11 @@ void hand_out(benchmark::State &state)
             teak_stats(bench.store, &stats);
         } while (stats.durable_lsn < stats.last_lsn);
         uint32_t count = 0;
+        nothing.begin();
         const double begun = now_ns(CLOCK_MONOTONIC);
         (void)teak_poll(bench.store, 0, done.data(), chunk, &count, nullptr);
         const double took = now_ns(CLOCK_MONOTONIC) - begun;
+        nothing.end();
         state.SetIterationTime(took * 1e-9);
         took_ns += took;
         told += count;
@@ -376,10 +432,13 @@ void locate_one(benchmark::State &state)
     for (size_t i = 0; i < asked.size(); i++) asked[i] = range.first + (random ? draw.next() : i) % range.count;
     struct place place;
     size_t i = 0;
+    no_allocations none(state);
+    none.begin();
     for (auto _ : state) {
         if (!locate(&bench.store->segments, log, asked[i++ % asked.size()], &place)) state.SkipWithError("not there");
         benchmark::DoNotOptimize(place);
     }
+    none.end();
 }
 BENCHMARK(locate_one)
     ->ArgNames({"where", "random"})
@@ -394,11 +453,14 @@ void term_at_of_store(benchmark::State &state)
     for (uint64_t &index : asked) index = range.first + draw.next() % range.count;
     uint64_t term = 0;
     size_t i = 0;
+    no_allocations none(state);
+    none.begin();
     for (auto _ : state) {
         if (teak_term_at(bench.store, log_id, asked[i++ % asked.size()], &term, nullptr) != TEAK_OK)
             state.SkipWithError("not there");
         benchmark::DoNotOptimize(term);
     }
+    none.end();
 }
 BENCHMARK(term_at_of_store);
 
@@ -416,7 +478,7 @@ void cursor_read(benchmark::State &state)
         state.SkipWithError("no cursor");
         return;
     }
-    uint64_t read = 0, done = 0;
+    uint64_t read = 0, done = 0, asked = allocations;
     for (auto _ : state) {
         uint32_t got = 0;
         if (teak_cursor_read(cursor, UINT64_MAX, entries.data(), 256, &got, nullptr) != TEAK_OK)
@@ -427,7 +489,10 @@ void cursor_read(benchmark::State &state)
         done = 0;
         (void)teak_cursor_seek(cursor, from, nullptr);
     }
+    asked = allocations - asked; /* from the medium: a buffer, once */
     teak_cursor_close(cursor);
+    if (state.range(0) == 0 && asked > 0) state.SkipWithError("reading the arena allocated");
+    state.counters["allocations"] = static_cast<double>(asked);
     state.SetItemsProcessed(static_cast<int64_t>(read));
     state.counters["per_entry"] = benchmark::Counter(static_cast<double>(read), benchmark::Counter::kIsRate |
                                                                                     benchmark::Counter::kInvert);
