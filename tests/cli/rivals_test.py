@@ -174,6 +174,8 @@ class Judging(unittest.TestCase):
                    "b": [sample(entries_per_second=5000.0), sample(entries_per_second=10000.0)], "c": [lying, None]}
         rows = {row[0]: row for row in self.compare.rival_rows(points, results)}
         self.assertEqual(rows["b"][2]["times"], {"median": 2.0, "low": 2.0, "high": 2.0})
+        self.assertEqual(rows["b"][2]["best_entries_per_second"], 10000.0)
+        self.assertEqual(rows["b"][2]["times_of_best"], 2.0)
         self.assertEqual((rows["c"][1], rows["c"][2]), ([], None))
         out = io.StringIO()
         self.compare.rival_table("T", points, results, out)
