@@ -179,6 +179,8 @@ def judge_rival(result):
     least = 0.98 * result["entries"] / result["window"]
     if device["write_bytes"] < 0.98 * result["entries"] * result["entry_bytes"]:
         return "the device has written less than what is said to be durable"
+    if device["write_cache"] is None:
+        return None
     if device["write_cache"] and not device["fua"] and device["flushes"] < least:
         return f"{device['flushes']} flushes for {result['entries']} entries: not durable when it said so"
     if device["writes"] < least:

@@ -42,6 +42,7 @@ static struct {
     bool as_json;
     char dir[4096];
     bool has_dir;
+    char write_cache[32], fua[32]; /* of the device, in the kernel's words; empty: unknown */
     uint8_t *pool;
     uint64_t *begun; /* when each outstanding batch was handed over: a ring by its number */
     uint64_t slots;
@@ -276,9 +277,7 @@ static void print_text(const char *name, const char *text)
 
 static void print_device(struct device before, struct device after)
 {
-    char cache[32], fua[32];
-    queue_word("write_cache", cache, sizeof(cache));
-    queue_word("fua", fua, sizeof(fua));
+    const char *const cache = h.write_cache, *const fua = h.fua;
     printf(", \"device\": ");
     if (!before.known || !after.known) {
         printf("null");
@@ -398,6 +397,8 @@ int rival_main(int argc, char **argv, const struct rival *rival)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     claim(parent);
+    queue_word("write_cache", h.write_cache, sizeof(h.write_cache));
+    queue_word("fua", h.fua, sizeof(h.fua));
     fill_pool();
     h.slots = h.load.window / h.load.batch + 1;
     h.begun = rival_memory(h.slots * sizeof(h.begun[0]));

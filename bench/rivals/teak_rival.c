@@ -1,7 +1,7 @@
 /* teak_rival.c: Teak itself, by its public interface, with nothing set but the backend.
  *
- * "recycling" is the steady state of a replicator: what lies RETAIN bytes behind is compacted, so segments are used
- * again and none is filled with zeros. It is reached before the clock starts: STEADY segments were recycled.
+ * The steady state is that of a replicator: what lies RETAIN bytes behind is compacted, so segments are used again and
+ * none is filled with zeros. It is reached before the clock starts: STEADY segments in a row took no new one.
  */
 #include "rival.h"
 
@@ -10,9 +10,9 @@
 
 #include "teak/engine.h"
 
-enum { LOG = 1, DONE = 4096, RETAIN = 16 << 20, STEADY = 3, BATCH_MAX = 1 << 16 };
+enum { LOG = 1, DONE = 4096, RETAIN = 16 << 20, STEADY = 4, BATCH_MAX = 1 << 16 };
 #define TAG_COMPACT UINT64_MAX
-#define PREPARED_MAX ((uint64_t)4 << 30) /* bytes, after which a store that does not recycle is an error */
+#define PREPARED_MAX ((uint64_t)3 << 30) /* bytes; a machine on which it takes more measures the filling too */
 
 static struct {
     struct teak_store *store;
@@ -91,13 +91,15 @@ static uint64_t wait_for_more(void)
 static void reach_steady_state(uint32_t batch)
 {
     struct teak_stats stats = {0};
-    uint64_t next = 1;
-    while (stats.recycled < STEADY && !rival_is_stopped()) {
+    uint64_t next = 1, filled = 0, since = 0;
+    while (stats.newest_segment < since + STEADY && stats.payload_bytes < PREPARED_MAX && !rival_is_stopped()) {
         for (uint32_t i = 0; i < 64 && submit(next, batch); i++) next += batch;
         while (t.durable < next - 1) (void)wait_for_more();
         teak_stats(t.store, &stats);
-        if (stats.payload_bytes > PREPARED_MAX) rival_refuse("steady state", "no segment was recycled");
+        if (stats.filled_bytes != filled || stats.recycled == 0) since = stats.newest_segment;
+        filled = stats.filled_bytes;
     }
+    if (stats.recycled == 0 && !rival_is_stopped()) rival_refuse("steady state", "no segment was recycled");
     t.shift = next - 1;
     t.durable = 0;
 }

@@ -80,10 +80,20 @@ class RealRivals(harness.Store):
             self.assertGreaterEqual(result["entries"], result["commits"])
             self.assertLessEqual(result["entries"], result["commits"] * result["window"], "more than was outstanding")
             self.assertEqual((result["entry_bytes"], result["window"], result["batch"]), (256, 64, 16))
+            self.assertEqual(self.device_is_known(), (result["device"] or {}).get("write_cache") is not None, name)
             latency = result["latency_us"]
             self.assertTrue(0 < latency["p50"] <= latency["p99"] <= latency["max"] * 1.001, latency)
             self.assertTrue(result["settings"] and result["advice"] and result["version"])
             self.assertEqual(os.listdir(self.work), [], name)
+
+    def device_is_known(self):
+        """Does the kernel tell of a cache, and count what the device does?"""
+        number = os.stat(self.work).st_dev
+        device = f"{os.major(number)}:{os.minor(number)}"
+        with open("/proc/diskstats", encoding="ascii") as stats:
+            counted = any(line.split()[:2] == device.split(":") for line in stats)
+        return counted and any(os.path.exists(f"/sys/dev/block/{device}/{above}queue/write_cache")
+                               for above in ("", "../"))
 
     def test_teak_runs_under_the_same_harness(self):
         self.needs("teak")
@@ -166,6 +176,7 @@ class Judging(unittest.TestCase):
 
     def test_an_unknown_device_is_told_as_such(self):
         self.assertIsNone(self.compare.judge_rival({**sample(), "device": None}))
+        self.assertIsNone(self.compare.judge_rival(sample(device={"write_cache": None, "fua": None})))
 
     def test_rows_leave_out_what_does_not_count(self):
         points = [("a", ()), ("b", ()), ("c", ())]
