@@ -285,7 +285,8 @@ def summary_of(runs, base):
         "written_per_payload": [r["device"]["write_bytes"] / (r["entries"] * r["entry_bytes"]) for r in runs
                                 if r["device"]],
     }
-    summary = {name: dict(zip(("median", "low", "high"), quartiles(values))) for name, values in series.items() if values}
+    words = ("median", "low", "high")
+    summary = {name: dict(zip(words, quartiles(values))) for name, values in series.items() if values}
     best = max(series["entries_per_second"])
     bases = [b["entries_per_second"] for b in base if b is not None]
     return {**summary, "best_entries_per_second": best, "times_of_best": max(bases) / best if bases else None}
@@ -329,9 +330,9 @@ def rival_table(title, points, results, out):
         for complaint in complaints:
             print(f"NOT COUNTED: {name}: {complaint}", file=out)
         if good:
-            unchecked = "; nobody knows whether it flushed" if judge_rival(good[0]) is None else ""
-            print(f"- {name}: {good[0]['rival']} {good[0]['version']}, {good[0]['settings']} "
-                  f"({good[0]['advice']}){unchecked}", file=out)
+            one = good[0]
+            unchecked = "; nobody knows whether it flushed" if judge_rival(one) is None else ""
+            print(f"- {name}: {one['rival']} {one['version']}, {one['settings']} ({one['advice']}){unchecked}", file=out)
     out.flush()
 
 
