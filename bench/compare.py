@@ -306,8 +306,8 @@ def rival_rows(points, results):
 
 def rival_table(title, points, results, out):
     print(f"\n### {title}\n", file=out)
-    heads = ["", "thousand/s", "Teak is times", "best", "of the best", "p50 us", "p99 us", "processor ns", "entries a commit",
-             "flushes a commit", "written / payload", "runs"]
+    heads = ["", "thousand/s", "Teak is times", "best", "of the best", "p50 us", "p99 us", "processor ns",
+             "entries a commit", "flushes a commit", "written / payload", "runs"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), file=out)
     columns = [("entries_per_second", 1e-3, 1), ("times", 1, 2), ("p50_us", 1, 0), ("p99_us", 1, 0),
                ("cpu_ns_per_entry", 1, 0), ("entries_per_commit", 1, 0), ("flushes_per_commit", 1, 2),
@@ -332,7 +332,8 @@ def rival_table(title, points, results, out):
         if good:
             one = good[0]
             unchecked = "; nobody knows whether it flushed" if judge_rival(one) is None else ""
-            print(f"- {name}: {one['rival']} {one['version']}, {one['settings']} ({one['advice']}){unchecked}", file=out)
+            print(f"- {name}: {one['rival']} {one['version']}, {one['settings']} ({one['advice']}){unchecked}",
+                  file=out)
     out.flush()
 
 
