@@ -15,7 +15,13 @@
 
 #include "stores/news.h"
 
-enum deed_kind { DEED_CREATE, DEED_DROP, DEED_JOB, DEED_SNAPSHOT };
+enum deed_kind { DEED_CREATE, DEED_DROP, DEED_JOB };
+
+/* The name of a snapshot, with its configuration. pos.index 0: none. */
+struct label {
+    struct teak_raft_snapshot name;
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+};
 
 /* Something in flight. A job's entries have their bytes behind them, in one frame of their own. */
 struct deed {
@@ -23,8 +29,8 @@ struct deed {
     struct shelf *shelf;
     enum deed_kind kind;
     uint64_t run, token, cut_from, compact_to;
-    struct teak_raft_pos at; /* SNAPSHOT */
-    bool clears;             /* SNAPSHOT: the tail contradicts it */
+    struct label label;
+    bool clears;
     struct teak_raft_hard hard;
     uint32_t count;
     struct teak_raft_entry *entries;
@@ -36,6 +42,7 @@ struct shelf {
     bool exists;        /* durably           */
     bool ends;          /* a drop is in flight */
     struct teak_raft_log_state now, durable;
+    struct label label; /* durable */
     struct teak_raft_entry *entries; /* those behind durable.base */
     uint64_t capacity;
     uint64_t coming; /* entries of jobs in flight */
@@ -147,7 +154,13 @@ static struct deed *copy_job(struct shelf *shelf, const struct teak_raft_job *jo
     }
     deed->token = job->token;
     deed->cut_from = job->cut_from;
+    deed->compact_to = job->compact_to;
     deed->hard = job->hard;
+    if (job->snapshot) {
+        deed->clears = job->clear;
+        deed->label.name = *job->snapshot;
+        memcpy(deed->label.config, job->snapshot->config, job->snapshot->config_bytes);
+    }
     deed->count = job->count;
     if (job->count == 0) return deed;
     parcel->frame = (struct teak_raft_frame){.refs = job->count, .bytes = (uint32_t)(sizeof *parcel + bytes),
@@ -193,22 +206,24 @@ static void put_on_shelf(struct deed *deed)
     switch (deed->kind) {
     case DEED_CREATE: shelf->exists = true; return;
     case DEED_DROP: shelf->exists = false; return;
-    case DEED_SNAPSHOT:
-        if (deed->clears) {
-            shelf_cut(shelf, durable->base.index + 1);
-            durable->base = durable->last = deed->at;
-        }
-        if (deed->at.index > durable->snapshot.index) durable->snapshot = deed->at;
-        shelf_compact(shelf, deed->compact_to);
-        return;
     case DEED_JOB: break;
     }
     if (deed->cut_from != 0) shelf_cut(shelf, deed->cut_from);
+    if (deed->label.name.pos.index != 0) {
+        shelf->label = deed->label;
+        durable->snapshot = deed->label.name.pos;
+        if (deed->clears) {
+            shelf_cut(shelf, durable->base.index + 1);
+            durable->base = durable->last = durable->snapshot;
+        }
+    }
+    if (deed->count > 0) {
+        const struct teak_raft_entry *last = &deed->entries[deed->count - 1];
+        memcpy(shelf->entries + shelf_count(shelf), deed->entries, deed->count * sizeof *deed->entries);
+        durable->last = (struct teak_raft_pos){last->index, last->term};
+    }
     durable->hard = deed->hard;
-    if (deed->count == 0) return;
-    const struct teak_raft_entry *last = &deed->entries[deed->count - 1];
-    memcpy(shelf->entries + shelf_count(shelf), deed->entries, deed->count * sizeof *deed->entries);
-    durable->last = (struct teak_raft_pos){last->index, last->term};
+    shelf_compact(shelf, deed->compact_to);
     deed->count = 0; /* the frames are the shelf's now */
 }
 
@@ -360,6 +375,9 @@ static enum teak_raft_status memory_start(void *self, uint64_t id, struct teak_r
     find_configs(memory, shelf, out);
     out->hard = shelf->durable.hard;
     out->last = shelf->durable.last;
+    out->first = shelf->durable.base.index + 1;
+    shelf->label.name.config = shelf->label.config;
+    out->snapshot = shelf->label.name.pos.index != 0 ? &shelf->label.name : NULL;
     out->born = shelf->group.born;
     out->verdict = TEAK_RAFT_WHOLE;
     news_start(&shelf->group);
@@ -368,13 +386,34 @@ static enum teak_raft_status memory_start(void *self, uint64_t id, struct teak_r
 
 /* ------------------------------------------------------------------------------------------------------------- jobs */
 
-static bool entries_ascend(const struct teak_raft_job *job)
+static bool is_well_formed(const struct teak_raft_job *job)
 {
     for (uint32_t i = 0; i < job->count; i++)
         if (job->entries[i].index != job->entries[0].index + i ||
             (job->entries[i].bytes > 0 && !job->entries[i].data))
             return false;
+    const struct teak_raft_snapshot *snapshot = job->snapshot;
+    if (snapshot && (!snapshot->config || snapshot->config_bytes > sizeof((struct label *)NULL)->config)) return false;
     return job->count == 0 || job->entries;
+}
+
+static bool hard_goes_on(const struct teak_raft_hard *was, const struct teak_raft_hard *is)
+{
+    if (is->term < was->term || is->commit < was->commit) return false;
+    return is->term > was->term || was->vote == 0 || is->vote == was->vote;
+}
+
+/* A snapshot comes: one's own stands in the log, which stays; another one clears it. */
+static bool judge_snapshot(const struct memory *memory, const struct shelf *shelf, const struct teak_raft_job *job,
+                           struct teak_raft_log_state *after)
+{
+    const struct teak_raft_pos at = job->snapshot->pos;
+    const bool is_there = at.index >= after->base.index && at.index <= after->last.index;
+    if (at.index <= after->snapshot.index) return false;
+    if (job->clear == (is_there && term_at(memory, shelf, at.index) == at.term)) return false;
+    after->snapshot = at;
+    if (job->clear) after->base = after->last = at;
+    return true;
 }
 
 /* What the log is after the job; false: it contradicts the log. */
@@ -387,16 +426,20 @@ static bool judge(const struct memory *memory, const struct shelf *shelf, const 
             return false;
         after->last = (struct teak_raft_pos){job->cut_from - 1, term_at(memory, shelf, job->cut_from - 1)};
     }
+    if (job->snapshot && !judge_snapshot(memory, shelf, job, after)) return false;
     for (uint32_t i = 0; i < job->count; i++) {
         const struct teak_raft_entry *entry = &job->entries[i];
         if (entry->index != after->last.index + 1 || entry->term < after->last.term) return false;
         after->last = (struct teak_raft_pos){entry->index, entry->term};
     }
-    const struct teak_raft_hard *was = &after->hard, *is = &job->hard;
-    if (is->term < was->term || is->commit < was->commit) return false;
-    if (is->term == was->term && was->vote != 0 && is->vote != was->vote) return false;
-    after->hard = *is;
-    return after->last.index == job->after_last.index && after->last.term == job->after_last.term;
+    if (!hard_goes_on(&after->hard, &job->hard)) return false;
+    after->hard = job->hard;
+    if (job->compact_to > after->base.index) {
+        if (job->compact_to > after->snapshot.index) return false;
+        after->base = (struct teak_raft_pos){job->compact_to, term_at(memory, shelf, job->compact_to)};
+    }
+    return job->after_first == after->base.index + 1 && after->last.index == job->after_last.index &&
+           after->last.term == job->after_last.term;
 }
 
 static enum teak_raft_status memory_submit(void *self, uint64_t id, const struct teak_raft_job *job)
@@ -404,7 +447,7 @@ static enum teak_raft_status memory_submit(void *self, uint64_t id, const struct
     struct memory *memory = self;
     struct shelf *shelf = shelf_of(memory, id);
     struct teak_raft_log_state after;
-    if (!shelf || !shelf->group.started || !job || !entries_ascend(job)) return TEAK_RAFT_MISUSE;
+    if (!shelf || !shelf->group.started || !job || !is_well_formed(job)) return TEAK_RAFT_MISUSE;
     if (news_passes_over(&shelf->group)) return TEAK_RAFT_OK;
     if (memory->poisoned || shelf->group.poisoned || !judge(memory, shelf, job, &after)) {
         news_refuse(&shelf->group, job->token, TEAK_RAFT_POISONED);
@@ -417,28 +460,6 @@ static enum teak_raft_status memory_submit(void *self, uint64_t id, const struct
         return TEAK_RAFT_OK;
     }
     shelf->now = after;
-    launch(memory, deed);
-    return TEAK_RAFT_OK;
-}
-
-static enum teak_raft_status memory_snapshot(void *self, uint64_t id, struct teak_raft_pos at, uint64_t compact_to)
-{
-    struct memory *memory = self;
-    struct shelf *shelf = shelf_of(memory, id);
-    if (!shelf || !shelf->group.started || at.index == 0 || compact_to > at.index) return TEAK_RAFT_MISUSE;
-    if (memory->poisoned || shelf->group.poisoned) return TEAK_RAFT_HALTED;
-    struct teak_raft_log_state *now = &shelf->now;
-    struct deed *deed = make_deed(shelf, DEED_SNAPSHOT, 0);
-    if (!deed) return TEAK_RAFT_NO_SPACE;
-    const bool is_old = at.index <= max_of(now->snapshot.index, now->base.index) && at.index != now->base.index;
-    deed->clears = !is_old && at.index > now->snapshot.index && term_at(memory, shelf, at.index) != at.term;
-    deed->at = is_old ? now->snapshot : at;
-    if (deed->clears) now->base = now->last = at;
-    if (deed->at.index > now->snapshot.index) now->snapshot = deed->at;
-    if (compact_to > now->base.index) {
-        now->base = (struct teak_raft_pos){compact_to, term_at(memory, shelf, compact_to)};
-        deed->compact_to = compact_to;
-    }
     launch(memory, deed);
     return TEAK_RAFT_OK;
 }
@@ -513,8 +534,8 @@ static void memory_close(void *self)
 
 static const struct teak_raft_log_store_ops memory_ops = {
     .create = memory_create, .drop = memory_drop, .groups = memory_groups, .fits = memory_fits, .start = memory_start,
-    .state = memory_state, .takes = memory_takes, .submit = memory_submit, .snapshot = memory_snapshot,
-    .fetch = memory_fetch, .collect = memory_collect, .close = memory_close,
+    .state = memory_state, .takes = memory_takes, .submit = memory_submit, .fetch = memory_fetch,
+    .collect = memory_collect, .close = memory_close,
 };
 
 enum teak_raft_status teak_raft_memory_open(struct teak_raft_log_store *out)

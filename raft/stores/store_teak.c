@@ -18,6 +18,9 @@
 #include "teak/engine.h"
 
 enum { META_BYTES = 16, DONE_MAX = 64, FETCH_MAX = 4096 };
+enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
+enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
+#define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
 
 /* A job that waits for memory in the engine; its entries and their bytes are behind it. */
 struct waiting {
@@ -25,6 +28,8 @@ struct waiting {
     struct group *group;
     uint64_t run;
     struct teak_raft_job job;
+    struct teak_raft_snapshot snapshot; /* the job's, if it has one */
+    uint8_t config[CONFIG_BYTES_MAX];
     struct teak_raft_entry entries[];
 };
 
@@ -60,7 +65,10 @@ struct adapter {
     struct teak_raft_pos *runs;
     uint32_t run_room;
     struct teak_raft_entry configs[2];
-    uint8_t config_bytes[2][TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    uint8_t config_bytes[2][CONFIG_BYTES_MAX];
+    struct teak_raft_snapshot snapshot;
+    uint8_t label[LABEL_BYTES_MAX]; /* of that, or of a job's */
+    struct teak_bytes labelled;     /* that */
 };
 
 static uint64_t max_of(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -79,6 +87,18 @@ static void *make_room(void *room, uint32_t *have, uint64_t count, size_t size)
 
 /* ----------------------------------------------------------------------------------------------------------- groups */
 
+static uint64_t get64(const uint8_t *from)
+{
+    uint64_t value = 0;
+    for (uint32_t i = 0; i < 8; i++) value |= (uint64_t)from[i] << 8 * i;
+    return value;
+}
+
+static void put64(uint8_t *to, uint64_t value)
+{
+    for (uint32_t i = 0; i < 8; i++) to[i] = (uint8_t)(value >> 8 * i);
+}
+
 static bool read_meta(struct teak_store *engine, uint64_t id, uint64_t *born_out)
 {
     static const uint8_t head[8] = {'T', 'K', 'R', 'F', 1};
@@ -87,7 +107,7 @@ static bool read_meta(struct teak_store *engine, uint64_t id, uint64_t *born_out
     *born_out = 0;
     if (teak_meta(engine, id, meta, sizeof meta, &bytes, NULL) != TEAK_OK) return false;
     if (bytes != META_BYTES || memcmp(meta, head, sizeof head) != 0) return false;
-    for (uint32_t i = 0; i < 8; i++) *born_out |= (uint64_t)meta[8 + i] << 8 * i;
+    *born_out = get64(meta + 8);
     return *born_out != 0;
 }
 
@@ -95,7 +115,7 @@ static void write_meta(uint8_t meta[META_BYTES], uint64_t born)
 {
     memset(meta, 0, META_BYTES);
     memcpy(meta, "TKRF\1", 5);
-    for (uint32_t i = 0; i < 8; i++) meta[8 + i] = (uint8_t)(born >> 8 * i);
+    put64(meta + 8, born);
 }
 
 static void free_group(struct group *group) { free(group); }
@@ -184,7 +204,7 @@ static enum teak_raft_status adapter_create(void *self, uint64_t id, uint64_t bo
 {
     struct adapter *adapter = self;
     uint8_t meta[META_BYTES];
-    if (born == 0) return TEAK_RAFT_MISUSE;
+    if (born == 0 || id >= LABELS) return TEAK_RAFT_MISUSE;
     if (engine_has(adapter, id)) return TEAK_RAFT_MISUSE;
     if (adapter->failed) return TEAK_RAFT_HALTED;
     if (!adapter_takes(self) || news_find(&adapter->news, id)) return TEAK_RAFT_BUSY;
@@ -219,14 +239,14 @@ static void forget_fetches(struct adapter *adapter, const struct group *group)
 static enum teak_raft_status adapter_drop(void *self, uint64_t id)
 {
     struct adapter *adapter = self;
-    if (!engine_has(adapter, id)) return TEAK_RAFT_MISUSE;
+    if (id >= LABELS || !engine_has(adapter, id)) return TEAK_RAFT_MISUSE;
     if (adapter->failed) return TEAK_RAFT_HALTED;
     struct group *group = news_find(&adapter->news, id);
     if (!group) group = add_group(adapter, id);
     if (!group) return TEAK_RAFT_NO_SPACE;
     if (!adapter_takes(self) || group->in_flight > 0) return TEAK_RAFT_BUSY;
-    const struct teak_op op = {.op = TEAK_OP_DROP, .log = id};
-    const struct teak_batch batch = {.ops = &op, .count = 1};
+    const struct teak_op ops[] = {{.op = TEAK_OP_DROP, .log = id}, {.op = TEAK_OP_DROP, .log = id + LABELS}};
+    const struct teak_batch batch = {.ops = ops, .count = engine_has(adapter, id + LABELS) ? 2 : 1};
     const enum teak_raft_status status =
         answer(give(adapter, &batch, (struct flown){.group = group, .is_drop = true}));
     if (status != TEAK_RAFT_OK) return status;
@@ -238,7 +258,9 @@ static enum teak_raft_status adapter_drop(void *self, uint64_t id)
 
 static uint32_t adapter_groups(void *self, bool from_start, uint64_t after, uint64_t *out, uint32_t max)
 {
-    return teak_logs(((struct adapter *)self)->engine, from_start, after, out, max);
+    uint32_t count = teak_logs(((struct adapter *)self)->engine, from_start, after, out, max);
+    while (count > 0 && out[count - 1] >= LABELS) count--; /* they come last */
+    return count;
 }
 
 /* The largest job: job_bytes_max of payload or one entry, whichever is more, in as many entries as a job may have, each
@@ -254,7 +276,8 @@ static enum teak_raft_status adapter_fits(void *self, const struct teak_raft_opt
     const uint64_t least = teak_batch_bytes(&(struct teak_batch){.ops = ops, .count = 2});
     const uint64_t entry = teak_batch_bytes(&(struct teak_batch){.ops = ops, .count = 3}) - least;
     const uint64_t payload = max_of(options->job_bytes_max, options->entry_bytes_max);
-    const uint64_t most = least + payload + options->tail_entries / 2 * entry;
+    /* A snapshot, its name, compaction: five operations, none larger than an entry's. */
+    const uint64_t most = least + payload + (options->tail_entries / 2 + 5) * entry + LABEL_BYTES_MAX;
     return options->entry_bytes_max <= limits.entry_bytes && most <= limits.batch_bytes ? TEAK_RAFT_OK
                                                                                         : TEAK_RAFT_TOO_LARGE;
 }
@@ -265,7 +288,7 @@ static enum teak_raft_status adapter_state(void *self, uint64_t id, struct teak_
 {
     struct adapter *adapter = self;
     struct teak_log log;
-    if (teak_log(adapter->engine, id, &log, NULL) != TEAK_OK) return TEAK_RAFT_MISUSE;
+    if (id >= LABELS || teak_log(adapter->engine, id, &log, NULL) != TEAK_OK) return TEAK_RAFT_MISUSE;
     *out = (struct teak_raft_log_state){.base = pos_of(log.base), .last = pos_of(log.last),
                                         .snapshot = pos_of(log.snapshot),
                                         .hard = {log.hard.term, log.hard.vote, log.hard.commit}};
@@ -340,6 +363,35 @@ static enum teak_raft_status find_configs(struct adapter *adapter, uint64_t id, 
     return TEAK_RAFT_OK;
 }
 
+/* The name of the snapshot at `at`: the last entry of the log above the group's. */
+static enum teak_raft_status find_snapshot(struct adapter *adapter, uint64_t id, struct teak_pos at,
+                                           struct teak_raft_start *out)
+{
+    struct teak_cursor *cursor;
+    struct teak_entry entry = {.bytes = 0};
+    struct teak_log log;
+    uint32_t count = 0;
+    out->snapshot = NULL;
+    if (at.index == 0) return TEAK_RAFT_OK;
+    if (teak_log(adapter->engine, id + LABELS, &log, NULL) != TEAK_OK) return TEAK_RAFT_DAMAGED;
+    enum teak_status status = teak_cursor_open(adapter->engine, id + LABELS, log.last.index, &cursor, NULL);
+    if (status != TEAK_OK) return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    status = teak_cursor_read(cursor, LABEL_BYTES_MAX, &entry, 1, &count, NULL);
+    const bool fits =
+        status == TEAK_OK && count == 1 && entry.bytes >= 8 * LABEL_WORDS && entry.bytes <= LABEL_BYTES_MAX;
+    if (fits) memcpy(adapter->label, entry.data, entry.bytes);
+    teak_cursor_close(cursor);
+    if (!fits) return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    const uint8_t *label = adapter->label;
+    adapter->snapshot = (struct teak_raft_snapshot){
+        .pos = {get64(label), get64(label + 8)}, .born = get64(label + 16), .bytes = get64(label + 24),
+        .checksum = get64(label + 32), .config_index = get64(label + 40), .config = label + 8 * LABEL_WORDS,
+        .config_bytes = entry.bytes - 8 * LABEL_WORDS};
+    out->snapshot = &adapter->snapshot;
+    const struct teak_raft_pos pos = adapter->snapshot.pos;
+    return pos.index == at.index && pos.term == at.term ? TEAK_RAFT_OK : TEAK_RAFT_DAMAGED;
+}
+
 static bool waits(const struct adapter *adapter, const struct group *group)
 {
     for (const struct waiting *waiting = adapter->wait_first; waiting; waiting = waiting->next)
@@ -352,7 +404,7 @@ static enum teak_raft_status adapter_start(void *self, uint64_t id, struct teak_
     struct adapter *adapter = self;
     struct teak_log log;
     uint64_t born;
-    if (teak_log(adapter->engine, id, &log, NULL) != TEAK_OK) return TEAK_RAFT_MISUSE;
+    if (id >= LABELS || teak_log(adapter->engine, id, &log, NULL) != TEAK_OK) return TEAK_RAFT_MISUSE;
     if (adapter->failed) return TEAK_RAFT_HALTED;
     struct group *group = news_find(&adapter->news, id);
     if (group && (group->in_flight > 0 || waits(adapter, group))) return TEAK_RAFT_BUSY;
@@ -361,7 +413,9 @@ static enum teak_raft_status adapter_start(void *self, uint64_t id, struct teak_
     if (!group) return TEAK_RAFT_NO_SPACE;
     enum teak_raft_status status = find_runs(adapter, id, out);
     if (status == TEAK_RAFT_OK) status = find_configs(adapter, id, log.last.index, out);
+    if (status == TEAK_RAFT_OK) status = find_snapshot(adapter, id, log.snapshot, out);
     if (status != TEAK_RAFT_OK) return status;
+    out->first = log.base.index + 1;
     out->hard = (struct teak_raft_hard){log.hard.term, log.hard.vote, log.hard.commit};
     out->last = pos_of(log.last);
     out->born = group->born = born;
@@ -372,32 +426,75 @@ static enum teak_raft_status adapter_start(void *self, uint64_t id, struct teak_
 
 /* ------------------------------------------------------------------------------------------------------------- jobs */
 
-/* Does the job go on where the log is, and end where it says? */
+static bool hard_goes_on(const struct teak_hard_state *was, const struct teak_raft_hard *is)
+{
+    if (is->term < was->term || is->commit < was->commit) return false;
+    return is->term > was->term || was->vote == 0 || is->vote == was->vote;
+}
+
+/* A snapshot comes: one's own stands in the log, which stays; another one clears it. That is what the engine does with
+ * it, and what the job has to say. `log` ends where the job has cut it. */
+static bool judge_snapshot(const struct adapter *adapter, const struct teak_raft_job *job, struct teak_log *log)
+{
+    const struct teak_raft_pos at = job->snapshot->pos;
+    uint64_t term = 0;
+    if (at.index <= log->snapshot.index) return false;
+    const bool is_there = at.index >= log->base.index && at.index <= log->last.index &&
+                          teak_term_at(adapter->engine, log->id, at.index, &term, NULL) == TEAK_OK;
+    if (job->clear == (is_there && term == at.term)) return false;
+    log->snapshot = (struct teak_pos){at.index, at.term};
+    if (job->clear) log->base = log->last = log->snapshot;
+    return true;
+}
+
+/* Does the job go on where the log is, and begin and end where it says? */
 static bool judge(const struct adapter *adapter, uint64_t id, const struct teak_raft_job *job)
 {
     struct teak_log log;
     if (teak_log(adapter->engine, id, &log, NULL) != TEAK_OK || log.marks != 0) return false;
-    struct teak_pos last = log.last;
     if (job->cut_from != 0) {
-        if (job->cut_from > last.index + 1 || job->cut_from <= max_of(log.base.index, log.snapshot.index)) return false;
-        last.index = job->cut_from - 1;
-        if (teak_term_at(adapter->engine, id, last.index, &last.term, NULL) != TEAK_OK) return false;
+        const uint64_t floor = max_of(log.base.index, log.snapshot.index);
+        if (job->cut_from > log.last.index + 1 || job->cut_from <= floor) return false;
+        log.last.index = job->cut_from - 1;
+        if (teak_term_at(adapter->engine, id, log.last.index, &log.last.term, NULL) != TEAK_OK) return false;
     }
+    if (job->snapshot && !judge_snapshot(adapter, job, &log)) return false;
     for (uint32_t i = 0; i < job->count; i++) {
         const struct teak_raft_entry *entry = &job->entries[i];
-        if (entry->index != last.index + 1 || entry->term < last.term) return false;
-        last = (struct teak_pos){entry->index, entry->term};
+        if (entry->index != log.last.index + 1 || entry->term < log.last.term) return false;
+        log.last = (struct teak_pos){entry->index, entry->term};
     }
-    const struct teak_hard_state *was = &log.hard;
-    if (job->hard.term < was->term || job->hard.commit < was->commit) return false;
-    if (job->hard.term == was->term && was->vote != 0 && job->hard.vote != was->vote) return false;
-    return last.index == job->after_last.index && last.term == job->after_last.term;
+    if (!hard_goes_on(&log.hard, &job->hard) || job->compact_to > log.snapshot.index) return false;
+    return job->after_first == max_of(log.base.index, job->compact_to) + 1 &&
+           log.last.index == job->after_last.index && log.last.term == job->after_last.term;
+}
+
+/* The snapshot's mark, and its name in place of the one before. Returns how many operations. */
+static uint32_t build_snapshot(struct adapter *adapter, uint64_t id, const struct teak_raft_snapshot *snapshot,
+                               struct teak_op *ops)
+{
+    const uint64_t words[LABEL_WORDS] = {snapshot->pos.index, snapshot->pos.term, snapshot->born, snapshot->bytes,
+                                         snapshot->checksum, snapshot->config_index};
+    uint32_t count = 0;
+    struct teak_log labels = {.last = {0, 1}};
+    for (uint32_t i = 0; i < LABEL_WORDS; i++) put64(adapter->label + 8 * i, words[i]);
+    memcpy(adapter->label + 8 * LABEL_WORDS, snapshot->config, snapshot->config_bytes);
+    adapter->labelled = (struct teak_bytes){.data = adapter->label, .bytes = 8 * LABEL_WORDS + snapshot->config_bytes};
+    ops[count++] = (struct teak_op){.op = TEAK_OP_SNAPSHOT, .log = id, .index = snapshot->pos.index,
+                                    .term = snapshot->pos.term};
+    const bool is_there = teak_log(adapter->engine, id + LABELS, &labels, NULL) == TEAK_OK;
+    if (!is_there) ops[count++] = (struct teak_op){.op = TEAK_OP_CREATE, .log = id + LABELS};
+    const uint64_t index = is_there ? labels.last.index + 1 : 1;
+    ops[count++] = (struct teak_op){.op = TEAK_OP_ENTRIES, .log = id + LABELS, .index = index, .term = 1,
+                                    .entries = &adapter->labelled, .count = 1};
+    if (index > 1) ops[count++] = (struct teak_op){.op = TEAK_OP_COMPACT, .log = id + LABELS, .index = index - 1};
+    return count;
 }
 
 /* An operation of the engine holds entries of one term and kind: a run of them each. False: no memory. */
 static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_job *job, uint32_t *count_out)
 {
-    struct teak_op *ops = make_room(adapter->ops, &adapter->op_room, (uint64_t)job->count + 2, sizeof *ops);
+    struct teak_op *ops = make_room(adapter->ops, &adapter->op_room, (uint64_t)job->count + 8, sizeof *ops);
     struct teak_bytes *payloads =
         ops ? make_room(adapter->payloads, &adapter->payload_room, job->count, sizeof *payloads) : NULL;
     if (ops) adapter->ops = ops;
@@ -406,6 +503,7 @@ static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_j
     struct teak_op *run = NULL;
     uint32_t count = 0;
     if (job->cut_from != 0) ops[count++] = (struct teak_op){.op = TEAK_OP_TRUNCATE, .log = id, .index = job->cut_from};
+    if (job->snapshot) count += build_snapshot(adapter, id, job->snapshot, &ops[count]);
     for (uint32_t i = 0; i < job->count; i++) {
         const struct teak_raft_entry *entry = &job->entries[i];
         payloads[i] = (struct teak_bytes){.data = entry->data, .bytes = entry->bytes};
@@ -419,6 +517,8 @@ static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_j
     }
     ops[count++] = (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = id, .term = job->hard.term,
                                     .vote = job->hard.vote, .commit = job->hard.commit};
+    if (job->compact_to != 0) ops[count++] = (struct teak_op){.op = TEAK_OP_COMPACT, .log = id,
+                                                              .index = job->compact_to};
     *count_out = count;
     return true;
 }
@@ -470,6 +570,12 @@ static bool keep_aside(struct adapter *adapter, struct group *group, const struc
         to += job->entries[i].bytes;
     }
     waiting->job.entries = waiting->entries;
+    if (job->snapshot) {
+        waiting->snapshot = *job->snapshot;
+        memcpy(waiting->config, job->snapshot->config, job->snapshot->config_bytes);
+        waiting->snapshot.config = waiting->config;
+        waiting->job.snapshot = &waiting->snapshot;
+    }
     if (adapter->wait_first)
         adapter->wait_last->next = waiting;
     else
@@ -483,6 +589,8 @@ static enum teak_raft_status adapter_submit(void *self, uint64_t id, const struc
     struct adapter *adapter = self;
     struct group *group = news_find(&adapter->news, id);
     if (!group || !group->started || !job || (job->count > 0 && !job->entries)) return TEAK_RAFT_MISUSE;
+    if (job->snapshot && (!job->snapshot->config || job->snapshot->config_bytes > CONFIG_BYTES_MAX))
+        return TEAK_RAFT_MISUSE;
     for (uint32_t i = 0; i < job->count; i++)
         if (job->entries[i].index != job->entries[0].index + i || (job->entries[i].bytes > 0 && !job->entries[i].data))
             return TEAK_RAFT_MISUSE;
@@ -503,23 +611,6 @@ static void go_on(struct adapter *adapter)
         adapter->wait_first = waiting->next;
         free(waiting);
     }
-}
-
-static enum teak_raft_status adapter_snapshot(void *self, uint64_t id, struct teak_raft_pos at, uint64_t compact_to)
-{
-    struct adapter *adapter = self;
-    struct group *group = news_find(&adapter->news, id);
-    struct teak_log log;
-    if (!group || !group->started || at.index == 0 || compact_to > at.index) return TEAK_RAFT_MISUSE;
-    if (teak_log(adapter->engine, id, &log, NULL) != TEAK_OK) return TEAK_RAFT_MISUSE;
-    if (adapter->failed || group->poisoned) return TEAK_RAFT_HALTED;
-    if (!adapter_takes(self)) return TEAK_RAFT_BUSY;
-    const struct teak_op ops[] = {
-        {.op = TEAK_OP_SNAPSHOT, .log = id, .index = at.index, .term = at.term},
-        {.op = TEAK_OP_COMPACT, .log = id, .index = compact_to},
-    };
-    const struct teak_batch batch = {.ops = ops, .count = compact_to > log.base.index ? 2 : 1};
-    return answer(give(adapter, &batch, (struct flown){.group = group, .run = group->run}));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- reading */
@@ -673,7 +764,7 @@ static void adapter_close(void *self)
 static const struct teak_raft_log_store_ops adapter_ops = {
     .create = adapter_create, .drop = adapter_drop, .groups = adapter_groups, .fits = adapter_fits,
     .start = adapter_start, .state = adapter_state, .takes = adapter_takes, .submit = adapter_submit,
-    .snapshot = adapter_snapshot, .fetch = adapter_fetch, .collect = adapter_collect, .close = adapter_close,
+    .fetch = adapter_fetch, .collect = adapter_collect, .close = adapter_close,
 };
 
 enum teak_raft_status teak_raft_teak_open(struct teak_store *engine, bool is_volatile, struct teak_raft_log_store *out)

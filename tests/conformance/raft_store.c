@@ -19,6 +19,7 @@ static struct {
     jmp_buf leave;
     char *why;
     uint64_t token; /* of the last job that was made */
+    uint64_t first; /* where the log of group 7 begins; those of others begin at 1 */
     struct teak_raft_frame *held;
 } trial;
 
@@ -78,6 +79,7 @@ static struct made *make(uint64_t group, uint64_t last, uint64_t term, uint32_t 
     made.job.hard = (struct teak_raft_hard){.term = term};
     made.job.entries = count > 0 ? made.entries : NULL;
     made.job.count = count;
+    made.job.after_first = group == 7 ? trial.first : 1;
     made.job.after_last = (struct teak_raft_pos){last + count, term};
     for (uint32_t i = 0; i < count; i++) {
         uint8_t bytes[BYTES_MAX];
@@ -122,13 +124,6 @@ static enum teak_raft_status drop_log(uint64_t group)
 {
     enum teak_raft_status status;
     for (int turns = 0; is_patient(status = DO(drop, group), &turns);) continue;
-    return status;
-}
-
-static enum teak_raft_status snapshot(uint64_t group, struct teak_raft_pos at, uint64_t compact_to)
-{
-    enum teak_raft_status status;
-    for (int turns = 0; is_patient(status = DO(snapshot, group, at, compact_to), &turns);) continue;
     return status;
 }
 
@@ -266,7 +261,6 @@ static void an_unknown_group_is_misuse(void)
     ANSWERS(DO(state, 7, &state), MISUSE);
     ANSWERS(DO(submit, 7, &make(7, 0, 1, 1)->job), MISUSE);
     ANSWERS(DO(fetch, 7, &wanted), MISUSE);
-    ANSWERS(snapshot(7, (struct teak_raft_pos){1, 1}, 0), MISUSE);
     ANSWERS(drop_log(7), MISUSE);
     create(8);
     ANSWERS(DO(submit, 8, &make(8, 0, 1, 1)->job), MISUSE); /* not started */
@@ -792,21 +786,64 @@ static void expect_state(uint64_t base, uint64_t base_term, uint64_t last, uint6
     WANT(is.snapshot.index, snapshot);
 }
 
+/* What a snapshot at `at` is called; its configuration is large. */
+static struct teak_raft_snapshot name_of(struct teak_raft_pos at)
+{
+    static uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    memset(config, (int)at.index, sizeof config);
+    return (struct teak_raft_snapshot){.pos = at, .born = at.index * 3, .bytes = at.index * 5, .checksum = at.index * 7,
+                                       .config_index = at.index, .config = config, .config_bytes = sizeof config};
+}
+
+/* A job for the snapshot at `at`, and behind it `count` entries of its term. */
+static struct made *snapshot_job(struct teak_raft_pos at, bool clear, uint64_t compact_to, uint32_t count)
+{
+    static struct teak_raft_snapshot name;
+    const struct teak_raft_log_state is = state_of(7);
+    const uint64_t last = clear ? at.index : is.last.index;
+    if (clear) trial.first = at.index + 1;
+    if (compact_to >= trial.first) trial.first = compact_to + 1;
+    struct made *made = make(7, last, clear || count > 0 ? at.term : is.last.term, count);
+    name = name_of(at);
+    made->job.snapshot = &name;
+    made->job.clear = clear;
+    made->job.compact_to = compact_to;
+    made->job.hard = is.hard;
+    if (is.hard.term < at.term) made->job.hard = (struct teak_raft_hard){.term = at.term, .commit = is.hard.commit};
+    return made;
+}
+
+/* The name, as the next start has it. */
+static void expect_name(const struct teak_raft_start *start, struct teak_raft_pos at)
+{
+    const struct teak_raft_snapshot *is = start->snapshot;
+    WANT_TRUE(is != NULL);
+    const struct teak_raft_snapshot want = name_of(at);
+    WANT_TRUE(is->pos.index == at.index && is->pos.term == at.term && is->born == want.born);
+    WANT_TRUE(is->bytes == want.bytes && is->checksum == want.checksum && is->config_index == want.config_index);
+    WANT(is->config_bytes, want.config_bytes);
+    WANT(memcmp(is->config, want.config, want.config_bytes), 0);
+}
+
 static void a_snapshot_of_its_own_keeps_the_tail(void)
 {
     begin_group(7);
     append(7, 0, 1, 10);
     append(7, 10, 2, 10);
-    ANSWERS(snapshot(7, pos(15, 2), 0), OK);
-    expect_state(0, 0, 20, 15);
-    ANSWERS(snapshot(7, pos(15, 2), 10), OK);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(12, 2), false, 0, 0)->job), OK);
+    expect_state(0, 0, 20, 12);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(15, 2), false, 10, 0)->job), OK);
     expect_state(10, 1, 20, 15);
-    ANSWERS(snapshot(7, pos(12, 2), 12), OK); /* older: what may go goes */
-    expect_state(12, 2, 20, 15);
     append(7, 20, 2, 1);
+    struct made *made = make(7, 21, 2, 0); /* what may go goes by itself, too */
+    made->job.compact_to = 12;
+    made->job.after_first = trial.first = 13;
+    ANSWERS(DO(submit, 7, &made->job), OK);
     wait_for(7, trial.token);
     crash();
-    (void)start(7);
+    const struct teak_raft_start is = start(7);
+    WANT(is.first, 13);
+    expect_name(&is, pos(15, 2));
     expect_state(12, 2, 21, 15);
     expect_entries(7, 13, 21, 2);
     WANT(fetch(7, 12, 21, 100).outcome, TEAK_RAFT_CORRUPT);
@@ -817,36 +854,67 @@ static void a_snapshot_from_elsewhere_clears_the_tail(void)
 {
     begin_group(7);
     append(7, 0, 1, 5);
-    ANSWERS(snapshot(7, pos(100, 4), 0), OK); /* beyond the end */
-    expect_state(100, 4, 100, 100);
-    append(7, 100, 4, 3);
-    ANSWERS(snapshot(7, pos(102, 6), 0), OK); /* another term than the entry there */
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(100, 4), true, 0, 3)->job), OK); /* beyond the end */
+    expect_state(100, 4, 103, 100);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(102, 6), true, 0, 0)->job), OK); /* another term than the entry there */
     expect_state(102, 6, 102, 102);
     append(7, 102, 6, 1);
     wait_for(7, trial.token);
     crash();
     const struct teak_raft_start is = start(7);
     WANT(is.last.index, 103);
+    WANT(is.first, 103);
     WANT_TRUE(is.run_count > 0 && is.runs[is.run_count - 1].term == 6);
+    expect_name(&is, pos(102, 6));
     expect_state(102, 6, 103, 102);
     expect_entries(7, 103, 103, 6);
-    ANSWERS(snapshot(7, pos(0, 0), 0), MISUSE);
-    ANSWERS(snapshot(7, pos(103, 6), 104), MISUSE);
 }
 
-static void what_is_compacted_is_not_cut(void)
+static void a_log_without_a_snapshot_has_no_name(void)
+{
+    begin_group(7);
+    append(7, 0, 1, 5);
+    wait_for(7, trial.token);
+    const struct teak_raft_start is = start(7);
+    WANT_TRUE(is.snapshot == NULL);
+    WANT(is.first, 1);
+    struct made *made = snapshot_job(pos(3, 1), false, 0, 0);
+    struct teak_raft_snapshot name = *made->job.snapshot;
+    name.config = NULL;
+    made->job.snapshot = &name;
+    ANSWERS(DO(submit, 7, &made->job), MISUSE);
+}
+
+/* Each job on a log of ten entries with a snapshot at 5, begun anew. */
+static void expect_poison(const struct made *made)
+{
+    ANSWERS(DO(submit, 7, &made->job), OK);
+    struct teak_raft_completion done = next(7);
+    while (done.outcome == TEAK_RAFT_DURABLE) done = next(7); /* what came before */
+    WANT(done.outcome, TEAK_RAFT_POISONED);
+    WANT(done.number, trial.token);
+    trial.first = start(7).first;
+    expect_state(3, 1, 10, 5);
+}
+
+static void a_snapshot_that_contradicts_the_log_poisons_its_group(void)
 {
     begin_group(7);
     append(7, 0, 1, 10);
-    ANSWERS(snapshot(7, pos(8, 1), 8), OK);
-    struct made *made = make(7, 7, 2, 1);
-    made->job.cut_from = 8;
-    ANSWERS(DO(submit, 7, &made->job), OK);
-    struct teak_raft_completion done = next(7);
-    if (done.outcome == TEAK_RAFT_DURABLE) done = next(7); /* the append */
-    WANT(done.outcome, TEAK_RAFT_POISONED);
-    WANT(done.number, trial.token);
-    WANT(start(7).last.index, 10);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(5, 1), false, 3, 0)->job), OK);
+    expect_poison(snapshot_job(pos(5, 1), false, 0, 0));  /* not newer                              */
+    expect_poison(snapshot_job(pos(7, 1), true, 0, 0));   /* it stands in the log: that has to stay */
+    expect_poison(snapshot_job(pos(7, 2), false, 0, 0));  /* it does not                            */
+    expect_poison(snapshot_job(pos(20, 1), false, 0, 0)); /* nor does that                          */
+    expect_poison(snapshot_job(pos(7, 1), false, 8, 0));  /* more goes than it holds                */
+    struct made *made = make(7, 10, 1, 0);
+    made->job.after_first = 3;
+    expect_poison(made);
+    made = make(7, 3, 2, 1); /* cut below a snapshot */
+    made->job.cut_from = 4;
+    expect_poison(made);
+    append(7, 10, 1, 1);
+    wait_for(7, trial.token);
 }
 
 static void a_dropped_group_is_gone(void)
@@ -855,7 +923,9 @@ static void a_dropped_group_is_gone(void)
     begin_group(7);
     begin_group(8);
     append(7, 0, 1, 3);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(2, 1), false, 0, 0)->job), OK);
     wait_for(7, trial.token);
+    WANT(DO(groups, true, 0, found, 4), 2);
     ANSWERS(drop_log(7), OK);
     ANSWERS(drop_log(7), MISUSE);
     WANT(DO(groups, true, 0, found, 4), 1);
@@ -864,8 +934,9 @@ static void a_dropped_group_is_gone(void)
     crash();
     WANT(DO(groups, true, 0, found, 4), 1);
     ANSWERS(create_log(7, 55), OK);
+    trial.first = 1;
     const struct teak_raft_start is = start(7);
-    WANT_TRUE(is.born == 55 && is.last.index == 0 && is.hard.term == 0);
+    WANT_TRUE(is.born == 55 && is.last.index == 0 && is.hard.term == 0 && is.snapshot == NULL);
 }
 
 /* ------------------------------------------------------------------------------------------- random, with an oracle */
@@ -879,12 +950,21 @@ static void random_job(struct oracle *oracle)
 {
     if (seeded_below(&trial.seeded, 3) == 0) oracle->term++;
     const uint64_t floor = oracle->base > oracle->commit ? oracle->base : oracle->commit;
-    uint64_t cut = 0;
+    uint64_t cut = 0, snapshot = 0;
+    if (seeded_below(&trial.seeded, 10) == 0 && oracle->commit > oracle->base)
+        snapshot = oracle->base + 1 + seeded_below(&trial.seeded, (uint32_t)(oracle->commit - oracle->base));
     if (oracle->last > floor && seeded_below(&trial.seeded, 4) == 0)
         cut = oracle->last - seeded_below(&trial.seeded, (uint32_t)(oracle->last - floor));
     if (cut != 0) oracle->last = cut - 1;
     const uint32_t count = oracle->last < 380 ? seeded_below(&trial.seeded, 6) : 0;
     struct made *made = make(7, oracle->last, oracle->term, count);
+    static struct teak_raft_snapshot name;
+    if (snapshot != 0) {
+        name = name_of((struct teak_raft_pos){snapshot, oracle->terms[snapshot]});
+        made->job.snapshot = &name;
+        made->job.compact_to = oracle->base = snapshot;
+        made->job.after_first = trial.first = snapshot + 1;
+    }
     made->job.cut_from = cut;
     for (uint32_t i = 0; i < count; i++) oracle->terms[++oracle->last] = oracle->term;
     if (seeded_below(&trial.seeded, 3) == 0 && oracle->last > oracle->commit)
@@ -910,15 +990,14 @@ static void random_jobs_do_what_they_say(void)
     begin_group(7);
     for (uint32_t step = 0; step < 120; step++) {
         random_job(&oracle);
-        if (seeded_below(&trial.seeded, 10) == 0 && oracle.commit > oracle.base) {
-            oracle.base += 1 + seeded_below(&trial.seeded, (uint32_t)(oracle.commit - oracle.base));
-            ANSWERS(snapshot(7, pos(oracle.base, oracle.terms[oracle.base]), oracle.base), OK);
-        }
         if (seeded_below(&trial.seeded, 12) == 0) expect_oracle(&oracle);
         if (seeded_below(&trial.seeded, 15) != 0) continue;
         (void)start(7); /* until nothing is in flight */
         crash();
-        WANT(start(7).hard.term, oracle.term);
+        const struct teak_raft_start is = start(7);
+        WANT(is.hard.term, oracle.term);
+        WANT(is.first, oracle.base + 1);
+        if (oracle.base > 0) expect_name(&is, pos(oracle.base, oracle.terms[oracle.base]));
         expect_oracle(&oracle);
     }
 }
@@ -960,7 +1039,8 @@ static const struct {
     CASE(a_run_is_not_told_what_the_one_before_asked_for),
     CASE(a_snapshot_of_its_own_keeps_the_tail),
     CASE(a_snapshot_from_elsewhere_clears_the_tail),
-    CASE(what_is_compacted_is_not_cut),
+    CASE(a_log_without_a_snapshot_has_no_name),
+    CASE(a_snapshot_that_contradicts_the_log_poisons_its_group),
     CASE(a_dropped_group_is_gone),
     CASE(random_jobs_do_what_they_say),
 #undef CASE
@@ -977,6 +1057,7 @@ enum raft_store_result raft_store_try(const struct raft_store_subject *subject, 
     trial.why = why;
     trial.token = 0;
     trial.held = NULL;
+    trial.first = 1;
     why[0] = '\0';
     subject->begin(subject->context, &trial.store);
     const int left = setjmp(trial.leave);

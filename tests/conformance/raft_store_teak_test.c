@@ -206,7 +206,7 @@ static void what_fits_is_taken(void **state)
         entries[i] = (struct teak_raft_entry){.index = i + 1, .term = 1, .kind = (uint8_t)(16 + i % 2), .data = bytes,
                                               .bytes = options.job_bytes_max / ENTRIES - (i == 0 ? 0 : 1)};
     const struct teak_raft_job job = {.token = 1, .hard = {.term = 1}, .entries = entries, .count = ENTRIES,
-                                      .after_last = {ENTRIES, 1}};
+                                      .after_first = 1, .after_last = {ENTRIES, 1}};
     struct teak_raft_start start = {.applied = 0};
     struct teak_raft_completion done;
     enum teak_raft_status status;

@@ -35,7 +35,7 @@
     X(starts_without_the_oldest_term)                                                                                  \
     X(starts_before_all_is_durable)                                                                                    \
     X(starts_with_another_birth)                                                                                       \
-    X(forgets_snapshots)                                                                                               \
+    X(forgets_the_name_of_a_snapshot)                                                                                  \
     X(compacts_nothing)                                                                                                \
     X(drops_nothing)                                                                                                   \
     X(lists_groups_backwards)
@@ -114,6 +114,7 @@ static enum teak_raft_status wrong_start(void *self, uint64_t group, struct teak
     if (status != TEAK_RAFT_OK) return status;
     if (is(WRONG_starts_with_one_configuration) && out->config_count > 1) out->config_count = 1;
     if (is(WRONG_starts_without_the_oldest_term) && out->run_count > 1) out->run_count--, out->runs++;
+    if (is(WRONG_forgets_the_name_of_a_snapshot)) out->snapshot = NULL;
     if (is(WRONG_starts_with_another_birth)) out->born += wrong.births++;
     if (is(WRONG_starts_with_configurations_in_disorder) && out->config_count == 2) {
         pair[0] = out->configs[1];
@@ -152,6 +153,7 @@ static enum teak_raft_status tear(uint64_t group, const struct teak_raft_job *jo
     const enum teak_raft_status status = INNER(submit, group, &half);
     half = *job;
     half.cut_from = half.count = 0;
+    half.snapshot = NULL;
     return status == TEAK_RAFT_OK ? INNER(submit, group, &half) : status;
 }
 
@@ -179,6 +181,10 @@ static enum teak_raft_status wrong_submit(void *self, uint64_t group, const stru
     if (takes_back && wrong.full && (job.count > 0 || wrong.refused)) return refuse(group, &job, &state);
     if (is(WRONG_forgets_the_hard_state)) job.hard = state.hard;
     if (is(WRONG_forgets_the_cut)) job.cut_from = 0;
+    if (is(WRONG_compacts_nothing)) {
+        job.compact_to = 0;
+        job.after_first = (job.clear ? job.snapshot->pos.index : state.base.index) + 1;
+    }
     if (is(WRONG_takes_jobs_that_end_elsewhere)) job.after_last = end_of(&state, &job);
     if (is(WRONG_forgets_the_last_entry) && job.count > 1) {
         job.count--;
@@ -193,13 +199,6 @@ static enum teak_raft_status wrong_submit(void *self, uint64_t group, const stru
         tell((struct teak_raft_completion){.kind = TEAK_RAFT_JOB_DONE, .outcome = TEAK_RAFT_DURABLE, .group = group,
                                            .number = job.token});
     return is(WRONG_tears_a_job) && job.count > 0 ? tear(group, &job, state.hard) : INNER(submit, group, &job);
-}
-
-static enum teak_raft_status wrong_snapshot(void *self, uint64_t group, struct teak_raft_pos at, uint64_t compact_to)
-{
-    (void)self;
-    if (is(WRONG_forgets_snapshots)) return TEAK_RAFT_OK;
-    return INNER(snapshot, group, at, is(WRONG_compacts_nothing) ? 0 : compact_to);
 }
 
 static enum teak_raft_status wrong_fetch(void *self, uint64_t group, const struct teak_raft_fetch *given)
@@ -251,7 +250,7 @@ static void wrong_close(void *self)
 
 static const struct teak_raft_log_store_ops wrong_ops = {
     .create = wrong_create, .drop = wrong_drop, .groups = wrong_groups, .fits = wrong_fits, .start = wrong_start,
-    .state = wrong_state, .takes = wrong_takes, .submit = wrong_submit, .snapshot = wrong_snapshot,
+    .state = wrong_state, .takes = wrong_takes, .submit = wrong_submit,
     .fetch = wrong_fetch, .collect = wrong_collect, .close = wrong_close,
 };
 

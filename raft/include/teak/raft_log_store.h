@@ -24,16 +24,18 @@
  *       │ its term  │ entries              │ the next append: last + 1
  *       │ is known  │
  *
- * JOBS     One job is one atomic batch: cut, append, hard state, in this order. Jobs of a group become durable in the
- *          order in which they were submitted; one completion stands for all up to its token. Many groups share one
- *          store, and syncs.
+ * JOBS     One job is one atomic batch: cut, snapshot, append, hard state, compact, in this order. Jobs of a group
+ *          become durable in the order in which they were submitted; one completion stands for all up to its token.
+ *          Many groups share one store, and syncs. Of a snapshot the store keeps the name, for start; its body is the
+ *          caller's.
  * REFUSED  A store without space answers NO_ROOM with the token of the first job that it refuses. That job and all of
  *          its group behind it are not done and get no answer of their own, until collect has handed the refusal out.
  *          When space is back, ROOM comes once for each group that was refused.
  * POISONED Nobody knows what is on the medium. It comes with the oldest job that is not known to be durable, and for
  *          each job submitted later. A job that contradicts the log of its group (a gap, a cut beyond the end, another
- *          end than after_last, a hard state that goes back) is not written and poisons its group alone, until that is
- *          started again.
+ *          beginning or end than after_first and after_last, a hard state or snapshot that goes back, clear where the
+ *          snapshot stands in the log or not where it does not) is not written and poisons its group alone, until that
+ *          is started again.
  *
  * CAVEATS
  *  - One thread drives a store, for all of its groups.
@@ -55,7 +57,7 @@ struct teak_raft_log_state {
     uint64_t born;                 /* what it was created with                                       */
     struct teak_raft_pos base;     /* before the first entry                                         */
     struct teak_raft_pos last;     /* the base where there are no entries                            */
-    struct teak_raft_pos snapshot; /* all up to there is in a snapshot that the caller holds; 0: none */
+    struct teak_raft_pos snapshot; /* the newest that a job named; 0: none                           */
     struct teak_raft_hard hard;
 };
 
@@ -99,14 +101,15 @@ struct teak_raft_log_store_ops {
     enum teak_raft_status (*fits)(void *self, const struct teak_raft_options *options);
 
     /* start: what teak_raft_init wants to know of a group's log.
-     * Does      Fills in all but `applied` and `incarnation`, which stay as they are. Reads no entries but CONFIGs: it
-     *           takes as long for forty million of them. What the run before asked for and was not told is forgotten.
+     * Does      Fills in all but `applied`, `can_restore` and `incarnation`, which stay as they are. Reads no entries
+     *           but CONFIGs: it takes as long for forty million of them. What the run before asked for and was not told
+     *           is forgotten.
      * Owner     The store's, valid until the next start, or close.
      * Threads   The driving one.
      * Durable   All of it.
      * Fails     MISUSE (no such group) · BUSY (jobs of it are in flight, so nobody knows yet: collect, repeat) ·
-     *           DAMAGED (not a log that create made, or a CONFIG cannot be read) · NO_SPACE (no memory) · HALTED
-     *           (poisoned) */
+     *           DAMAGED (not a log that create made, or a CONFIG or the name of the snapshot cannot be read) · NO_SPACE
+     *           (no memory) · HALTED (poisoned) */
     enum teak_raft_status (*start)(void *self, uint64_t group, struct teak_raft_start *out);
 
     /* state: where a group's log stands.   Threads the driving one   Fails MISUSE (no such group) */
@@ -122,17 +125,9 @@ struct teak_raft_log_store_ops {
      * Owner     Copied before return.
      * Threads   The driving one.
      * Durable   When collect says so.
-     * Fails     MISUSE (a group that was not started, entries that do not ascend). All else is a completion. */
+     * Fails     MISUSE (a group that was not started; entries that do not ascend, a snapshot without a
+     *           configuration). All else is a completion. */
     enum teak_raft_status (*submit)(void *self, uint64_t group, const struct teak_raft_job *job);
-
-    /* snapshot: the caller holds a snapshot of all up to `at`; entries up to `compact_to` (0: none) may go.
-     * Does      A log whose entry at `at.index` has `at.term` keeps its tail; another one is cleared and goes on behind
-     *           `at`. At or below the snapshot it has, `at` changes nothing. In its place among the jobs.
-     * Owner     -
-     * Threads   The driving one.
-     * Durable   When a job of the group submitted later is.
-     * Fails     MISUSE (not started; at 0; compact_to beyond `at`) · BUSY (as create) · NO_SPACE · HALTED */
-    enum teak_raft_status (*snapshot)(void *self, uint64_t group, struct teak_raft_pos at, uint64_t compact_to);
 
     /* fetch: entries are wanted back.
      * Does      From first on, up to last, at least one, at most bytes_max bytes if more than one. last < first: only

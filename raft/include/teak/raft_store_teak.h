@@ -13,6 +13,9 @@
  *  - From open to close nobody else submits to the engine or polls it: completions are the adapter's. teak_event_fd and
  *    teak_deadline say when to collect; cursors and statistics may be used beside it.
  *  - A log bears 16 bytes of META: "TKRF", version 1, zeros, and what it was born with, little-endian.
+ *  - The name of a group's snapshot is the one entry of a log of its own, 2^63 above the group's, which begins with the
+ *    first snapshot: index, term, born, bytes, checksum and config_index, 8 bytes each, little-endian, then the
+ *    configuration. So a group's id is below 2^63.
  */
 #ifndef TEAK_RAFT_STORE_TEAK_H
 #define TEAK_RAFT_STORE_TEAK_H
