@@ -113,12 +113,14 @@ struct effect *map_add_effect(struct log *log, struct segment *active)
     return effect;
 }
 
-/* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index. So of those up to
- * slots_end no more may lie idle than what the frames that are there have taken beyond that. */
+/* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index, and the spare ones.
+ * So of those up to slots_end no more may lie idle than these, and what the frames that are there have taken beyond
+ * their entries. */
 static uint32_t spare_slots(const struct segment *active, uint32_t count)
 {
     const uint64_t taken = active->slots_end + (uint64_t)count;
-    const uint64_t most = active->frames_end / (2 * sizeof(struct layout_slot));
+    const uint64_t most = active->frames_end / (2 * sizeof(struct layout_slot)) +
+                          active->slot_capacity / (SEGMENT_SPARE_SLOTS + 1);
     return most > taken ? (uint32_t)(most - taken) : 0;
 }
 

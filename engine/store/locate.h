@@ -44,7 +44,9 @@ static inline struct effect *map_effect(struct log *log, struct segment *active)
 static inline void map_foresee_slot(const struct log *log, const struct segment *active)
 {
     if (log->effect_segment != active->number) return;
-    __builtin_prefetch(&active->slots[active->effects[log->effect].slot], 1);
+    const struct effect *effect = &active->effects[log->effect];
+    __builtin_prefetch(&active->slots[effect->slot], 1);
+    if (effect->capacity > 1) __builtin_prefetch(&effect->heap[effect->count - 1], 1);
 }
 
 /* Slots of `active` for `count` entries of the log that come next: neighbours of its last ones wherever that can be.

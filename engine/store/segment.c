@@ -30,12 +30,14 @@ uint64_t segment_index_bytes(uint64_t slots, uint64_t effects, uint64_t extents,
     return align_up(slots * sizeof(struct layout_slot), block_bytes) + align_up(summary, block_bytes) + block_bytes;
 }
 
-/* A slot costs 16 bytes in its frame's table and 16 in the index: a segment cannot hold more than one per 32 bytes. The
- * memory is touched as slots come, so a segment of large entries pays for what it uses. */
+/* A slot costs 16 bytes in its frame's table and 16 in the index: a segment cannot hold more than one per 32 bytes. An
+ * eighth more, so that each of many logs can be given a run when it comes the first time. The memory is touched as slots
+ * come, so a segment of large entries pays for what it uses. */
 bool segment_make_tables(struct segment *segment, uint64_t segment_bytes)
 {
     if (!segment->slots) {
-        segment->slot_capacity = (uint32_t)(segment_bytes / (2 * sizeof(struct layout_slot)));
+        const uint64_t slots = segment_bytes / (2 * sizeof(struct layout_slot));
+        segment->slot_capacity = (uint32_t)(slots + slots / SEGMENT_SPARE_SLOTS);
         const uint64_t bytes = segment->slot_capacity * sizeof(struct layout_slot);
         segment->slots = bytes >= HUGE_FROM ? heap_take_huge(bytes) : heap_take(bytes);
         if (!segment->slots) return false;

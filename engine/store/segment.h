@@ -123,6 +123,8 @@ void segment_keep_tables(struct segment *segment, struct spare_tables *spare);
 void segment_take_tables(struct segment *segment, struct spare_tables *spare);
 void spare_tables_fini(struct spare_tables *spare);
 
+/* Beside as many slots as entries find room for: one for so many of them. */
+enum { SEGMENT_SPARE_SLOTS = 8 };
 /* Memory for what a segment without an index needs. false: no memory. */
 bool segment_make_tables(struct segment *segment, uint64_t segment_bytes);
 void segment_drop_tables(struct segment *segment);
