@@ -8,9 +8,11 @@
 #include "os/heap.h"
 #include "store/failure.h"
 #include "store/reader.h"
+#include "store/turn.h"
 
-/* Beside frames on their way one fetch at a time: a reader at full speed must not stand in the way of commits. */
-enum { STREAMS_OUT_MAX = 16, STREAMS_BESIDE_MAX = 1 };
+/* Beside frames one fetch at a time, and a short one, for the disk may take what it was given in turn: a commit does
+ * not wait for a megabyte, whoever reads at full speed (docs/performance.md). */
+enum { STREAMS_OUT_MAX = 16, STREAMS_BESIDE_MAX = 1, WINDOW_BESIDE_BYTES = 128 * 1024 };
 
 /* --------------------------------------------------------------------------------------------------------- windows */
 
@@ -426,12 +428,15 @@ static void note_unsealed(struct fetch *fetch, const struct log *log, const stru
 /* How many of the places one window can show, and where it ends. 0: not even the first, its slot is rotten. */
 static uint32_t plan_window(const struct fetch *fetch, uint64_t begin, uint64_t limit, uint64_t *end_out)
 {
+    const struct stream *stream = fetch->stream;
+    const bool is_short = !stream->only_places && turn_is_beside_frames(stream->store);
+    const uint64_t room = is_short ? WINDOW_BESIDE_BYTES : WINDOW_BYTES;
     uint32_t count = 0;
     uint64_t end_of = begin;
     while (count < fetch->count) {
         const struct spot *spot = &fetch->spots[count];
         const uint64_t spot_end = (uint64_t)spot->offset + spot->bytes;
-        if (spot->offset < begin || spot_end > limit || (count > 0 && spot_end > begin + WINDOW_BYTES)) break;
+        if (spot->offset < begin || spot_end > limit || (count > 0 && spot_end > begin + room)) break;
         end_of = max_u64(end_of, spot_end);
         count++;
     }
@@ -581,8 +586,7 @@ static void proceed(struct fetch *fetch)
 void streams_start(struct teak_store *store)
 {
     struct streams *streams = &store->streams;
-    const bool beside = store->flight.begin != store->flight.end || writer_has_work(&store->writer);
-    const uint32_t max = beside && !store->flight.poisoned ? STREAMS_BESIDE_MAX : STREAMS_OUT_MAX;
+    const uint32_t max = turn_is_beside_frames(store) ? STREAMS_BESIDE_MAX : STREAMS_OUT_MAX;
     while (streams->first && streams->out < max) {
         struct fetch *fetch = streams->first;
         streams->first = fetch->next;

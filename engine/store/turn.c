@@ -150,6 +150,17 @@ static void mark_idle(struct teak_store *store)
         writer->ends_in_mark = true; /* no room: the next segment's checkpoint says it */
 }
 
+bool turn_is_beside_frames(const struct teak_store *store)
+{
+    const struct flight *flight = &store->flight;
+    if (store->phase != STORE_WRITING || flight->poisoned) return false;
+    /* an idle mark that has landed waits for no sync, and is in nobody's way */
+    if (flight->in_flight > 0 || flight->syncs_busy > 0 || flight->next != flight->end) return true;
+    if (writer_has_work(&store->writer)) return true;
+    const bool is_idle = store->idle_since_ns && store->now_ns - store->idle_since_ns >= IDLE_NS;
+    return flight->strategy != TEAK_NONE && !is_idle;
+}
+
 uint32_t turn_at_disk(const struct teak_store *store)
 {
     return store->flight.in_flight + store->flight.syncs_busy + store->pool.waiting + store->seal.waiting +
@@ -243,10 +254,10 @@ static void start(struct teak_store *store, bool final)
 {
     store->unstarted = false;
     readers_serve(store);
-    streams_start(store);
-    if (store->phase != STORE_WRITING || store->flight.poisoned) return;
-    launch(store, final);
-    if (store->closing) return;
+    const bool writes = store->phase == STORE_WRITING && !store->flight.poisoned;
+    if (writes) launch(store, final);
+    streams_start(store); /* behind the frame, not before it */
+    if (!writes || store->closing) return;
     mark_idle(store);
     launch(store, final);
     chores(store, final);

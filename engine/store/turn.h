@@ -25,6 +25,9 @@ uint32_t turn_at_disk(const struct teak_store *store);
 /* Batches in the frame that is being filled. */
 uint64_t turn_open_batches(const struct teak_store *store);
 
+/* Frames are on their way, or were a moment ago: where commits come one at a time the disk looks idle between two. */
+bool turn_is_beside_frames(const struct teak_store *store);
+
 /* A completion can be handed out. */
 bool turn_has_completion(const struct teak_store *store);
 

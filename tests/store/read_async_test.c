@@ -119,6 +119,74 @@ static void the_driving_thread_waits_for_no_disk(void **state)
 }
 
 /* Descriptor and deadline are enough to be woken. */
+/* Reads to the end of the log, which is cold. Returns the bytes of the longest read that was asked for. */
+static uint64_t longest_read(struct teak_store *store, struct faulty *faulty, uint64_t last, uint32_t out_max)
+{
+    enum { TRACE = 4096 };
+    static struct faulty_trace trace[TRACE];
+    struct teak_error error = {0};
+    faulty->trace = trace;
+    faulty->trace_room = TRACE;
+    faulty->trace_count = 0;
+    struct teak_cursor *cursor = open_at(store, 1, 1); /* with no window yet */
+    uint64_t next = 1;
+    for (struct rig_patience patience = {0}; next <= last && rig_waits(&patience);) {
+        struct teak_entry entries[32];
+        uint32_t count;
+        const enum teak_status status = try_some(cursor, entries, 32, &count, &error);
+        assert_true(store->streams.out <= out_max);
+        if (status == TEAK_PENDING) poll_for(store, 1000000);
+        if (status != TEAK_PENDING) rig_ok(status, &error);
+        for (uint32_t i = 0; i < count; i++) rig_expect_entry(1, &entries[i], next++);
+    }
+    assert_int_equal(next, last + 1);
+    teak_cursor_close(cursor);
+    assert_true(faulty->trace_count < TRACE);
+    uint64_t longest = 0;
+    for (uint32_t i = 0; i < faulty->trace_count; i++)
+        if (trace[i].kind == DISK_READ && trace[i].bytes > longest) longest = trace[i].bytes;
+    faulty->trace = NULL;
+    return longest;
+}
+
+/* A commit waits for what the disk was given before it: so that is little. */
+static void reads_beside_frames_are_short_and_one_at_a_time(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 512, ENTRY = 4000, SHORT = 128 * 1024, IDLE_NS = 20000000 };
+    const struct rig rig = rig_make("read_async");
+    struct teak_options options = backend_options();
+    options.segment_bytes = 4 << 20;
+    struct teak_store *store = rig_open_with(&rig, &options, NULL);
+    rig_create(store, 1);
+    rig_append(store, 1, 1, ENTRIES, 1, ENTRY);
+    rig_create(store, 2);
+    rig_close(store);
+    struct faulty *faulty;
+    store = backend_open_faulty(&rig, &options, &faulty);
+    assert_true(longest_read(store, faulty, ENTRIES, 2) > SHORT);
+    faulty->stands_ns = disk_now(faulty->real); /* however slow this machine is: no time goes by but what is made so */
+    faulty->holds_writes = true;
+    rig_append(store, 2, 1, 1, 1, 100);
+    poll_for(store, 0);
+    assert_true(faulty->held_count > 0); /* its frame is on its way */
+    uint64_t longest = longest_read(store, faulty, ENTRIES, 1);
+    assert_true(longest > 0 && longest <= SHORT + RIG_BLOCK);
+    faulty_release_all(faulty);
+    rig_drain(store);
+    poll_for(store, 0);
+    assert_int_equal(store->flight.in_flight, 0);
+    longest = longest_read(store, faulty, ENTRIES, 1); /* the next one may come at once */
+    assert_true(longest > 0 && longest <= SHORT + RIG_BLOCK);
+    faulty->ahead_ns += IDLE_NS;
+    poll_for(store, 0); /* the mark that says that all is durable */
+    for (struct rig_patience patience = {0}; store->flight.in_flight > 0 && rig_waits(&patience);)
+        poll_for(store, 1000000);
+    assert_true(longest_read(store, faulty, ENTRIES, 2) > SHORT);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void a_loop_is_woken_for_what_came(void **state)
 {
     (void)state;
@@ -546,6 +614,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_lies_on_the_medium_comes_while_the_store_is_driven),
         cmocka_unit_test(the_driving_thread_waits_for_no_disk),
+        cmocka_unit_test(reads_beside_frames_are_short_and_one_at_a_time),
         cmocka_unit_test(a_loop_is_woken_for_what_came),
         cmocka_unit_test(an_error_of_any_step_is_told_once_and_the_next_try_asks_again),
         cmocka_unit_test(rot_is_told_with_the_entry_and_hurts_nobody_else),
