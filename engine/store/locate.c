@@ -113,9 +113,9 @@ struct effect *map_add_effect(struct log *log, struct segment *active)
     return effect;
 }
 
-/* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index, and the spare ones.
- * So of those up to slots_end no more may lie idle than these, and what the frames that are there have taken beyond
- * their entries. */
+/* Slots are as many as entries find room for in the segment, each with 32 bytes in frames and index, and the spare
+ * ones. So of those up to slots_end no more may lie idle than these, and what the frames that are there have taken
+ * beyond their entries. */
 static uint32_t spare_slots(const struct segment *active, uint32_t count)
 {
     const uint64_t taken = active->slots_end + (uint64_t)count;

@@ -31,8 +31,8 @@ uint64_t segment_index_bytes(uint64_t slots, uint64_t effects, uint64_t extents,
 }
 
 /* A slot costs 16 bytes in its frame's table and 16 in the index: a segment cannot hold more than one per 32 bytes. An
- * eighth more, so that each of many logs can be given a run when it comes the first time. The memory is touched as slots
- * come, so a segment of large entries pays for what it uses. */
+ * eighth more, so that each of many logs can be given a run when it comes the first time. The memory is touched as
+ * slots come, so a segment of large entries pays for what it uses. */
 bool segment_make_tables(struct segment *segment, uint64_t segment_bytes)
 {
     if (!segment->slots) {
