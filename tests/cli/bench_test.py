@@ -180,13 +180,14 @@ class Bench(harness.Store):
         self.assertEqual(run.wait(60), 0)
         self.assertIn(b"\r", seen)
         self.assertRegex(seen.decode(), r"entries/s, p99 \d")
-        _, err = self.append("--entry-bytes", 64, "--window", 16, "--seconds", "0.1", "--no-ceiling")
+        _, err = self.append("--entry-bytes", 64, "--window", 16, "--seconds", "0.1", "--no-ceiling", "--json")
         self.assertEqual(err, b"")
 
     def test_an_interrupt_leaves_nothing(self):
         for words in (["--window", "16"], ["--rate", "1000"], ["--threads", "3"],
                       ["--window", "16", "--mix", "replicator"]):
-            run = interruptible("append", "--dir", self.dir, "--entry-bytes", "64", "--seconds", "600", *words)
+            run = interruptible("append", "--dir", self.dir, "--entry-bytes", "64", "--seconds", "600", "--json",
+                                *words)
             self.addCleanup(run.kill)
             wait_for(os.path.join(self.dir, "STORE"))
             run.send_signal(signal.SIGINT)
@@ -223,7 +224,7 @@ class Bench(harness.Store):
             if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, check=True).stdout != b"tmpfs\n":
                 self.skipTest("/dev/shm is no tmpfs")
             _, err = self.teak("bench", "append", "--dir", os.path.join(work, "store"), "--entry-bytes", 64, "--window",
-                               4, "--seconds", "0.05", "--segment-bytes", "64K", "--no-ceiling")
+                               4, "--seconds", "0.05", "--segment-bytes", "64K", "--no-ceiling", "--json")
             self.assert_one_line(err, "nothing there is durable")
             self.assertEqual(os.listdir(work), [])
 

@@ -228,7 +228,7 @@ static void rivals_table(const struct page *page, const struct rivals *rivals, u
         svg_text(page->out, rival->name);
         fputs(" <span class=\"soft\">", page->out);
         svg_text(page->out, rival->version);
-        fputs("<br>", page->out);
+        if (rival->settings[0] != '\0') fputs("<br>", page->out);
         svg_text(page->out, rival->settings);
         if (rival->complaint[0] != '\0') {
             fputs("<br>not counted: ", page->out);

@@ -50,6 +50,14 @@ static int open_nameless(const char *directory, int flags)
     return named;
 }
 
+/* Room for it, before anything is written; where a file system cannot promise that its size has to do. */
+static int allocate(int file, uint64_t bytes)
+{
+    if (fallocate(file, 0, 0, (off_t)bytes) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) return errno;
+    return ftruncate(file, (off_t)bytes) == 0 ? 0 : errno;
+}
+
 /* Allocated, and `written` full if so wished. -1: failed. */
 static int make_file(struct ceiling *ceiling, bool written)
 {
@@ -60,7 +68,7 @@ static int make_file(struct ceiling *ceiling, bool written)
         failed(ceiling, "open scratch file", errno);
         return -1;
     }
-    const int error = posix_fallocate(file, 0, (off_t)ceiling->file_bytes);
+    const int error = allocate(file, ceiling->file_bytes);
     if (error != 0) {
         failed(ceiling, "allocate", error);
         close(file);
