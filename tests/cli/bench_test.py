@@ -218,6 +218,15 @@ class Bench(harness.Store):
             self.assert_one_line(err, "are free")
             self.assert_gone()
 
+    def test_what_would_not_fit_is_seen_behind_the_warm_up(self):
+        """A thousand times eleven days of it fit nowhere, however slow the disk."""
+        for words in (["--window", 4096], ["--window", 4096, "--mix", "replicator"], ["--threads", 4, "--batch", 256]):
+            out, err = self.append("--entry-bytes", 4096, "--seconds", 1000000, "--reps", 1000, "--warm-up", "0.05",
+                                   "--json", *words, status=1)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, "are free", "--retain-bytes")
+            self.assert_gone()
+
     @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "no /dev/shm here")
     def test_memory_is_no_disk(self):
         with tempfile.TemporaryDirectory(dir="/dev/shm") as work:

@@ -367,7 +367,8 @@ bool bench_load_has_space(const struct bench_load *load, const struct bench_mark
 {
     if (load->retain_bytes != 0 || warm->ns <= begin->ns) return true;
     const uint64_t bytes = warm->stats.frame_bytes - begin->stats.frame_bytes;
-    const uint64_t wanted = (uint64_t)((double)bytes / (double)(warm->ns - begin->ns) * (double)load->rest_ns);
+    const double projected = (double)bytes / (double)(warm->ns - begin->ns) * (double)load->rest_ns;
+    const uint64_t wanted = projected < 1e18 ? (uint64_t)projected : UINT64_C(1000000000000000000);
     if (bench_place_has_space(load->directory, wanted, &out->space_free)) return true;
     out->space_wanted = wanted;
     return false;

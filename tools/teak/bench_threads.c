@@ -28,6 +28,7 @@ struct team {
     uint64_t keep_entries;
     _Atomic int phase;                /* enum phase; written by the calling thread; relaxed: a batch more or less */
     _Atomic uint64_t entries;         /* counted, for the bar                                                    */
+    _Atomic uint64_t batches;         /* durable, counted or not                                                 */
     _Atomic uint64_t bars[LATENCY_BARS]; /* coarse latencies, for the bar                                        */
     pthread_mutex_t failing;
     bool failed;                      /* under `failing`, and so is the error */
@@ -100,6 +101,7 @@ static void *work(void *context)
         if (teak_committer_commit(team->committer, &batch, NULL, &error) != TEAK_OK) break;
         const uint64_t took_ns = ticks_ns() - begin_ns;
         member->uncompacted += count;
+        atomic_fetch_add_explicit(&team->batches, 1, memory_order_relaxed);
         if (member->compact_each != 0 && member->uncompacted >= member->compact_each && !compact(member, &error)) break;
         if (phase != PHASE_MEASURE || atomic_load_explicit(&team->phase, memory_order_relaxed) != PHASE_MEASURE)
             continue;
@@ -125,13 +127,14 @@ static double coarse_p99_us(const struct team *team)
     return 0;
 }
 
-/* While it is measured: at least until one batch was counted, however slow the disk. */
+/* At least until one batch is durable, while it is measured until one was counted, however slow the disk. */
 static void wait_until(struct team *team, struct progress *progress, uint64_t begin_ns, uint64_t until_ns)
 {
     for (uint64_t now_ns = ticks_ns(); !stop_asked(); now_ns = ticks_ns()) {
         const int phase = atomic_load(&team->phase);
         if (phase == PHASE_END) return;
-        if (now_ns >= until_ns && (phase == PHASE_WARM || atomic_load(&team->entries) > 0)) return;
+        const uint64_t done = atomic_load(phase == PHASE_WARM ? &team->batches : &team->entries);
+        if (now_ns >= until_ns && done > 0) return;
         if (now_ns >= until_ns) until_ns = now_ns + NAP_NS;
         bench_sleep_until(until_ns < now_ns + NAP_NS ? until_ns : now_ns + NAP_NS);
         now_ns = ticks_ns();
