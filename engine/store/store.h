@@ -146,6 +146,13 @@ enum teak_status store_open_mending(const char *directory, const struct teak_opt
 enum teak_status store_open_mending_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                        struct teak_store **out, struct teak_report *report, struct teak_error *error);
 
+/* The end of one that was opened, or came half of the way: what is out lands, and the disk lets go, before the memory
+ * it is written from is freed. */
+void store_destroy(struct teak_store *store);
+
+/* Events that wait are told to the host. Every structure must be whole. */
+void store_tell(struct teak_store *store);
+
 /* The calling thread drives the store, or becomes the one that does; and the store may write. For public calls. */
 enum teak_status store_guard(struct teak_store *store, struct teak_error *error);
 enum teak_status store_guard_writing(struct teak_store *store, struct teak_error *error);
