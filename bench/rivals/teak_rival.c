@@ -10,7 +10,7 @@
 
 #include "teak/engine.h"
 
-enum { LOG = 1, DONE = 4096, RETAIN = 16 << 20, STEADY = 4, BATCH_MAX = 1 << 16 };
+enum { LOG = 1, DONE = 4096, RETAIN = 16 << 20, STEADY = 4, BATCH_MAX = 1 << 16, PREPARED_BATCH = 1 << 20 };
 #define TAG_COMPACT UINT64_MAX
 #define PREPARED_MAX ((uint64_t)3 << 30) /* bytes; a machine on which it takes more measures the filling too */
 
@@ -87,13 +87,14 @@ static uint64_t wait_for_more(void)
     return t.durable;
 }
 
-/* Entries are appended and compacted until segments come back. */
-static void reach_steady_state(uint32_t batch)
+/* Entries are appended and compacted until segments come back; in large batches, whatever the load's are. */
+static void reach_steady_state(void)
 {
     struct teak_stats stats = {0};
     uint64_t next = 1, filled = 0, since = 0;
+    const uint32_t batch = t.entry_bytes < PREPARED_BATCH / 1024 ? 1024 : PREPARED_BATCH / t.entry_bytes;
     while (stats.newest_segment < since + STEADY && stats.payload_bytes < PREPARED_MAX && !rival_is_stopped()) {
-        for (uint32_t i = 0; i < 64 && submit(next, batch); i++) next += batch;
+        for (uint32_t i = 0; i < 4 && submit(next, batch); i++) next += batch;
         while (t.durable < next - 1) (void)wait_for_more();
         teak_stats(t.store, &stats);
         if (stats.filled_bytes != filled || stats.recycled == 0) since = stats.newest_segment;
@@ -116,7 +117,7 @@ static void open_rival(const struct rival_load *load)
     check(teak_open(load->dir, &options, &t.store, NULL, &error), "open", &error);
     check(teak_create_log(t.store, LOG, 0, &error), "create", &error);
     check(teak_drain(t.store, &error), "drain", &error);
-    if (t.compacts) reach_steady_state(load->batch);
+    if (t.compacts) reach_steady_state();
 }
 
 static void close_rival(void)
