@@ -22,6 +22,7 @@ enum timer {
     TIMER_QUORUM,    /* the leader counts who was heard              */
     TIMER_TRANSFER,  /* a hand-over is given up                      */
     TIMER_READ,      /* reads without an answer grow old             */
+    TIMER_STALL,     /* the oldest job stays in flight               */
     TIMER_COUNT
 };
 
@@ -43,6 +44,7 @@ struct peer {
     uint64_t incarnation; /* of its process, 0: not heard of in this term                               */
     uint64_t born;        /* of its log, 0: as incarnation                                              */
     uint64_t answered;    /* the newest round of heartbeats that this process answered                  */
+    uint64_t promised;    /* ... with the promise that was asked for; lease.c                           */
     uint64_t had;         /* match before its process changed, until its log is known again             */
     uint64_t read_round, read_run;       /* its newest batch of reads, the process that asked; reads.c  */
     uint64_t read_index, read_beat;      /* the answer, the round of heartbeats that it waits for       */
@@ -74,6 +76,12 @@ struct proposal {
     uint32_t count, committed, lost, unknown;
 };
 
+/* Nobody else leads for a while from `at` on, by the answers to `round`, 0: none. lease.c */
+struct lease {
+    uint64_t round, at;
+    uint64_t config; /* index of the one in force when the round began */
+};
+
 /* A read, or a member's batch of them. reads.c */
 enum read_state {
     READ_NONE,
@@ -87,6 +95,7 @@ struct read {
     uint8_t state;
     uint8_t fate;  /* enum teak_raft_read_fate, 0: open                                     */
     bool is_old;   /* open since before TIMER_READ began to run                             */
+    bool is_leased; /* waits for the next tick, which says whether the lease stands         */
 };
 
 /* Entries that are no longer in memory, on their way in: one lane for members, one for the state machine. lanes.c */
@@ -166,6 +175,8 @@ struct teak_raft {
     uint64_t now, at[TIMER_COUNT]; /* TEAK_RAFT_NEVER: does not run */
     uint64_t random;
     uint32_t backoff;              /* failed elections in a row: the next timeout is 2^backoff longer       */
+    uint32_t fresh;                /* timers that a message started: they count from the next tick          */
+    bool receiving;
 
     /* elect.c: sets of members */
     uint64_t vote_round;
@@ -193,6 +204,7 @@ struct teak_raft {
     uint64_t token;                /* of the newest job                                                     */
     uint32_t job_first, job_count;
     bool has_room;
+    bool stalled;                  /* diskwatch.c: the oldest job is older than disk_stall                      */
 
     /* follow.c */
     uint64_t confirmed;            /* the leader of this term was told                                      */
@@ -216,6 +228,10 @@ struct teak_raft {
     uint64_t handed_term, applied_term; /* of the entries there; 0: not known                               */
     struct config handed_config, applied_config; /* in force there; handed_config.index 0: as applied       */
     uint32_t proposal_count;
+
+    /* lease.c */
+    struct lease lease, lease_next; /* that was won last; that is being won                                  */
+    bool lease_over;                /* in this term                                                          */
 
     /* reads.c */
     uint32_t read_count;

@@ -2,6 +2,7 @@
 #include "core/follow.h"
 
 #include "core/commits.h"
+#include "core/lease.h"
 #include "core/outbox.h"
 #include "core/reads.h"
 #include "core/role.h"
@@ -105,5 +106,6 @@ void follow_heartbeat(struct teak_raft *raft, const struct teak_raft_msg *msg)
     reads_on_heartbeat(raft);
     commits_to(raft, min_index(msg->index, raft->verified));
     outbox_reply(raft, msg, TEAK_RAFT_HEARTBEAT_REPLY,
-                 (struct teak_raft_msg){.index = min_index(raft->durable, raft->verified)});
+                 (struct teak_raft_msg){.index = min_index(raft->durable, raft->verified),
+                                        .promise = lease_promise(raft, msg->promise)});
 }

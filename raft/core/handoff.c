@@ -14,11 +14,11 @@ static uint32_t heirs(const struct teak_raft *raft)
 
 static uint32_t alive(const struct teak_raft *raft) { return (raft->heard | raft->heard_before) & ~raft->full; }
 
-/* By priority, then by what it has. */
-static uint32_t best(const struct teak_raft *raft)
+/* Of `among`: by priority, then by what it has. */
+static uint32_t best(const struct teak_raft *raft, uint32_t among)
 {
     uint32_t found = NO_SLOT;
-    for (uint32_t rest = heirs(raft) & alive(raft); rest != 0; rest &= rest - 1) {
+    for (uint32_t rest = among & heirs(raft) & alive(raft); rest != 0; rest &= rest - 1) {
         const uint32_t slot = (uint32_t)__builtin_ctz(rest);
         if (found != NO_SLOT) {
             const uint8_t mine = config_members(raft)[slot].priority, its = config_members(raft)[found].priority;
@@ -31,7 +31,7 @@ static uint32_t best(const struct teak_raft *raft)
 
 enum teak_raft_status handoff_start(struct teak_raft *raft, uint64_t to)
 {
-    const uint32_t slot = to ? slot_of(raft, to) : best(raft);
+    const uint32_t slot = to ? slot_of(raft, to) : best(raft, UINT32_MAX);
     if (slot == NO_SLOT) return to || heirs(raft) == 0 ? TEAK_RAFT_UNKNOWN_MEMBER : TEAK_RAFT_BEHIND;
     if (!(heirs(raft) >> slot & 1)) return TEAK_RAFT_UNKNOWN_MEMBER;
     if (raft->transfer_to != 0) return TEAK_RAFT_TRANSFERRING;
@@ -59,6 +59,16 @@ void handoff_remind(struct teak_raft *raft)
 {
     raft->transfer_told = false;
     handoff_check(raft);
+}
+
+void handoff_from_stall(struct teak_raft *raft)
+{
+    if (raft->role != TEAK_RAFT_LEADER || raft->transfer_to != 0) return;
+    uint32_t moving = 0;
+    for (uint32_t slot = 0; slot < raft->config.count; slot++)
+        if (peer_at(raft, slot)->match > raft->durable) moving |= UINT32_C(1) << slot;
+    const uint32_t slot = best(raft, moving);
+    if (slot != NO_SLOT) (void)handoff_start(raft, config_members(raft)[slot].id);
 }
 
 void handoff_give_up(struct teak_raft *raft)

@@ -19,6 +19,9 @@ void handoff_check(struct teak_raft *raft);
 /* A round of heartbeats begins: it is told again. */
 void handoff_remind(struct teak_raft *raft);
 
+/* This node's disk is stalled: to a voter that has durably what this node has not, if there is one. */
+void handoff_from_stall(struct teak_raft *raft);
+
 void handoff_give_up(struct teak_raft *raft);
 
 /* The leader asked this node to campaign. */

@@ -7,6 +7,7 @@
 #include "core/jobs.h"
 #include "core/outbox.h"
 #include "core/peers.h"
+#include "core/lease.h"
 #include "core/quorum.h"
 #include "core/reads.h"
 #include "core/role.h"
@@ -21,9 +22,11 @@ void lead_begin(struct teak_raft *raft)
     raft->beating = raft->heard = raft->heard_before = raft->paused = raft->poked = raft->full = 0;
     raft->turn = 0;
     raft->read_beat = 0;
+    lease_begin(raft);
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         struct peer *peer = peer_at(raft, slot);
-        peer->match = peer->commit_sent = peer->had = peer->born = peer->incarnation = peer->answered = 0;
+        peer->match = peer->commit_sent = peer->had = peer->born = peer->incarnation = 0;
+        peer->answered = peer->promised = 0;
         peer_probe(peer, raft->last.index + 1);
     }
     timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
@@ -94,6 +97,7 @@ void lead_beat(struct teak_raft *raft)
     raft->beat_round++;
     raft->beating = others(raft);
     raft->beat_bytes = 0;
+    lease_beat(raft);
     handoff_remind(raft);
 }
 
@@ -167,12 +171,21 @@ bool lead_on_snapshot_reply(struct teak_raft *raft, uint32_t slot, const struct 
     return streams_on_reply(raft, slot, msg);
 }
 
+static void hear_promise(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
+{
+    struct peer *peer = peer_at(raft, slot);
+    if (lease_asks(raft) == 0 || msg->promise < lease_asks(raft)) return;
+    peer->promised = max_index(peer->promised, min_index(msg->round, raft->beat_round));
+    lease_count(raft);
+}
+
 /* It lives, and says what it has: its last APPEND_REPLY may be lost. Where it has not all that was sent, an APPEND
  * finds out whether that is still on its way or lost. */
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     if (msg->index > raft->last.index) return false;
     hear(raft, slot, msg);
+    hear_promise(raft, slot, msg);
     if (msg->index > peer_at(raft, slot)->match) confirm(raft, slot, msg->index);
     if (raft->role != TEAK_RAFT_LEADER) return true; /* what that committed put it out */
     reads_settle(raft);

@@ -82,6 +82,16 @@ uint32_t members_encode(const struct teak_raft_member *members, uint32_t count, 
     return CONFIG_HEAD + count * CONFIG_MEMBER;
 }
 
+bool members_outrank(const struct teak_raft *raft)
+{
+    const struct teak_raft_member *members = config_members(raft);
+    if (raft->config.self == 0) return false;
+    const uint8_t mine = members[__builtin_ctz(raft->config.self)].priority;
+    for (uint32_t rest = all_voters(raft); rest != 0; rest &= rest - 1)
+        if (members[__builtin_ctz(rest)].priority > mine) return true;
+    return false;
+}
+
 /* Sets of members are kept by slot, and slots follow the configuration. */
 static void move_set(uint32_t *set, const uint8_t *from, uint32_t count)
 {

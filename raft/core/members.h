@@ -17,6 +17,9 @@ uint32_t members_encode(const struct teak_raft_member *members, uint32_t count, 
 /* True if this is a configuration: ids ascend and are not 0, roles fit, somebody votes. Fills in the sets. */
 bool members_form(const struct teak_raft_member *members, uint32_t count, bool joint, struct config *config_out);
 
+/* True if another voter has a higher priority than this node, which then gives way to it at elections. */
+bool members_outrank(const struct teak_raft *raft);
+
 /* A wanted set as a caller gives it: OK, MISUSE or NO_VOTERS. */
 enum teak_raft_status members_wanted(const struct teak_raft_member *members, uint32_t count);
 

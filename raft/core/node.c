@@ -21,6 +21,7 @@
 #include "core/ready.h"
 #include "core/role.h"
 #include "core/streams.h"
+#include "core/diskwatch.h"
 #include "core/tail.h"
 #include "core/timers.h"
 
@@ -34,6 +35,7 @@ static bool raft_in(struct teak_raft *raft)
 /* `status`, or HALTED where the call made it. */
 static enum teak_raft_status raft_out(struct teak_raft *raft, enum teak_raft_status status)
 {
+    raft->receiving = false;
     invariant_check(raft);
     return raft->halted ? TEAK_RAFT_HALTED : status;
 }
@@ -162,6 +164,7 @@ enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const struct tea
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     if (!is_for_me(raft, msg)) return TEAK_RAFT_DROPPED;
     if (!is_message(raft, msg)) return TEAK_RAFT_BAD_MESSAGE;
+    raft->receiving = true;
     const uint32_t slot = slot_of(raft, msg->from);
     const bool known = slot != NO_SLOT && is_member(raft, slot, msg);
     if (!is_reply(msg->type)) {
@@ -180,6 +183,7 @@ enum teak_raft_status teak_raft_tick(struct teak_raft *raft, uint64_t now)
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     if (now < raft->now) return TEAK_RAFT_MISUSE;
     timers_tick(raft, now);
+    if (!raft->halted) reads_judge_lease(raft);
     return raft_out(raft, TEAK_RAFT_OK);
 }
 
@@ -192,11 +196,11 @@ enum teak_raft_status teak_raft_propose(struct teak_raft *raft, const struct tea
     return raft_out(raft, lead_propose(raft, blobs, count, first_tag, taken_out));
 }
 
-enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag)
+enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag, enum teak_raft_read_mode mode)
 {
-    if (!raft) return TEAK_RAFT_MISUSE;
+    if (!raft || (mode != TEAK_RAFT_READ_INDEX && mode != TEAK_RAFT_READ_LEASE)) return TEAK_RAFT_MISUSE;
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
-    return raft_out(raft, reads_ask(raft, tag));
+    return raft_out(raft, reads_ask(raft, tag, mode == TEAK_RAFT_READ_LEASE));
 }
 
 enum teak_raft_status teak_raft_campaign(struct teak_raft *raft)
@@ -246,12 +250,14 @@ enum teak_raft_status teak_raft_persisted(struct teak_raft *raft, uint64_t token
     switch (outcome) {
     case TEAK_RAFT_DURABLE:
         if (!jobs_durable(raft, token)) return TEAK_RAFT_STALE;
+        diskwatch_moved(raft);
         elect_durable(raft);
         commits_count(raft);
         change_go_on(raft);
         return raft_out(raft, TEAK_RAFT_OK);
     case TEAK_RAFT_NO_ROOM:
         if (!jobs_take_back(raft, token)) return TEAK_RAFT_STALE;
+        if (raft->job_count == 0) diskwatch_moved(raft);
         lead_room(raft, false);
         return raft_out(raft, TEAK_RAFT_OK);
     case TEAK_RAFT_POISONED:

@@ -36,6 +36,7 @@ void outbox_reply(struct teak_raft *raft, const struct teak_raft_msg *request, e
     msg->index = values.index;
     msg->at = values.at;
     msg->refused = values.refused;
+    msg->promise = values.promise;
 }
 
 void outbox_event(struct teak_raft *raft, enum teak_raft_event_type type, uint64_t a, uint64_t b)

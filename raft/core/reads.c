@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/lead.h"
+#include "core/lease.h"
 #include "core/outbox.h"
 #include "core/quorum.h"
 #include "core/timers.h"
@@ -13,7 +14,7 @@ static struct read *reads(const struct teak_raft *raft) { return (struct read *)
 static bool has_read(const struct teak_raft *raft, enum read_state state)
 {
     for (uint32_t i = 0; i < raft->read_count; i++)
-        if (reads(raft)[i].state == state && reads(raft)[i].fate == 0) return true;
+        if (reads(raft)[i].state == state && reads(raft)[i].fate == 0 && !reads(raft)[i].is_leased) return true;
     return false;
 }
 
@@ -52,7 +53,7 @@ static void join_round(struct teak_raft *raft)
     raft->read_beat = raft->beat_round;
     for (uint32_t i = 0; i < raft->read_count; i++) {
         struct read *read = &reads(raft)[i];
-        if (read->state != READ_WAITS || read->fate != 0) continue;
+        if (read->state != READ_WAITS || read->fate != 0 || read->is_leased) continue;
         read->state = READ_ASKED;
         read->index = raft->commit;
         read->round = raft->beat_round;
@@ -163,12 +164,30 @@ void reads_on_reply(struct teak_raft *raft, const struct teak_raft_msg *msg)
 
 /* ------------------------------------------------------------------------------------------------------------ both */
 
-enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag)
+/* Asked of a lease that is over when its answer leaves, another leader may have committed more:
+ *   1. the lease stands at the last tick   2. the process is stopped for a minute   3. the read comes
+ * So the time of a clock that was read after it came says whether it stands. */
+void reads_judge_lease(struct teak_raft *raft)
+{
+    for (uint32_t i = 0; i < raft->read_count; i++) {
+        struct read *read = &reads(raft)[i];
+        if (!read->is_leased) continue;
+        read->is_leased = false;
+        if (read->fate != 0 || !lease_stands(raft)) continue;
+        read->state = READ_KNOWN;
+        read->index = raft->commit;
+    }
+    reads_settle(raft);
+}
+
+enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag, bool by_lease)
 {
     if (raft->leader == 0) return TEAK_RAFT_NOT_LEADER;
     if (raft->read_count == raft->options.reads_max) return TEAK_RAFT_BUSY;
     if (!timer_runs(raft, TIMER_READ)) watch(raft);
-    reads(raft)[raft->read_count++] = (struct read){.tag = tag, .state = READ_WAITS};
+    reads(raft)[raft->read_count++] = (struct read){
+        .tag = tag, .state = READ_WAITS,
+        .is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};
     reads_settle(raft);
     return TEAK_RAFT_OK;
 }

@@ -16,7 +16,7 @@
 #include "core/core.h"
 
 /* OK, NOT_LEADER (none is known), BUSY. */
-enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag);
+enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag, bool by_lease);
 
 /* Member `slot` asks, NO_SLOT: somebody who is none. */
 void reads_on_question(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
@@ -28,6 +28,9 @@ void reads_begin(struct teak_raft *raft);
 
 /* A leader heard an answer, or its commit moved: what is confirmed now? */
 void reads_settle(struct teak_raft *raft);
+
+/* The time was told: reads by lease go out at once, or wait for a round like all others. */
+void reads_judge_lease(struct teak_raft *raft);
 
 /* Who was asked, this node or another, leads no more. */
 void reads_lose(struct teak_raft *raft);

@@ -10,8 +10,10 @@
 #include "core/jobs.h"
 #include "core/lead.h"
 #include "core/outbox.h"
+#include "core/lease.h"
 #include "core/reads.h"
 #include "core/streams.h"
+#include "core/diskwatch.h"
 #include "core/tail.h"
 
 void ready_take_back(struct teak_raft *raft)
@@ -78,6 +80,7 @@ static void send_heartbeats(struct teak_raft *raft)
         if (!msg) return;
         msg->index = min_index(peer_at(raft, slot)->match, raft->commit);
         msg->round = raft->beat_round;
+        msg->promise = lease_asks(raft);
     }
 }
 
@@ -87,6 +90,7 @@ static void send_hand_over(struct teak_raft *raft)
     if (!msg) return;
     raft->transfer_owed = false;
     raft->transfer_told = true;
+    lease_end(raft);
 }
 
 static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
@@ -198,6 +202,7 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
     if (raft->halted) return;
     if ((want & TEAK_RAFT_PERSIST) && jobs_wants(raft)) {
         jobs_build(raft);
+        diskwatch_handed_out(raft);
         out->job = &raft->job;
     }
     lane_sift(raft);

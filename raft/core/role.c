@@ -80,7 +80,7 @@ void role_halt(struct teak_raft *raft, enum teak_raft_halt why, uint64_t what)
 
 bool role_may_lead(struct teak_raft *raft)
 {
-    if (raft->rotten) return false;
+    if (raft->rotten || raft->stalled) return false;
     const bool votes = raft->config.self & all_voters(raft);
     const bool voted = raft->config.index > raft->commit &&
                        (raft->previous.self & (raft->previous.voters | raft->previous.next));

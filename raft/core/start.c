@@ -29,6 +29,8 @@ static bool options_are_valid(const struct teak_raft_options *options)
     if (options->tail_entries < 8 || options->tail_entries > 1 << 22) return false;
     if (options->jobs_max == 0 || options->jobs_max > 1 << 16 || options->tags_max == 0 || options->tags_max > 1 << 20)
         return false;
+    if (options->promise_max > options->election || options->lease_drift_ppm >= 500000) return false;
+    if (options->disk_stall > UINT64_C(1) << 56) return false;
     if (options->reads_max == 0 || options->reads_max > 1 << 20) return false;
     if (options->retain_entries < options->trailing_entries) return false;
     if (options->snapshot_streams == 0 || options->snapshot_streams > TEAK_RAFT_MEMBERS_MAX) return false;
@@ -215,6 +217,15 @@ static enum teak_raft_status take_start(struct teak_raft *raft, const struct tea
     return TEAK_RAFT_OK;
 }
 
+/* Its former self may have promised a leader not to vote for others, a moment before it ended. A voter alone promised
+ * itself. */
+static void keep_promise(struct teak_raft *raft)
+{
+    if (raft->options.promise_max == 0) return;
+    if (raft->config.self != 0 && (raft->config.voters | raft->config.next) == raft->config.self) return;
+    timer_start(raft, TIMER_PROMISE, raft->options.promise_max);
+}
+
 enum teak_raft_status teak_raft_init(void *block, size_t bytes, const struct teak_raft_options *options,
                                      const struct teak_raft_start *start, uint64_t now, struct teak_raft **raft_out)
 {
@@ -238,6 +249,7 @@ enum teak_raft_status teak_raft_init(void *block, size_t bytes, const struct tea
     const enum teak_raft_status status = take_start(raft, start);
     if (status != TEAK_RAFT_OK) return status;
     timer_election(raft);
+    keep_promise(raft);
     *raft_out = raft;
     return TEAK_RAFT_OK;
 }

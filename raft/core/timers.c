@@ -4,13 +4,19 @@
 #include "core/elect.h"
 #include "core/handoff.h"
 #include "core/lead.h"
+#include "core/members.h"
 #include "core/reads.h"
+#include "core/diskwatch.h"
 
 enum { BACKOFF_MAX = 3 }; /* 2^3: eight times */
 
 void timer_start(struct teak_raft *raft, enum timer timer, uint64_t after)
 {
     const uint64_t latest = TEAK_RAFT_NEVER - 1;
+    if (raft->receiving)
+        raft->fresh |= UINT32_C(1) << timer;
+    else
+        raft->fresh &= ~(UINT32_C(1) << timer);
     raft->at[timer] = after < latest - min_index(raft->now, latest) ? raft->now + after : latest;
 }
 
@@ -27,7 +33,9 @@ static uint64_t draw(struct teak_raft *raft, uint64_t limit) /* SplitMix64; belo
 void timer_election(struct teak_raft *raft)
 {
     const uint64_t election = raft->options.election;
-    const uint64_t after = (election + draw(raft, election + 1)) << raft->backoff;
+    /* who has not the highest priority waits until those who have it have had their time */
+    const uint64_t way = members_outrank(raft) ? election : 0;
+    const uint64_t after = way + ((election + draw(raft, election + 1)) << raft->backoff);
     timer_start(raft, TIMER_ELECTION, after);
 }
 
@@ -56,6 +64,7 @@ void timer_fire(struct teak_raft *raft, enum timer timer)
         return;
     case TIMER_TRANSFER: handoff_give_up(raft); return;
     case TIMER_READ: reads_grow_old(raft); return;
+    case TIMER_STALL: diskwatch_over(raft); return;
     case TIMER_COUNT: break;
     }
     CHECK(false);
@@ -63,6 +72,12 @@ void timer_fire(struct teak_raft *raft, enum timer timer)
 
 void timers_tick(struct teak_raft *raft, uint64_t now)
 {
+    const uint64_t late = now - raft->now;
+    for (uint32_t rest = raft->fresh; rest != 0; rest &= rest - 1) { /* what started them came until now */
+        uint64_t *at = &raft->at[__builtin_ctz(rest)];
+        if (*at < TEAK_RAFT_NEVER - 1 - late) *at += late;
+    }
+    raft->fresh = 0;
     raft->now = now;
     for (int timer = 0; timer < TIMER_COUNT; timer++) {
         if (raft->at[timer] > now) continue;

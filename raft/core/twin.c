@@ -15,6 +15,7 @@
 static_assert((int)TIMER_ELECTION == TEAK_RAFT_TIMER_ELECTION && (int)TIMER_PROMISE == TEAK_RAFT_TIMER_PROMISE &&
                   (int)TIMER_HEARTBEAT == TEAK_RAFT_TIMER_HEARTBEAT && (int)TIMER_QUORUM == TEAK_RAFT_TIMER_QUORUM &&
                   (int)TIMER_TRANSFER == TEAK_RAFT_TIMER_TRANSFER && (int)TIMER_READ == TEAK_RAFT_TIMER_READ &&
+                  (int)TIMER_STALL == TEAK_RAFT_TIMER_STALL &&
                   (int)TIMER_COUNT == TEAK_RAFT_TIMER_COUNT,
               "the public timers are the private ones");
 
@@ -117,7 +118,8 @@ static void put_log(struct sum *sum, const struct teak_raft *raft)
     }
     const uint64_t marks[] = {raft->commit,  raft->verified,     raft->written,      raft->durable,
                               raft->handed,  raft->applied,      raft->cut_from,     raft->written_term,
-                              raft->written_vote, raft->durable_term, raft->durable_vote, raft->has_room};
+                              raft->written_vote, raft->durable_term, raft->durable_vote, raft->has_room,
+                              raft->stalled};
     for (uint32_t i = 0; i < sizeof marks / sizeof marks[0]; i++) put(sum, marks[i]);
     const uint64_t before[] = {raft->first, raft->restore, raft->compact_owed, raft->written_first,
                                raft->durable_first, raft->written_snapshot, raft->durable_snapshot,
@@ -239,7 +241,8 @@ static void put_reads(struct sum *sum, const struct teak_raft *raft)
         put(sum, read->tag);
         put(sum, read->index);
         put(sum, read->round);
-        put(sum, (uint64_t)read->state << 16 | (uint64_t)read->fate << 8 | read->is_old);
+        put(sum, (uint64_t)read->state << 16 | (uint64_t)read->fate << 8 | (uint64_t)read->is_leased << 1 |
+                     read->is_old);
     }
     for (uint32_t slot = 0; raft->role == TEAK_RAFT_LEADER && slot < raft->config.count; slot++) {
         const struct peer *peer = peer_at(raft, slot);
@@ -248,6 +251,16 @@ static void put_reads(struct sum *sum, const struct teak_raft *raft)
         for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
     }
     if (raft->role == TEAK_RAFT_LEADER) put(sum, raft->read_beat);
+}
+
+/* Whether there is a lease, not until when: who lets timers off without a time asks for none. */
+static void put_lease(struct sum *sum, const struct teak_raft *raft)
+{
+    if (raft->role != TEAK_RAFT_LEADER || raft->options.lease_drift_ppm == 0) return;
+    const uint64_t values[] = {raft->lease.round, raft->lease.config, raft->lease_next.round, raft->lease_next.config,
+                               raft->lease_over};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+    for (uint32_t slot = 0; slot < raft->config.count; slot++) put(sum, peer_at(raft, slot)->promised);
 }
 
 static void put_waiting(struct sum *sum, const struct teak_raft *raft)
@@ -264,8 +277,8 @@ static void put_waiting(struct sum *sum, const struct teak_raft *raft)
     for (uint32_t i = 0; i < waiting; i++) {
         const struct teak_raft_msg *msg = &outbox(raft)[i];
         const uint64_t values[] = {msg->type, msg->to, msg->term, msg->index, msg->at.index, msg->at.term, msg->round,
-                                   msg->asked, msg->refused, msg->full};
-        for (uint32_t j = 0; j < 10; j++) put(sum, values[j]);
+                                   msg->asked, msg->refused, msg->full, msg->promise};
+        for (uint32_t j = 0; j < 11; j++) put(sum, values[j]);
     }
 }
 
@@ -278,6 +291,7 @@ void teak_raft_digest(const struct teak_raft *raft, uint8_t out[16])
     put_peers(&sum, raft);
     put_reads(&sum, raft);
     put_transfers(&sum, raft);
+    put_lease(&sum, raft);
     put_waiting(&sum, raft);
     memcpy(out, &sum.a, 8);
     memcpy(out + 8, &sum.b, 8);

@@ -1,5 +1,6 @@
 /* views.c: a node looked at from outside. */
 #include "core/jobs.h"
+#include "core/lease.h"
 #include "core/tail.h"
 
 const char *teak_raft_status_name(enum teak_raft_status status)
@@ -18,7 +19,8 @@ void teak_raft_view(const struct teak_raft *raft, struct teak_raft_view *out)
 {
     *out = (struct teak_raft_view){
         .role = (enum teak_raft_role)raft->role, .halted = raft->halted, .has_room = raft->has_room,
-        .rotten = raft->rotten, .id = raft->options.id, .term = raft->term, .vote = raft->vote,
+        .rotten = raft->rotten, .stalled = raft->stalled, .leased = lease_stands(raft),
+        .id = raft->options.id, .term = raft->term, .vote = raft->vote,
         .leader = raft->leader, .first = raft->first, .last = raft->last,
         .snapshot = raft->snapshot.name.pos, .commit = raft->commit, .durable = raft->durable,
         .verified = raft->verified, .handed = raft->handed, .applied = raft->applied,

@@ -102,6 +102,9 @@ static void options_are_judged(void **state)
     BAD(jobs_max, 0);
     BAD(tags_max, 0);
     BAD(reads_max, 0);
+    BAD(promise_max, good.election + 1);
+    BAD(lease_drift_ppm, 500000);
+    BAD(disk_stall, UINT64_MAX);
     BAD(term_runs, 7);
     BAD(members_max, 0);
     BAD(members_max, 32);
@@ -396,17 +399,19 @@ static void reads_are_answered_when_they_are_applied(void **state)
     uint32_t taken;
     struct teak_raft_ready ready;
     struct teak_raft_view view;
-    assert_int_equal(teak_raft_read(NULL, 1), TEAK_RAFT_MISUSE);
-    assert_int_equal(teak_raft_read(node_of(3, small()), 1), TEAK_RAFT_NOT_LEADER);
+    assert_int_equal(teak_raft_read(NULL, 1, TEAK_RAFT_READ_INDEX), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_read(node_of(3, small()), 1, (enum teak_raft_read_mode)2), TEAK_RAFT_MISUSE);
+    assert_int_equal(teak_raft_read(node_of(3, small()), 1, TEAK_RAFT_READ_INDEX), TEAK_RAFT_NOT_LEADER);
     struct teak_raft_options options = small();
     options.reads_max = 2;
     struct teak_raft *raft = leader_alone(options);
     assert_int_equal(teak_raft_propose(raft, &word, 1, 7, &taken), TEAK_RAFT_OK);
     assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_PERSIST, &ready), TEAK_RAFT_OK);
     assert_int_equal(teak_raft_persisted(raft, ready.job->token, TEAK_RAFT_DURABLE), TEAK_RAFT_OK);
-    assert_int_equal(teak_raft_read(raft, 11), TEAK_RAFT_OK); /* 3 is committed, and 2 is applied */
-    assert_int_equal(teak_raft_read(raft, 12), TEAK_RAFT_OK);
-    assert_int_equal(teak_raft_read(raft, 13), TEAK_RAFT_BUSY);
+    /* 3 is committed, and 2 is applied */
+    assert_int_equal(teak_raft_read(raft, 11, TEAK_RAFT_READ_INDEX), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_read(raft, 12, TEAK_RAFT_READ_INDEX), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_read(raft, 13, TEAK_RAFT_READ_INDEX), TEAK_RAFT_BUSY);
     assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
     assert_int_equal(ready.apply.upto, 3);
     assert_int_equal(ready.read_count, 0);
@@ -425,13 +430,13 @@ static void reads_are_answered_when_they_are_applied(void **state)
     assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_PERSIST, &ready), TEAK_RAFT_OK);
     const uint64_t token = ready.job->token;
     assert_int_equal(teak_raft_persisted(raft, token, TEAK_RAFT_DURABLE), TEAK_RAFT_OK);
-    assert_int_equal(teak_raft_read(raft, 14), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_read(raft, 14, TEAK_RAFT_READ_INDEX), TEAK_RAFT_OK);
     teak_raft_view(raft, &view);
     assert_int_equal(view.reads, 1);
     assert_int_equal(teak_raft_propose(raft, &word, 1, 9, &taken), TEAK_RAFT_OK);
     assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_PERSIST, &ready), TEAK_RAFT_OK);
     assert_int_equal(teak_raft_persisted(raft, ready.job->token, TEAK_RAFT_POISONED), TEAK_RAFT_OK);
-    assert_int_equal(teak_raft_read(raft, 15), TEAK_RAFT_HALTED);
+    assert_int_equal(teak_raft_read(raft, 15, TEAK_RAFT_READ_INDEX), TEAK_RAFT_HALTED);
     assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
     assert_int_equal(ready.read_count, 1);
     assert_int_equal(ready.reads[0].tag, 14);
@@ -537,7 +542,7 @@ static void equal_nodes_have_equal_digests(void **state)
             if (which == 1 && teak_raft_runs(both[i], TEAK_RAFT_TIMER_HEARTBEAT))
                 assert_int_equal(teak_raft_fire(both[i], TEAK_RAFT_TIMER_HEARTBEAT), TEAK_RAFT_OK);
             if (which == 2) drain(both[i], true);
-            if (which == 3) (void)teak_raft_read(both[i], round);
+            if (which == 3) (void)teak_raft_read(both[i], round, TEAK_RAFT_READ_INDEX);
         }
         teak_raft_digest(raft, a);
         teak_raft_digest(twin, b);

@@ -22,7 +22,8 @@ enum action_type {
     CHANGE,
     TRANSFER,
     READ,
-    SNAPSHOT
+    SNAPSHOT,
+    TIME
 };
 
 struct action {
@@ -35,6 +36,7 @@ struct frame {
     struct action taken; /* leads to this frame */
     struct action actions[ACTIONS_MAX];
     uint32_t count, next;
+    const uint16_t *rates;
 };
 
 struct seen {
@@ -65,12 +67,30 @@ static bool seen_add(struct seen *seen, const uint64_t key[2])
     return true;
 }
 
+/* With clocks, how much of each time is left decides too. */
+static uint64_t times_left(const struct world *world)
+{
+    uint64_t sum = 0;
+    for (uint32_t node = 1; node <= world->node_count; node++) {
+        const struct teak_raft *raft = world_node(world, node);
+        for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++) {
+            const uint64_t left = raft->at[timer] == TEAK_RAFT_NEVER ? 0 : 1 + raft->at[timer] - raft->now;
+            sum = (sum ^ left) * UINT64_C(0x9fb21c651e98df25) + (sum >> 29);
+        }
+        const uint64_t rest[] = {raft->random, raft->fresh, raft->now - raft->lease.at,
+                                 raft->now - raft->lease_next.at};
+        for (uint32_t i = 0; i < 4; i++) sum = (sum ^ rest[i]) * UINT64_C(0x9fb21c651e98df25) + (sum >> 29);
+    }
+    return sum;
+}
+
 static void key_of(const struct frame *frame, uint64_t key[2])
 {
     uint64_t left = 0;
     world_digest(&frame->world, (uint8_t *)key);
     const uint8_t *bytes = (const uint8_t *)&frame->left;
     for (size_t i = 0; i < sizeof frame->left; i++) left = left * 31 + bytes[i];
+    if (frame->rates[0] != 0) key[1] ^= times_left(&frame->world);
     key[0] ^= left * UINT64_C(0x9e3779b97f4a7c15);
     key[1] += left;
 }
@@ -89,7 +109,11 @@ static void list_timers(struct frame *frame, uint32_t node)
     const uint8_t left[] = {frame->left.elections, frame->left.promises, frame->left.heartbeats, frame->left.quorums,
                             frame->left.transfers, frame->left.old_reads};
     for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
-        if (left[timer] > 0 && teak_raft_runs(world_node(&frame->world, node), (enum teak_raft_timer)timer))
+        if (timer == TEAK_RAFT_TIMER_ELECTION && frame->rates[0] != 0 &&
+            teak_raft_runs(world_node(&frame->world, node), TEAK_RAFT_TIMER_PROMISE))
+            continue;
+        if (timer < sizeof left && left[timer] > 0 &&
+            teak_raft_runs(world_node(&frame->world, node), (enum teak_raft_timer)timer))
             add(frame, FIRE, node, timer);
 }
 
@@ -97,6 +121,7 @@ static void list_actions(struct frame *frame)
 {
     const struct world *world = &frame->world;
     frame->count = frame->next = 0;
+    if (frame->left.times > 0) add(frame, TIME, 0, 0);
     for (uint32_t i = 0; i < world->net_count; i++) {
         add(frame, DELIVER, 0, i);
         if (frame->left.drops > 0) add(frame, DROP, 0, i);
@@ -191,7 +216,13 @@ static void act(struct frame *frame, struct action action)
         return;
     case READ:
         left->reads--;
-        world_read(world, node, 200u + left->reads);
+        world_read(world, node, 200u + left->reads, frame->rates[0] ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX);
+        if (frame->rates[0]) world_tick(world, node, world->clocks[node - 1]);
+        return;
+    case TIME:
+        left->times--;
+        for (uint32_t each = 1; each <= world->node_count; each++)
+            world_tick(world, each, world->clocks[each - 1] + frame->rates[each - 1]);
         return;
     }
 }
@@ -222,8 +253,22 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
         return;
     }
     case TRANSFER: fprintf(out, "transfer %u 0\n", action.node); return;
-    case READ: fprintf(out, "read %u %u\n", action.node, 199u + before->left.reads); return;
+    case READ:
+        fprintf(out, "read %u %u", action.node, 199u + before->left.reads);
+        if (before->rates[0])
+            fprintf(out, " lease\ntick %u %" PRIu64, action.node, before->world.clocks[action.node - 1]);
+        fprintf(out, "\n");
+        return;
+    case TIME:
+        for (uint32_t node = 1; node <= before->world.node_count; node++)
+            fprintf(out, "tick %u %" PRIu64 "\n", node, before->world.clocks[node - 1] + before->rates[node - 1]);
+        return;
     }
+}
+
+static bool has_heard(const struct explore *explore)
+{
+    return explore->setup && strcmp(explore->setup, "leader, heard") == 0;
 }
 
 static void print_way(const struct explore *explore, const struct frame *stack, uint32_t depth)
@@ -234,12 +279,19 @@ static void print_way(const struct explore *explore, const struct frame *stack, 
         printf(" learners=");
         for (uint32_t i = explore->nodes - explore->learners + 1; i <= explore->nodes; i++) printf("%u,", i);
     }
+    if (explore->options.promise_max > 0)
+        printf(" election=%" PRIu64 " heartbeat=%" PRIu64 " promise_max=%" PRIu64 " lease_drift_ppm=%u",
+               explore->options.election, explore->options.heartbeat, explore->options.promise_max,
+               explore->options.lease_drift_ppm);
     printf("\n");
+    for (uint32_t node = 1; explore->options.promise_max > 0 && node <= explore->nodes; node++)
+        printf("fire %u promise\n", node);
     if (explore->setup) printf("campaign 1\nstabilize\n");
     if (explore->setup && strcmp(explore->setup, "behind") == 0)
         printf("crash %u\npropose 1 x y\nstabilize\nsnapshot 1\nstart %u\nfire 1 heartbeat\n"
                "# complete 1, deliver 1, until an offer is on its way\n",
                explore->nodes, explore->nodes);
+    if (has_heard(explore)) printf("fire 1 heartbeat\nstabilize\n");
     for (uint32_t i = 1; i <= depth; i++) print_action(stdout, &stack[i - 1], stack[i].taken);
     printf("\n");
 }
@@ -289,14 +341,21 @@ static void begin(struct explore *explore, struct frame *root)
     for (uint32_t i = 0; i < explore->nodes; i++)
         members[i] = (struct teak_raft_member){
             .id = i + 1, .roles = i + explore->learners < explore->nodes ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER};
-    struct teak_raft_options options = world_options();
+    struct teak_raft_options options = explore->options.election ? explore->options : world_options();
     if (explore->setup && strcmp(explore->setup, "behind") == 0) options.trailing_entries = options.retain_entries = 0;
+    root->rates = explore->rates;
     world_begin(&root->world, options, explore->nodes, members, explore->nodes, NULL);
+    for (uint32_t node = 1; explore->options.promise_max > 0 && node <= explore->nodes; node++)
+        world_fire(&root->world, node, TEAK_RAFT_TIMER_PROMISE); /* to the leader of before the start */
     if (explore->setup) {
         teak_raft_campaign(world_node(&root->world, 1));
         world_drain(&root->world, 1);
         world_stabilize(&root->world);
         if (strcmp(explore->setup, "behind") == 0) fall_behind(&root->world);
+    }
+    if (has_heard(explore)) {
+        world_fire(&root->world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+        world_stabilize(&root->world);
     }
     root->world.net_max = explore->net_max;
     root->left = explore->budget;
@@ -331,13 +390,14 @@ void explore_run(struct explore *explore)
         struct frame *next = &stack[depth + 1];
         world_copy(&next->world, &top->world);
         next->left = top->left;
+        next->rates = explore->rates;
         next->taken = top->actions[top->next++];
         act(next, next->taken);
         explore->steps++;
         depth++;
         if (next->world.broken) {
             explore->broken = true;
-            print_way(explore, stack, depth);
+            if (!explore->quiet) print_way(explore, stack, depth);
             break;
         }
         key_of(next, key);

@@ -21,6 +21,7 @@ struct budget {
     uint8_t reads;      /* are asked: of any node that knows a leader  */
     uint8_t old_reads;  /* their timer                                 */
     uint8_t snapshots;  /* of what is applied, by any node */
+    uint8_t times;      /* all clocks go on, see rates                 */
 };
 
 struct explore {
@@ -29,8 +30,13 @@ struct explore {
     uint32_t learners;                     /* the last so many                     */
     uint32_t net_max;
     struct budget budget;
-    const char *setup;                     /* "leader": node 1 leads already; "behind": and the last node is about to
-                                            * get a snapshot, as it was away: an offer is on its way */
+    struct teak_raft_options options;      /* election 0: those of world_options   */
+    uint16_t rates[WORLD_NODES];           /* by how much each clock goes on at a time; not 0: reads by lease, and who
+                                            * has promised a leader lets no election timer run out           */
+    bool quiet;                            /* a counter-example is what is wanted  */
+    const char *setup;                     /* "leader": node 1 leads already; "leader, heard": and all have answered
+                                            * a round of its heartbeats; "behind": and the last node is about to get a
+                                            * snapshot, as it was away: an offer is on its way */
     uint64_t states_max;                   /* more: give up                        */
     /* out */
     uint64_t states, steps, depth, leaders, commits, reads, restores;

@@ -3,8 +3,9 @@
  *
  *   nodes 3 [members=1,2,3] [learners=4]   nodes 1 .. 3, of which those found the cluster; before: an option, as in
  *   tail_entries=8 campaign N · propose N WORD... · transfer N TO · change N 1 2 4:learner · unreachable N PEER
- *   read N TAG                     asks; the answer says OK and the index
- *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read
+ *   read N TAG [lease]             asks; the answer says OK and the index
+ *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read, stall
+ *   tick N TIME                    its clock shows that
  *   net                            what is on its way, by place
  *   deliver PLACE | deliver [to=N] [from=N] [type=T]     all that fit, in order, of what is on its way now
  *   drop, dup (delivers, and keeps)                      the same
@@ -110,11 +111,20 @@ static void do_nodes(const struct line *line, FILE *out)
                  {"snapshot_beat_bytes", offsetof(struct teak_raft_options, snapshot_beat_bytes)},
                  {"jobs_max", offsetof(struct teak_raft_options, jobs_max)},
                  {"tags_max", offsetof(struct teak_raft_options, tags_max)},
+                 {"lease_drift_ppm", offsetof(struct teak_raft_options, lease_drift_ppm)},
                  {"reads_max", offsetof(struct teak_raft_options, reads_max)},
                  {"members_max", offsetof(struct teak_raft_options, members_max)}};
+    static const struct {
+        const char *name;
+        size_t offset;
+    } times[] = {{"election", offsetof(struct teak_raft_options, election)},
+                 {"heartbeat", offsetof(struct teak_raft_options, heartbeat)},
+                 {"promise_max", offsetof(struct teak_raft_options, promise_max)},
+                 {"disk_stall", offsetof(struct teak_raft_options, disk_stall)}};
     struct teak_raft_member members[WORLD_NODES];
     const uint32_t count = number(line, 1);
     const char *founders = value(line, "members"), *learners = value(line, "learners");
+    const char *priorities = value(line, "priorities"); /* a digit each */
     uint32_t member_count = 0;
     for (uint32_t id = 1; id <= count; id++) {
         char digit[2] = {(char)('0' + id), 0};
@@ -122,12 +132,19 @@ static void do_nodes(const struct line *line, FILE *out)
         if (founders && !strstr(founders, digit) && !learns) continue;
         members[member_count++] =
             (struct teak_raft_member){.id = id, .roles = learns ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
+        if (priorities && strlen(priorities) >= id)
+            members[member_count - 1].priority = (uint8_t)(priorities[id - 1] - '0');
     }
     options = world_options();
     for (uint32_t i = 0; i < sizeof small / sizeof small[0]; i++) {
         const char *given = value(line, small[i].name);
         const uint32_t number_given = given ? (uint32_t)strtoul(given, NULL, 10) : 0;
         if (given) memcpy((uint8_t *)&options + small[i].offset, &number_given, sizeof number_given);
+    }
+    for (uint32_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        const char *given = value(line, times[i].name);
+        const uint64_t time_given = given ? strtoull(given, NULL, 10) : 0;
+        if (given) memcpy((uint8_t *)&options + times[i].offset, &time_given, sizeof time_given);
     }
     if (begun) world_end(&world);
     begun = true;
@@ -193,10 +210,11 @@ static void do_state(uint32_t node, FILE *out)
     }
     teak_raft_view(world_node(&world, node), &view);
     fprintf(out, "%s term %" PRIu64 " vote %" PRIu64 " leader %" PRIu64 " last %" PRIu64 "/%" PRIu64 " commit %" PRIu64
-                 " durable %" PRIu64 " verified %" PRIu64 " applied %" PRIu64 " config %" PRIu64 " jobs %u%s%s%s\n",
+                 " durable %" PRIu64 " verified %" PRIu64 " applied %" PRIu64 " config %" PRIu64 " jobs %u%s%s%s%s%s\n",
             roles[view.role], view.term, view.vote, view.leader, view.last.index, view.last.term, view.commit,
             view.durable, view.verified, view.applied, view.config_index, view.jobs, view.halted ? " halted" : "",
-            view.has_room ? "" : " full", view.transferring ? " transferring" : "");
+            view.has_room ? "" : " full", view.transferring ? " transferring" : "",
+            view.leased ? " leased" : "", view.stalled ? " stalled" : "");
     if (view.snapshot.index > 0)
         fprintf(out, "  begins at %" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 "\n", view.first, view.snapshot.index,
                 view.snapshot.term);
@@ -334,7 +352,7 @@ static void do_forge(const struct line *line, FILE *out)
 
 static void do_fire(const struct line *line, uint32_t node, FILE *out)
 {
-    static const char *const names[] = {"election", "promise", "heartbeat", "quorum", "transfer", "read"};
+    static const char *const names[] = {"election", "promise", "heartbeat", "quorum", "transfer", "read", "stall"};
     for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
         if (line->count > 2 && strcmp(names[timer], line->words[2]) == 0) {
             const enum teak_raft_status status = world_fire(&world, node, (enum teak_raft_timer)timer);
@@ -355,7 +373,10 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         answer(out, teak_raft_transfer(raft, number(line, 2)));
         world_drain(&world, node);
     } else if (strcmp(verb, "read") == 0) {
-        answer(out, world_read(&world, node, number(line, 2)));
+        answer(out, world_read(&world, node, number(line, 2),
+                               line->count > 3 ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX));
+    } else if (strcmp(verb, "tick") == 0) {
+        world_tick(&world, node, number(line, 2));
     } else if (strcmp(verb, "unreachable") == 0) {
         answer(out, teak_raft_unreachable(raft, number(line, 2)));
         world_drain(&world, node);

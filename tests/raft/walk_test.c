@@ -54,7 +54,7 @@ static void change(struct seeded *seeded, uint32_t node)
 
 static void read_at(struct seeded *seeded, uint32_t node)
 {
-    if (world.read_count[node - 1] < WORLD_READS) world_read(&world, node, seeded_u64(seeded));
+    if (world.read_count[node - 1] < WORLD_READS) world_read(&world, node, seeded_u64(seeded), TEAK_RAFT_READ_INDEX);
 }
 
 /* Time passes at one node: any timer that runs may run out. */
@@ -197,7 +197,7 @@ static bool times_out(uint32_t node)
 static bool answers(uint32_t node)
 {
     const uint32_t asked = leader();
-    if (world_read(&world, node, 1) != TEAK_RAFT_OK) return false;
+    if (world_read(&world, node, 1, TEAK_RAFT_READ_INDEX) != TEAK_RAFT_OK) return false;
     world_stabilize(&world);
     for (uint32_t beat = 0; beat < 3 && leader() == asked && world.read_count[node - 1] > 0; beat++) {
         world_fire(&world, asked, TEAK_RAFT_TIMER_HEARTBEAT);

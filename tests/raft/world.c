@@ -122,9 +122,13 @@ void world_print_msg(FILE *out, const struct teak_raft_msg *msg)
         else
             fprintf(out, " has %" PRIu64, msg->index);
         break;
-    case TEAK_RAFT_HEARTBEAT: fprintf(out, " commit %" PRIu64, msg->index); break;
+    case TEAK_RAFT_HEARTBEAT:
+        fprintf(out, " commit %" PRIu64, msg->index);
+        if (msg->promise) fprintf(out, " promise %" PRIu64, msg->promise);
+        break;
     case TEAK_RAFT_HEARTBEAT_REPLY:
         fprintf(out, msg->refused ? " refuses" : " has %" PRIu64, msg->index);
+        if (msg->promise) fprintf(out, " promise %" PRIu64, msg->promise);
         break;
     case TEAK_RAFT_READ: fprintf(out, " round %" PRIu64, msg->round); break;
     case TEAK_RAFT_READ_REPLY:
@@ -676,7 +680,7 @@ void world_start(struct world *world, uint32_t node)
     const struct teak_raft_start start = start_of(world, node, configs, runs);
     struct teak_raft *raft;
     const enum teak_raft_status status =
-        teak_raft_init(world->blocks[node - 1], WORLD_BLOCK, &options, &start, world->clock, &raft);
+        teak_raft_init(world->blocks[node - 1], WORLD_BLOCK, &options, &start, world->clocks[node - 1], &raft);
     if (status != TEAK_RAFT_OK) {
         world_broken(world, "a node does not start", node, status);
         return;
@@ -739,9 +743,9 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
     return status;
 }
 
-enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag)
+enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag, enum teak_raft_read_mode mode)
 {
-    const enum teak_raft_status status = teak_raft_read(world_node(world, node), tag);
+    const enum teak_raft_status status = teak_raft_read(world_node(world, node), tag, mode);
     if (status == TEAK_RAFT_OK) {
         if (world->read_count[node - 1] == WORLD_READS) abort(); /* reads_max is less */
         world->reads[node - 1][world->read_count[node - 1]++] =
@@ -749,6 +753,15 @@ enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t ta
     }
     world_drain(world, node);
     return status;
+}
+
+void world_tick(struct world *world, uint32_t node, uint64_t now)
+{
+    world->clocks[node - 1] = now;
+    if (!world->up[node - 1]) return;
+    if (teak_raft_tick(world_node(world, node), now) == TEAK_RAFT_MISUSE)
+        world_broken(world, "a clock goes back", node, now);
+    world_drain(world, node);
 }
 
 void world_stabilize(struct world *world)
@@ -890,7 +903,8 @@ static struct sum letter_sum(const struct letter *letter)
     const struct teak_raft_msg *msg = &letter->msg;
     const uint64_t values[] = {msg->type, msg->from, msg->to, msg->incarnation, msg->term, msg->at.index, msg->at.term,
                                msg->index, msg->round, msg->asked,
-                               (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2};
+                               (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2,
+                               msg->promise};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
     put_entries(&sum, letter->entries, msg->count);
     if (msg->type == TEAK_RAFT_SNAPSHOT) {

@@ -70,7 +70,7 @@ struct world {
     uint32_t net_max; /* more than that: the oldest are lost */
     uint32_t starts[WORLD_NODES]; /* runs of each node's process so far: incarnations are told apart by it */
     uint8_t clusters[WORLD_NODES], logs[WORLD_NODES]; /* its name's first byte; logs it has had: told apart by born */
-    uint64_t clock;
+    uint64_t clocks[WORLD_NODES]; /* what each node is told */
     bool up[WORLD_NODES];
     bool broken;
     bool may_halt; /* a halted node is what the script is about */
@@ -121,7 +121,8 @@ enum teak_raft_status world_recover(struct world *world, uint32_t node, const st
                                     uint32_t count, struct teak_raft_recovered *report);
 enum teak_raft_status world_snapshot(struct world *world, uint32_t node); /* of what is applied */
 enum teak_raft_status world_propose(struct world *world, uint32_t node, const char *text, uint64_t tag);
-enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag);
+enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag, enum teak_raft_read_mode mode);
+void world_tick(struct world *world, uint32_t node, uint64_t now); /* its clock shows that */
 void world_stabilize(struct world *world);                           /* deliver and complete until all is quiet */
 
 /* Bytes that live as long as the program; equal bytes are one. */

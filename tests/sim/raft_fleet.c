@@ -686,7 +686,7 @@ static void ask(uint32_t id)
     uint64_t tag = 0;
     while (tag < READS_MAX && node->reads[tag] != 0) tag++;
     if (tag == READS_MAX) return;
-    const enum teak_raft_status status = teak_raft_read(node->raft, tag);
+    const enum teak_raft_status status = teak_raft_read(node->raft, tag, TEAK_RAFT_READ_INDEX);
     note("asks", id, (uint64_t)status, tag);
     if (status == TEAK_RAFT_OK) {
         node->reads[tag] = fleet.committed + 1;

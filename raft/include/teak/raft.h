@@ -40,7 +40,8 @@
  *   SNAPSHOT, SNAPSHOT_REPLY                   at once; that a snapshot is installed says an APPEND_REPLY
  *   own match of a leader                      what is durable
  *   entry i to be applied                      i <= min(commit, durable)
- *   read answered with index i                 i >= all that was committed when it was asked, and i is applied here
+ *   read answered with index i                 i >= all that was committed when it was asked, and i is applied here;
+ *                                              by lease: it stands at the `now` of the tick that follows the read
  *   restore of a snapshot                      when the job that puts it in force is durable, behind all that was
  *                                              handed out before
  *
@@ -186,7 +187,7 @@ struct teak_raft_member {
     uint64_t id;   /* not 0 */
     uint64_t born; /* drawn when its log was created; 0: not known, any will do */
     uint8_t roles;
-    uint8_t priority; /* kept and handed out; see docs/divergence.md */
+    uint8_t priority; /* who has not the highest of all voters gives way at elections, by one timeout */
 };
 
 struct teak_raft_set {
@@ -230,8 +231,8 @@ enum teak_raft_msg_type {
     TEAK_RAFT_VOTE_REPLY,      /* refused or not                                                                 */
     TEAK_RAFT_APPEND,          /* at: what precedes the entries; index: commit                                   */
     TEAK_RAFT_APPEND_REPLY,    /* index: confirmed up to; refused: `index` precedes what is refused, at: try this */
-    TEAK_RAFT_HEARTBEAT,       /* index: commit, no more than the receiver has confirmed                         */
-    TEAK_RAFT_HEARTBEAT_REPLY, /* index: confirmed up to; refused: your term is over                             */
+    TEAK_RAFT_HEARTBEAT,       /* index: commit, no more than the receiver has confirmed; promise: no vote so long */
+    TEAK_RAFT_HEARTBEAT_REPLY, /* index: confirmed up to; refused: your term is over; promise: so long           */
     TEAK_RAFT_TIMEOUT_NOW,     /* campaign at once, I hand over                                                  */
     TEAK_RAFT_READ,            /* a follower's reads: how far is what is committed now?                          */
     TEAK_RAFT_READ_REPLY,      /* index: so far; refused: I do not lead                                          */
@@ -249,6 +250,7 @@ struct teak_raft_msg {
     uint64_t index;
     uint64_t round;               /* of who asks; a reply repeats it                                            */
     uint64_t asked;               /* replies: the incarnation of who asked                                      */
+    uint64_t promise;             /* HEARTBEAT, its reply: time for which no vote is granted to others; 0: none */
     const struct teak_raft_entry *entries; /* APPEND: contiguous, the first at at.index + 1                     */
     const struct teak_raft_chunk *chunk;   /* SNAPSHOT; else NULL                                               */
     uint32_t count;
@@ -267,6 +269,10 @@ struct teak_raft_options {
     uint64_t seed;                  /* of the random election timeouts: another one on each node               */
     uint64_t election;              /* shortest election timeout, longest is twice that; > heartbeat           */
     uint64_t heartbeat;             /* between two rounds of heartbeats, > 0                                   */
+    uint64_t disk_stall;            /* a job older than that: the disk is stalled, see docs/raft.md; 0: never  */
+    uint64_t promise_max;           /* longest promise to a leader, at most election; 0: none. Lower it only   *
+                                     * after the node was down, or leads nobody by lease, for the old one      */
+    uint32_t lease_drift_ppm;       /* bound on how far a clock's rate is off, below 500,000; 0: no leases     */
     uint32_t entry_bytes_max;       /* the same on all nodes                                                   */
     uint32_t message_bytes_max;     /* payload in an APPEND; one entry may exceed it                           */
     uint32_t job_bytes_max;         /* payload in a job; one entry may exceed it                               */
@@ -482,7 +488,8 @@ TEAK_API uint64_t teak_raft_deadline(const struct teak_raft *raft);
 
 /* ----------------------------------------------------------------------------------------------------------- inputs */
 
-/* Does      Tells the time. Timers that have run out do what they are for.
+/* Does      Tells the time. Timers that have run out do what they are for. What was received since the last tick counts
+ *           as received now: a promise never ends before its time.
  * Owner     -
  * Threads   The node's.
  * Durable   Nothing.
@@ -507,21 +514,27 @@ TEAK_API enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const s
 TEAK_API enum teak_raft_status teak_raft_propose(struct teak_raft *raft, const struct teak_raft_blob *blobs,
                                                  uint32_t count, uint64_t first_tag, uint32_t *taken_out);
 
+enum teak_raft_read_mode {
+    TEAK_RAFT_READ_INDEX = 0, /* a round of heartbeats confirms it                                               */
+    TEAK_RAFT_READ_LEASE      /* on a leader whose lease stands at the next tick: at once; else as READ_INDEX     */
+};
+
 /* Does      Asks how far this node has to have applied for a read to see all that was committed before. The answer
  *           comes in `reads` of a ready, when it has: see enum teak_raft_read_fate. A leader asks a majority by a round
  *           of heartbeats, one for all reads that came before it; any other member asks the leader. A leader that has
- *           not committed an entry of its term yet keeps it waiting.
+ *           not committed an entry of its term yet keeps it waiting. READ_LEASE is judged by the `now` of the next
+ *           teak_raft_tick: that clock has to be read after the read came.
  * Owner     -
  * Threads   The node's.
  * Durable   Nothing: reads change nothing.
- * Fails     NOT_LEADER (no leader is known) · BUSY (reads_max) · HALTED · MISUSE (NULL) */
-TEAK_API enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag);
+ * Fails     NOT_LEADER (no leader is known) · BUSY (reads_max) · HALTED · MISUSE (NULL, mode) */
+TEAK_API enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t tag, enum teak_raft_read_mode mode);
 
 /* Does      Campaigns now, without waiting for the timer: a pre-vote, then a vote.
  * Owner     -
  * Threads   The node's.
  * Durable   Nothing.
- * Fails     LEADER_ALIVE · NOT_VOTER (not in its configuration, or rotten, or no room for a leader's first entry) ·
+ * Fails     LEADER_ALIVE · NOT_VOTER (not in its configuration, rotten, stalled, no room for a leader's first entry) ·
  *           BUSY (its vote of an election that runs is not durable yet) · HALTED */
 TEAK_API enum teak_raft_status teak_raft_campaign(struct teak_raft *raft);
 
@@ -691,6 +704,8 @@ enum teak_raft_role { TEAK_RAFT_FOLLOWER = 0, TEAK_RAFT_PRE_CANDIDATE, TEAK_RAFT
 struct teak_raft_view {
     enum teak_raft_role role;
     bool halted, has_room, rotten;
+    bool stalled;                               /* its oldest job is older than disk_stall                       */
+    bool leased;                                /* a leader whose lease stands at the last tick                  */
     uint64_t id, term, vote, leader;            /* 0: none known                                                 */
     uint64_t first;                             /* of the entries that the log keeps                             */
     struct teak_raft_pos last, snapshot;        /* the newest; {0, 0}: none                                      */

@@ -22,6 +22,7 @@ enum teak_raft_timer {
     TEAK_RAFT_TIMER_QUORUM,       /* the leader counts who was heard               */
     TEAK_RAFT_TIMER_TRANSFER,     /* a hand-over is given up                       */
     TEAK_RAFT_TIMER_READ,         /* reads without an answer grow old              */
+    TEAK_RAFT_TIMER_STALL,        /* the oldest job stays in flight                */
     TEAK_RAFT_TIMER_COUNT
 };
 
