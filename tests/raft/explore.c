@@ -108,13 +108,13 @@ static void list_timers(struct frame *frame, uint32_t node)
 {
     const uint8_t left[] = {frame->left.elections, frame->left.promises, frame->left.heartbeats, frame->left.quorums,
                             frame->left.transfers, frame->left.old_reads};
-    for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
-        if (timer == TEAK_RAFT_TIMER_ELECTION && frame->rates[0] != 0 &&
-            teak_raft_runs(world_node(&frame->world, node), TEAK_RAFT_TIMER_PROMISE))
-            continue;
-        if (timer < sizeof left && left[timer] > 0 &&
-            teak_raft_runs(world_node(&frame->world, node), (enum teak_raft_timer)timer))
-            add(frame, FIRE, node, timer);
+    const struct teak_raft *raft = world_node(&frame->world, node);
+    for (uint32_t timer = 0; timer < sizeof left; timer++) {
+        if (left[timer] == 0 || !teak_raft_runs(raft, (enum teak_raft_timer)timer)) continue;
+        /* with clocks, no election timeout is shorter than a promise that began with it */
+        const bool waits = frame->rates[0] != 0 && teak_raft_runs(raft, TEAK_RAFT_TIMER_PROMISE);
+        if (timer != TEAK_RAFT_TIMER_ELECTION || !waits) add(frame, FIRE, node, timer);
+    }
 }
 
 static void list_actions(struct frame *frame)

@@ -128,17 +128,20 @@ MUTANTS = [
     ("a lease without a committed entry of the term", "lease.c", " || raft->commit < raft->lead_first", ""),
     ("a restart forgets the promise", "start.c", "    keep_promise(raft);\n", ""),
     ("a short promise counts", "lead.c", " || msg->promise < lease_asks(raft)", ""),
-    ("a promise counts from the last tick", "timers.c", "if (*at < TEAK_RAFT_NEVER - 1 - late) *at += late;", "(void)at;"),
+    ("a promise counts from the last tick", "timers.c",
+     "if (*at < TEAK_RAFT_NEVER - 1 - late) *at += late;", "(void)at;"),
     ("a read by lease is judged before the tick", "reads.c",
      ".is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};\n",
-     ".is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};\n    reads_judge_lease(raft);\n"),
+     ".is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};\n"
+     "    reads_judge_lease(raft);\n"),
     ("one answer is a lease", "lease.c",
      "quorum_index(raft->config.voters, raft->config.next, rounds) < raft->lease_next.round", "false"),
     ("a stalled leader hands over to who has no more", "handoff.c",
      "peer_at(raft, slot)->match > raft->durable", "true"),
     ("a stalled node campaigns", "role.c", "raft->rotten || raft->stalled", "raft->rotten"),
     ("a disk that moves again is still stalled", "diskwatch.c", "    raft->stalled = false;\n", ""),
-    ("nobody gives way to a higher priority", "members.c", ".priority > mine) return true;", ".priority > 255) return true;"),
+    ("nobody gives way to a higher priority", "members.c",
+     ".priority > mine) return true;", ".priority > 255) return true;"),
     ("an answer to a former process counts", "node.c", "!known || msg->asked != raft->incarnation", "!known"),
 ]
 
