@@ -1,12 +1,13 @@
 /* raft_driver.c: see raft_driver.h. */
 #include "raft_driver.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "teak/raft_store_memory.h"
 
-enum { DONE_MAX = 64, MINUTE = 60000, DELAY = 5 };
+enum { DONE_MAX = 64, IO_MAX = 64, MINUTE = 60000, DELAY = 5 };
 
 static void die(const char *what)
 {
@@ -19,6 +20,139 @@ static void must(enum teak_raft_status status, const char *what)
     if (status == TEAK_RAFT_OK) return;
     fprintf(stderr, "%s: %s\n", what, teak_raft_status_name(status));
     exit(1);
+}
+
+/* -------------------------------------------------------------------------------------------------------- snapshots */
+
+/* The bytes of one, and what it is called. Here they are in memory; elsewhere it would be a file. */
+struct replica_body {
+    struct teak_raft_frame frame;
+    struct teak_raft_snapshot name;
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    uint64_t have; /* bytes, of name.bytes */
+    uint8_t data[];
+};
+
+enum { BODY_MAX = 1 << 16 };
+
+static void free_body(struct teak_raft_frame *frame)
+{
+    free((uint8_t *)frame - offsetof(struct replica_body, frame));
+}
+
+static struct replica_body *make_body(const struct teak_raft_snapshot *name, uint64_t bytes)
+{
+    struct replica_body *body = bytes <= BODY_MAX ? calloc(1, sizeof *body + bytes) : NULL;
+    if (!body) return NULL;
+    body->frame = (struct teak_raft_frame){.refs = 1, .bytes = (uint32_t)(sizeof *body + bytes), .free = free_body};
+    body->name = *name;
+    if (name->config) memcpy(body->config, name->config, name->config_bytes);
+    body->name.config = body->config;
+    return body;
+}
+
+static void drop_body(struct replica_body **body)
+{
+    if (*body) teak_raft_drop(&(*body)->frame);
+    *body = NULL;
+}
+
+static bool is_called(const struct replica_body *body, const struct teak_raft_snapshot *name)
+{
+    return body && body->name.pos.index == name->pos.index && body->name.pos.term == name->pos.term &&
+           body->name.born == name->born && body->name.bytes == name->bytes && body->name.checksum == name->checksum;
+}
+
+static uint64_t checksum_of(const uint8_t *data, uint64_t bytes)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (uint64_t i = 0; i < bytes; i++) sum = (sum ^ data[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+/* One comes into force: somebody may still read the one before. */
+static void put_in_force(struct replica *replica, struct replica_body *body)
+{
+    drop_body(&replica->older);
+    replica->older = replica->body;
+    replica->body = body;
+}
+
+enum teak_raft_status replica_snapshot(struct replica *replica)
+{
+    struct replica_body *body = make_body(&(struct teak_raft_snapshot){.bytes = 0}, BODY_MAX);
+    if (!body) return TEAK_RAFT_NO_SPACE;
+    enum teak_raft_status status =
+        teak_raft_snapshot_point(replica->raft, body->config, sizeof body->config, &body->name);
+    if (status == TEAK_RAFT_OK) {
+        body->name.bytes = body->have = replica->save(replica, body->data, BODY_MAX);
+        body->name.checksum = checksum_of(body->data, body->have);
+        status = teak_raft_snapshot_taken(replica->raft, &body->name);
+    }
+    if (status == TEAK_RAFT_OK)
+        put_in_force(replica, body);
+    else
+        drop_body(&body);
+    return status;
+}
+
+void replica_forget(struct replica *replica)
+{
+    drop_body(&replica->body);
+    drop_body(&replica->older);
+    drop_body(&replica->part);
+}
+
+/* What one operation on a body came to. */
+struct reply {
+    uint64_t ticket, offset;
+    enum teak_raft_outcome outcome;
+    bool is_owed;
+    struct teak_raft_blob blob;
+};
+
+static struct reply do_io(struct replica *replica, const struct teak_raft_snap_io *io)
+{
+    struct reply reply = {.ticket = io->ticket, .outcome = TEAK_RAFT_DONE, .is_owed = true};
+    struct replica_body *part = is_called(replica->part, &io->snapshot) ? replica->part : NULL;
+    switch (io->op) {
+    case TEAK_RAFT_SNAP_READ: {
+        struct replica_body *body = is_called(replica->body, &io->snapshot) ? replica->body : replica->older;
+        if (is_called(body, &io->snapshot))
+            reply.blob = (struct teak_raft_blob){.data = body->data + io->offset, .frame = &body->frame,
+                                                 .bytes = io->bytes};
+        else
+            reply.outcome = TEAK_RAFT_CORRUPT;
+        break;
+    }
+    case TEAK_RAFT_SNAP_BEGIN:
+        if (!part) {
+            drop_body(&replica->part);
+            part = replica->part = make_body(&io->snapshot, io->snapshot.bytes);
+        }
+        reply.outcome = part ? TEAK_RAFT_DONE : TEAK_RAFT_NO_ROOM;
+        reply.offset = part ? part->have : 0;
+        break;
+    case TEAK_RAFT_SNAP_WRITE:
+        if (!part || io->offset != part->have || io->bytes > part->name.bytes - part->have) {
+            reply.outcome = TEAK_RAFT_CORRUPT;
+            break;
+        }
+        memcpy(part->data + part->have, io->data, io->bytes);
+        part->have += io->bytes;
+        break;
+    case TEAK_RAFT_SNAP_FINISH:
+        if (!part || part->have != part->name.bytes || checksum_of(part->data, part->have) != part->name.checksum) {
+            reply.outcome = TEAK_RAFT_CORRUPT;
+            break;
+        }
+        put_in_force(replica, part);
+        replica->part = NULL;
+        break;
+    case TEAK_RAFT_SNAP_ABORT: drop_body(&replica->part); reply.is_owed = false; break;
+    case TEAK_RAFT_SNAP_CLOSE: reply.is_owed = false; break;
+    }
+    return reply;
 }
 
 /* --------------------------------------------------------------------------------------------------------- one turn */
@@ -56,6 +190,7 @@ enum teak_raft_status replica_start(struct replica *replica, const struct teak_r
     while ((status = ops->start(replica->store.self, 0, &start)) == TEAK_RAFT_BUSY)
         ops->collect(replica->store.self, 1000000, NULL, 0);
     if (status != TEAK_RAFT_OK) return status;
+    start.can_restore = start.snapshot && is_called(replica->body, start.snapshot);
     replica->block = aligned_alloc(16, (bytes + 15) & ~(size_t)15);
     if (!replica->block) return TEAK_RAFT_NO_SPACE;
     replica->applied = replica->committed = replica->lost = 0;
@@ -74,6 +209,10 @@ void replica_stop(struct replica *replica)
 
 static void apply_all(struct replica *replica, const struct teak_raft_apply *apply)
 {
+    if (apply->restore) {
+        if (!is_called(replica->body, apply->restore)) die("a snapshot that is not here");
+        replica->restore(replica, replica->body->data, (uint32_t)replica->body->have);
+    }
     for (uint32_t i = 0; i < apply->count; i++) replica->apply(replica, &apply->entries[i]);
     replica->applied = apply->upto;
 }
@@ -102,9 +241,20 @@ void replica_turn(struct replica *replica, uint64_t now, uint64_t wait_ns)
         for (uint32_t i = 0; i < ready.fetch_count; i++)
             must(store.ops->fetch(store.self, 0, &ready.fetch[i]), "fetch");
         count_fates(replica, &ready);
-        if (ready.apply.upto > 0) {
-            apply_all(replica, &ready.apply);
-            teak_raft_applied(replica->raft, replica->applied); /* the ready ends here */
+        struct reply replies[IO_MAX];
+        uint32_t reply_count = 0;
+        const bool applies = ready.apply.upto > 0;
+        if (ready.snap_count > IO_MAX) die("more at a time than there is room for");
+        for (; reply_count < ready.snap_count; reply_count++)
+            replies[reply_count] = do_io(replica, &ready.snap[reply_count]);
+        if (applies) apply_all(replica, &ready.apply);
+        /* With the first of these calls the ready ends. */
+        for (uint32_t i = 0; i < reply_count; i++)
+            if (replies[i].is_owed)
+                teak_raft_snap_done(replica->raft, replies[i].ticket, replies[i].outcome, replies[i].offset,
+                                    &replies[i].blob);
+        if (applies) {
+            teak_raft_applied(replica->raft, replica->applied);
         } else if (want != TEAK_RAFT_ALL) {
             break; /* what is left may be the job that the store does not take now */
         }
@@ -140,6 +290,8 @@ struct letter_in_flight {
     struct letter_in_flight *next;
     uint64_t due;
     struct teak_raft_msg msg;
+    struct teak_raft_chunk chunk; /* msg.chunk, if there is one */
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
     struct teak_raft_entry entries[];
 };
 
@@ -155,6 +307,13 @@ static void cluster_send(void *network, const struct teak_raft_msg *msg)
     if (msg->count > 0) memcpy(letter->entries, msg->entries, msg->count * sizeof letter->entries[0]);
     letter->msg.entries = letter->entries;
     for (uint32_t i = 0; i < msg->count; i++) teak_raft_hold(letter->entries[i].frame);
+    if (msg->chunk) {
+        letter->chunk = *msg->chunk;
+        memcpy(letter->config, msg->chunk->snapshot.config, msg->chunk->snapshot.config_bytes);
+        letter->chunk.snapshot.config = letter->config;
+        letter->msg.chunk = &letter->chunk;
+        teak_raft_hold(letter->chunk.frame);
+    }
     if (cluster->first)
         cluster->last->next = letter;
     else
@@ -165,6 +324,7 @@ static void cluster_send(void *network, const struct teak_raft_msg *msg)
 static void throw_away(struct letter_in_flight *letter)
 {
     for (uint32_t i = 0; i < letter->msg.count; i++) teak_raft_drop(letter->entries[i].frame);
+    teak_raft_drop(letter->chunk.frame);
     free(letter);
 }
 
@@ -189,6 +349,8 @@ static struct teak_raft_options options_of(uint64_t id)
     memcpy(options.cluster, "an example, ---", sizeof options.cluster);
     options.entry_bytes_max = options.job_bytes_max = 1 << 16;
     options.tail_entries = 64;
+    options.trailing_entries = 8;
+    options.snapshot_chunk_bytes = 256;
     return options;
 }
 
@@ -231,6 +393,7 @@ void cluster_end(struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->count; i++) {
         replica_stop(&cluster->nodes[i]);
         cluster->nodes[i].store.ops->close(cluster->nodes[i].store.self);
+        replica_forget(&cluster->nodes[i]);
     }
 }
 

@@ -11,6 +11,8 @@
 
 #include "teak/raft_log_store.h"
 
+struct replica_body; /* of a snapshot */
+
 struct replica {
     uint64_t id;
     struct teak_raft *raft;           /* NULL: it does not run                              */
@@ -22,6 +24,10 @@ struct replica {
     /* What the program does with entries; what it keeps. */
     void (*apply)(struct replica *replica, const struct teak_raft_entry *entry);
     void *machine;
+    /* Where there are snapshots: all of the state machine as bytes, at most `room`; and the state machine anew. */
+    uint32_t (*save)(struct replica *replica, uint8_t *out, uint32_t room);
+    void (*restore)(struct replica *replica, const uint8_t *data, uint32_t bytes);
+    struct replica_body *body, *older, *part; /* the newest, the one before, and what comes in; they survive crashes */
 
     /* Where messages go: copied before return. */
     void (*send)(void *network, const struct teak_raft_msg *msg);
@@ -46,6 +52,13 @@ void replica_turn(struct replica *replica, uint64_t now, uint64_t wait_ns);
 /* Does      Proposes a line, copied into a frame of its own. What becomes of it is counted in the replica.
  * Fails     As teak_raft_propose. */
 enum teak_raft_status replica_propose(struct replica *replica, const char *text, uint64_t tag);
+
+/* Does      Takes a snapshot of what is applied, so that the log may forget it.
+ * Fails     As teak_raft_snapshot_point and teak_raft_snapshot_taken; NO_SPACE (no memory). */
+enum teak_raft_status replica_snapshot(struct replica *replica);
+
+/* The end of what survives crashes: call it after replica_stop and the store's close. */
+void replica_forget(struct replica *replica);
 
 /* Ends a run. The log stays. */
 void replica_stop(struct replica *replica);
