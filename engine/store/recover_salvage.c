@@ -118,6 +118,9 @@ enum teak_status salvaging_replay(struct salvaging *salvaging, struct teak_store
     while (status == TEAK_OK) {
         const enum salvage_item item = salvage_next(&salvaging->walk);
         if (item == SALVAGE_END || walk->image >= salvaging->upto) break;
+        if (item == SALVAGE_SENSELESS || item == SALVAGE_UNKNOWN) /* the plan began elsewhere, and did not come by */
+            return fail_segment(error, item == SALVAGE_UNKNOWN ? TEAK_FEATURE : TEAK_DECODE, "salvage",
+                                walk->tail->images[walk->image].number, walk->offset);
         status = add_upto(store, salvaging, walk->image, report, error);
         if (status != TEAK_OK) break;
         struct segment *segment = segment_at(&store->segments, walk->tail->images[walk->image].number);

@@ -1,8 +1,10 @@
-/* format_fuzz.c: any bytes, to every decoder of the format.
+/* format_fuzz.c: any bytes, to one decoder of the format: built once for each, as <decoder>_fuzz, with FUZZ_DECODER its
+ * function.
  *
- * The first byte chooses the decoder. In half of the inputs magic, place and checksums are made good first: random
- * bytes never have them, malice does, and behind them is where lengths are believed. What a decoder accepts is walked
- * to its last byte, in memory that ends where the input ends, so that a sanitizer sees the first byte too many.
+ * Where the first byte's highest bit is set magic, place and checksums are made good first: random bytes never have
+ * them, malice does, and behind them is where lengths are believed. What a decoder accepts is walked to its last byte,
+ * in memory that ends where the input ends, so that a sanitizer sees the first byte too many. The mutator knows that
+ * structures are made of aligned fields, and tables of operations in steps of eight bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,10 @@
 #include "format/snapshot_file.h"
 #include "format/stats_record.h"
 #include "format/superblock.h"
+#include "spite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 
 enum { REPAIR = 0x80, BLOCK = 128 /* small blocks, small inputs: the decoders take any */ };
 
@@ -55,7 +59,7 @@ static uint32_t get32(const uint8_t *at)
 
 /* ---- one function per decoder ---- */
 
-static void fuzz_superblock(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_superblock(uint8_t *bytes, size_t size, bool repair)
 {
     struct superblock out;
     if (repair && size >= sizeof(struct layout_store)) {
@@ -69,7 +73,7 @@ static void fuzz_superblock(uint8_t *bytes, size_t size, bool repair)
     seen += superblock_judge(whole, sizeof whole, 1, &out);
 }
 
-static void fuzz_identity(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_identity(uint8_t *bytes, size_t size, bool repair)
 {
     struct segment_id out;
     if (size < HEAD_BYTES) return;
@@ -127,7 +131,7 @@ static void judge_and_walk(const uint8_t *frame, const struct frame_head *head)
     if ((frame_judge_table(frame, head, shared_key()) == FRAME_WHOLE) != table_is_whole) abort();
 }
 
-static void fuzz_frame(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_frame(uint8_t *bytes, size_t size, bool repair)
 {
     if (size < HEAD_BYTES) return;
     if (repair) frame_repair(bytes, size);
@@ -141,7 +145,7 @@ static void fuzz_frame(uint8_t *bytes, size_t size, bool repair)
 
 /* The input says how many payload bytes, operations and entries there are; then come payloads and table. The head is
  * made to fit, so that operations are reached without guessing one. */
-static void fuzz_table(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_table(uint8_t *bytes, size_t size, bool repair)
 {
     if (size < 8) return;
     const uint32_t payload_bytes = (uint32_t)align_down(min_u64(bytes[0], size - 8), 8);
@@ -158,7 +162,7 @@ static void fuzz_table(uint8_t *bytes, size_t size, bool repair)
     free(frame);
 }
 
-static void fuzz_footer(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_footer(uint8_t *bytes, size_t size, bool repair)
 {
     struct footer out;
     if (size < HEAD_BYTES) return;
@@ -175,7 +179,7 @@ static void fuzz_footer(uint8_t *bytes, size_t size, bool repair)
     if (!range_fits(out.slots_offset, UINT64_C(16) * out.slot_count, out.summary_offset)) abort();
 }
 
-static void fuzz_summary(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_summary(uint8_t *bytes, size_t size, bool repair)
 {
     if (size < 8) return;
     const struct footer footer = {.slot_count = get32(bytes), .log_count = get32(bytes + 4),
@@ -196,7 +200,7 @@ static void fuzz_summary(uint8_t *bytes, size_t size, bool repair)
 }
 
 /* Head and meta, one chunk whose length the input says, and the foot of a file as long as the foot says. */
-static void fuzz_snapshot(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_snapshot(uint8_t *bytes, size_t size, bool repair)
 {
     if (size < 2 * HEAD_BYTES + SNAPSHOT_CHUNK_HEAD) return;
     uint8_t *foot_bytes = bytes + HEAD_BYTES, *chunk = bytes + 2 * HEAD_BYTES;
@@ -225,7 +229,7 @@ static void fuzz_snapshot(uint8_t *bytes, size_t size, bool repair)
     seen += snapshot_chunk_judge(&key, &head, 0, most, chunk, &sum);
 }
 
-static void fuzz_snapshot_name(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_snapshot_name(uint8_t *bytes, size_t size, bool repair)
 {
     (void)repair;
     if (size == 0) return;
@@ -237,7 +241,7 @@ static void fuzz_snapshot_name(uint8_t *bytes, size_t size, bool repair)
     if (strcmp((const char *)bytes, again) != 0) abort();
 }
 
-static void fuzz_name(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_name(uint8_t *bytes, size_t size, bool repair)
 {
     (void)repair;
     if (size == 0) return;
@@ -252,7 +256,7 @@ static void fuzz_name(uint8_t *bytes, size_t size, bool repair)
 }
 
 /* What the judge takes is written again, and means the same then. */
-static void fuzz_stats(uint8_t *bytes, size_t size, bool repair)
+__attribute__((unused)) static void fuzz_stats(uint8_t *bytes, size_t size, bool repair)
 {
     static struct teak_published out, again;
     static uint8_t record[STATS_RECORD_MAX];
@@ -281,15 +285,42 @@ static void fuzz_stats(uint8_t *bytes, size_t size, bool repair)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const decoders[])(uint8_t *, size_t, bool) = {
-        fuzz_superblock, fuzz_identity, fuzz_frame, fuzz_table, fuzz_footer, fuzz_summary, fuzz_name,
-        fuzz_snapshot, fuzz_snapshot_name, fuzz_stats,
-    };
     if (size < 1) return 0;
     uint8_t *bytes = malloc(size > 1 ? size - 1 : 1);
     if (!bytes) abort();
     memcpy(bytes, data + 1, size - 1);
-    decoders[(data[0] & ~(unsigned)REPAIR) % (sizeof decoders / sizeof decoders[0])](bytes, size - 1, data[0] & REPAIR);
+    FUZZ_DECODER(bytes, size - 1, data[0] & REPAIR);
     free(bytes);
     return 0;
+}
+
+/* ---- mutations ---- */
+
+/* A stretch of whole words goes, or comes twice: operations and records do. Returns the size. */
+static size_t move_words(struct seeded *dice, uint8_t *bytes, size_t size, size_t room)
+{
+    const size_t from = 8 * (size_t)seeded_below(dice, (uint32_t)(size / 8) + 1);
+    size_t count = 8 * (1 + (size_t)seeded_below(dice, 8));
+    if (count > size - from) count = size - from;
+    if (seeded_below(dice, 2)) {
+        memmove(bytes + from, bytes + from + count, size - from - count);
+        return size - count;
+    }
+    if (count > room - size) count = (room - size) & ~(size_t)7;
+    memmove(bytes + from + count, bytes + from, size - from);
+    return size + count;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+    struct seeded dice = {.state = seed};
+    if (size < 9 || max_size < 9 || seeded_below(&dice, 3) == 0) return LLVMFuzzerMutate(data, size, max_size);
+    for (uint32_t n = 1 + seeded_below(&dice, 4); n > 0; n--) {
+        if (seeded_below(&dice, 4) == 0 && size >= 9)
+            size = 1 + move_words(&dice, data + 1, size - 1, max_size - 1);
+        else
+            spoil_field(&dice, data + 1, size - 1, 8);
+    }
+    data[0] = seeded_below(&dice, 4) ? data[0] | REPAIR : data[0] & (uint8_t)~REPAIR; /* mostly with good sums */
+    return size;
 }

@@ -1,5 +1,5 @@
-/* fuzz_corpus.c: the seeds of store_fuzz, made of the golden store: bytes that an older Teak wrote, so that they stay
- * what they are. fuzz_corpus DIRECTORY writes them there.
+/* fuzz_corpus.c: seeds made of golden files: bytes that an older Teak wrote, so that they stay what they are.
+ * fuzz_corpus DIRECTORY writes there those of store_fuzz; fuzz_corpus DIRECTORY DECODER those of that decoder.
  */
 #include "golden/hex_file.h"
 
@@ -50,13 +50,64 @@ static void stores(void)
     keep("snapshot", seed, parts_write(&changed, seed, sizeof seed));
 }
 
+/* A golden structure, once as it is and once to be made good: family and salt of the decoders are others. */
+static void structure(const char *golden, uint32_t from, uint32_t bytes, uint32_t head)
+{
+    static uint8_t file[1 << 17];
+    const size_t count = hex_read(golden, file, sizeof file);
+    if (from >= count) return;
+    if (bytes > count - from) bytes = (uint32_t)(count - from);
+    static uint8_t seed[1 + 64 + sizeof file];
+    memset(seed, 0, 1 + 64);
+    memcpy(seed + 1 + head, file + from, bytes);
+    for (uint32_t repair = 0; repair < 2; repair++) {
+        char name[160];
+        snprintf(name, sizeof name, "%s-%u-%u", golden, from, repair);
+        seed[0] = repair ? 0x80 : 0;
+        keep(name, seed, 1 + head + bytes);
+    }
+}
+
+static bool decoder(const char *name)
+{
+    static const struct {
+        const char *decoder, *golden;
+        uint32_t from, bytes, head; /* `head`: bytes of the decoder's own before them */
+    } seeds[] = {
+        {"superblock", "store", 0, 4096, 0},       {"identity", "identity", 0, 4096, 0},
+        {"frame", "frame", 0, 65536, 0},           {"frame", "checkpoint", 0, 65536, 0},
+        {"table", "frame", 128, 65536, 8},         {"table", "checkpoint", 128, 65536, 8},
+        {"footer", "index", 8192, 4096, 0},        {"footer", "index", 4096, 4096, 0},
+        {"summary", "index", 4096, 4096, 8},       {"summary", "index", 0, 4096, 8},
+        {"snapshot", "snapshot", 0, 65536, 0},     {"stats", "stats", 0, 65536, 0},
+    };
+    bool found = false;
+    for (uint32_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        if (strcmp(seeds[i].decoder, name) != 0) continue;
+        structure(seeds[i].golden, seeds[i].from, seeds[i].bytes, seeds[i].head);
+        found = true;
+    }
+    if (!strcmp(name, "name")) keep("spare", (const uint8_t *)"\0spare-0000000000000003.seg", 27);
+    if (!strcmp(name, "snapshot_name")) {
+        char text[1 + SNAPSHOT_NAME_BYTES] = "";
+        snapshot_name_put(&(struct snapshot_name){.log = 7, .index = 10, .term = 2, .file_id = 5}, text + 1);
+        keep("file", (const uint8_t *)text, 2 + strlen(text + 1));
+    }
+    return found || !strcmp(name, "name") || !strcmp(name, "snapshot_name");
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: fuzz_corpus DIRECTORY\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: fuzz_corpus DIRECTORY [DECODER]\n");
         return 2;
     }
     directory = argv[1];
-    stores();
+    if (argc == 2) {
+        stores();
+    } else if (!decoder(argv[2])) {
+        fprintf(stderr, "no decoder: %s\n", argv[2]);
+        return 2;
+    }
     return 0;
 }

@@ -7,6 +7,7 @@
  * field, a structure or a block, moves blocks and files
  * about, and then mostly puts every sum right, because bytes under wrong sums come no further than a checksum.
  */
+#include "spite.h"
 #include "store_parts.h"
 
 #include <sanitizer/asan_interface.h>
@@ -23,7 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size,
                                  uint8_t *out, size_t max_size, unsigned int seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 enum { HOW_QUARANTINE = 1, HOW_BUFFERED = 2, HOW_MOVES = 4, SEGMENT_MAX = 256 << 10 };
 
@@ -367,35 +367,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static struct seeded dice;
 
-/* A number that is likely to hurt. */
-static uint64_t spiteful(uint64_t now)
-{
-    switch (seeded_below(&dice, 10)) {
-    case 0: return 0;
-    case 1: return UINT64_MAX;
-    case 2: return UINT64_MAX - 1;
-    case 3: return now + 1;
-    case 4: return now - 1;
-    case 5: return UINT32_MAX;
-    case 6: return seeded_below(&dice, 200);
-    case 7: return (uint64_t)seeded_below(&dice, 17) * PARTS_BLOCK;
-    case 8: return UINT64_C(1) << seeded_below(&dice, 64);
-    default: return now ^ (UINT64_C(1) << seeded_below(&dice, 64));
-    }
-}
-
-static void spoil_field(uint8_t *at, uint32_t room)
-{
-    static const uint8_t widths[] = {1, 4, 8, 8};
-    const uint32_t width = widths[seeded_below(&dice, 4)];
-    if (room < width) return;
-    uint8_t *field = at + seeded_below(&dice, room / width) * width;
-    uint64_t value = 0;
-    memcpy(&value, field, width);
-    value = spiteful(value);
-    memcpy(field, &value, width);
-}
-
 static void spoil_bytes(uint8_t *at, uint32_t room)
 {
     uint8_t some[256];
@@ -450,7 +421,7 @@ static void mutate(struct parts *parts)
 {
     struct parts_file *file = choose_file(parts), *other = choose_file(parts);
     if (file->bytes < PARTS_BLOCK || other->bytes < PARTS_BLOCK) {
-        spoil_field(parts->files[0].data, sizeof(struct layout_store));
+        spoil_field(&dice, parts->files[0].data, sizeof(struct layout_store), PARTS_BLOCK);
         parts_grow(&parts->files[0], PARTS_BLOCK);
         return;
     }
@@ -481,7 +452,7 @@ static void mutate(struct parts *parts)
     case 7:
     case 8:
     case 9: spoil_bytes(at, room); break;
-    default: spoil_field(at, room); break;
+    default: spoil_field(&dice, at, room, PARTS_BLOCK); break;
     }
 }
 
