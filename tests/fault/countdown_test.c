@@ -448,6 +448,8 @@ static void run_all(const char *name, scene_fn scene)
 
 /* ---- scenes ---- */
 
+static struct teak_stats round_stats;
+
 /* From nothing: creation, a session that is closed, another. */
 static void a_whole_life(void)
 {
@@ -472,7 +474,34 @@ static void work_later(void)
     }
 }
 
-/* Sealed segments are read, entries move forward, segments are forgotten and used again. */
+/* Every log keeps nothing: what is sealed is dead. */
+static void compact_all(void)
+{
+    struct model *next = state_of(run.submitted + 1);
+    *next = *state_of(run.submitted);
+    struct teak_batch batch = {.ops = scratch.ops, .count = 0, .tag = run.submitted + 1};
+    for (uint32_t which = 0; which < LOGS; which++) {
+        struct model_log *log = &next->logs[which];
+        if (!log->alive || log->fresh || log->last.index == log->base.index) continue;
+        scratch.ops[batch.count++] =
+            (struct teak_op){.op = TEAK_OP_COMPACT, .log = which * 1000 + 1, .index = log->last.index};
+        model_compact(log, log->last.index);
+    }
+    if (batch.count > 0) submit(batch);
+    settle();
+}
+
+/* What is forgotten is used again: new identity, sync, new name, sync of the directory; and again. */
+static void segments_go_round(void)
+{
+    if (open_store(&run.store) != TEAK_OK) return;
+    compact_all();
+    for (uint32_t i = 0; i < 50 && !fault.is_over; i++) churn();
+    if (!fault.is_over) teak_stats(run.store, &round_stats);
+    leave(true);
+}
+
+/* Sealed segments are read, entries move forward, segments are forgotten. */
 static void a_later_life(void)
 {
     if (open_store(&run.store) != TEAK_OK) return;
@@ -545,6 +574,22 @@ static void whatever_fails_in_a_later_life(void **state)
     drop_base();
 }
 
+static void whatever_fails_while_segments_are_used_again(void **state)
+{
+    (void)state;
+    live_before(40, 40);
+    leave(true);
+    take_as_base();
+    run_all("segments go round", segments_go_round);
+    set_options();
+    begin_at_base();
+    segments_go_round();
+    printf("recycled %" PRIu64 ", forgotten %" PRIu64 "\n", round_stats.recycled, round_stats.forgotten);
+    assert_true(round_stats.recycled > 1);
+    sim_free(fault.medium);
+    drop_base();
+}
+
 /* The power goes, in a way that makes the next opening cut something. */
 static void cut_now(void)
 {
@@ -601,6 +646,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(whatever_fails_in_a_life_is_told_and_costs_nothing, tell_run),
         cmocka_unit_test_teardown(whatever_fails_in_a_later_life, tell_run),
+        cmocka_unit_test_teardown(whatever_fails_while_segments_are_used_again, tell_run),
         cmocka_unit_test_teardown(whatever_fails_after_a_power_cut, tell_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
