@@ -19,8 +19,9 @@
 
 #include <liburing.h>
 
-#include "store/backends.h"
+#include "store/damage.h"
 #include "teak/committer.h"
+#include "teak/inspect.h"
 #include "teak/memory.h"
 #include "teak/snapshot.h"
 
@@ -317,6 +318,22 @@ static void many_threads(void)
     (void)told(teak_committer_close(committer, &error), &error);
 }
 
+static uint64_t hurt_from; /* the entry of the store that a scene begins with that cannot be read; 0: none */
+
+/* What can be read goes into a new store; then the store itself is planned and mended. */
+static void salvaged_and_mended(void)
+{
+    struct teak_options options = backend_options();
+    struct teak_error error = {0};
+    struct teak_repair_plan *plan = NULL;
+    options.create = false;
+    scene.acknowledged = 0; /* of what cannot be read nobody knows; check_store says how far */
+    (void)told(teak_salvage(scene.rig.dir, scene.copy.dir, &options, NULL, NULL, NULL, NULL, &error), &error);
+    if (told(teak_repair_plan_make(scene.rig.dir, &options, &plan, NULL, &error), &error) != TEAK_OK) return;
+    (void)told(teak_repair_plan_apply(scene.rig.dir, &options, plan, &error), &error);
+    teak_repair_plan_free(plan);
+}
+
 /* ---- what must hold ---- */
 
 static uint64_t open_descriptors(void)
@@ -331,7 +348,9 @@ static uint64_t open_descriptors(void)
 
 static void check_store(void)
 {
-    struct teak_store *store = backend_open(&scene.rig);
+    struct teak_options options = backend_options();
+    if (hurt_from > 0) options.on_damage = TEAK_QUARANTINE;
+    struct teak_store *store = rig_open_with(&scene.rig, &options, NULL);
     struct teak_log log = {0};
     struct teak_error error = {0};
     const enum teak_status status = teak_log(store, 1, &log, &error);
@@ -339,7 +358,10 @@ static void check_store(void)
         assert_int_equal(status, TEAK_UNKNOWN_LOG);
         assert_int_equal(scene.acknowledged, 0);
     } else {
-        assert_in_range(log.last.index, scene.acknowledged, scene.submitted + 1);
+        if (hurt_from > 0)
+            assert_int_equal(log.last.index, hurt_from - 1);
+        else
+            assert_in_range(log.last.index, scene.acknowledged, scene.submitted + 1);
         if (log.last.index >= log.first) rig_expect_entries(store, 1, log.first, log.last.index);
     }
     rig_close(store);
@@ -385,6 +407,13 @@ static bool run_once(void (*play)(void), uint64_t n, int error)
     check_store();
     fault.is_under_way = false;
     return fault.was_struck;
+}
+
+static void remove_unfinished(void)
+{
+    char path[sizeof scene.copy.dir + 16];
+    snprintf(path, sizeof path, "%s.unfinished", scene.copy.dir);
+    rig_remove(path);
 }
 
 static void run_all(const char *name, void (*play)(void))
@@ -456,6 +485,38 @@ static void any_call_may_fail_of_who_looks_and_copies(void **state)
     rig_remove(rig.dir);
 }
 
+/* A rotten payload in the newest segment: what stands before it is kept, and is there whatever fails. */
+static void any_call_may_fail_of_who_salvages_and_mends(void **state)
+{
+    (void)state;
+    const struct rig rig = make_store();
+    struct found_frame frames[16];
+    char name[64];
+    const uint64_t newest = damage_newest(&rig);
+    const uint32_t count = damage_frames(&rig, newest, frames, 16);
+    uint32_t which = count;
+    while (which > 0 && frames[which - 1].entries == 0) which--;
+    assert_true(which > 1);
+    rig_segment_name(newest, name);
+    rig_flip(&rig, name, frames[which - 1].offset + HEAD_BYTES + 5, 0x10);
+    struct teak_options options = backend_options();
+    options.on_damage = TEAK_QUARANTINE;
+    options.read_only = true;
+    options.create = false;
+    struct teak_store *store = rig_open_with(&rig, &options, NULL);
+    hurt_from = rig_log(store, 1).last.index + 1;
+    assert_in_range(hurt_from, 2, ENTRIES);
+    rig_close(store);
+    begin();
+    made = &rig;
+    run_all("salvaged and mended", salvaged_and_mended);
+    made = NULL;
+    hurt_from = 0;
+    remove_unfinished();
+    end();
+    rig_remove(rig.dir);
+}
+
 static void any_call_may_fail_under_a_committer(void **state)
 {
     (void)state;
@@ -475,6 +536,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(any_call_may_fail_in_a_life, tell_run),
         cmocka_unit_test_teardown(any_call_may_fail_of_who_looks_and_copies, tell_run),
+        cmocka_unit_test_teardown(any_call_may_fail_of_who_salvages_and_mends, tell_run),
         cmocka_unit_test_teardown(any_call_may_fail_under_a_committer, tell_run),
     };
     return backends_run(argc, argv, "calls", tests, sizeof tests / sizeof tests[0]);
