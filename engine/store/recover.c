@@ -130,14 +130,15 @@ static enum teak_status replay_sealed(struct teak_store *store, uint64_t number,
     return status;
 }
 
-/* Every segment has LSNs, and has them alone: the next opening asks, and so does who writes their indexes. */
+/* Every segment has LSNs, and they follow each other: the next opening asks, and so does who writes the indexes. */
 static enum teak_status check_lsns(const struct teak_store *store, struct teak_error *error)
 {
     const struct segments *segments = &store->segments;
     uint64_t before = 0;
     for (uint64_t number = segments->oldest; number <= segments->newest; number++) {
         const struct segment *segment = segment_at(segments, number);
-        if (segment->first_lsn <= before || segment->last_lsn < segment->first_lsn)
+        const bool follows = before == 0 ? segment->first_lsn > 0 : segment->first_lsn == before + 1;
+        if (!follows || segment->last_lsn < segment->first_lsn)
             return fail_segment(error, TEAK_DECODE, "salvage", number, 0);
         before = segment->last_lsn;
     }
@@ -173,7 +174,7 @@ static enum teak_status replay_all(struct teak_store *store, struct tail *tail, 
             end = op.checkpoint.end_offset;
         status = replay_image(store, image, end, is_last ? SEGMENT_ACTIVE : SEGMENT_CLOSED, report, error);
     }
-    return status;
+    return status == TEAK_OK && store->salvaging ? check_lsns(store, error) : status;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- read */

@@ -80,6 +80,7 @@ static void take_attested_end(struct teak_store *store, const struct tail *tail,
         return;
     if (segment->is_lost) key_derive(&segment->key, source.family, op.checkpoint.salt);
     if (op.checkpoint.salt != segment->key.salt || op.checkpoint.last_lsn < segment->first_lsn) return;
+    if (op.checkpoint.last_lsn + 1 != head.lsn) return; /* it contradicts itself */
     segment->frames_end =
         (uint32_t)min_u64(op.checkpoint.end_offset, source.segment_bytes - 2 * (uint64_t)source.block_bytes);
     segment->last_lsn = op.checkpoint.last_lsn;
@@ -176,7 +177,8 @@ enum teak_status recover_lost_segment(struct teak_store *store, uint64_t number,
     if (status == TEAK_OK && next.file != DISK_NONE) {
         status = image_load(&source, &next, error);
         if (status == TEAK_OK && image_checkpoint(&source, &next, &head, &op) &&
-            op.checkpoint.segment == number && op.checkpoint.last_lsn >= segment->first_lsn) {
+            op.checkpoint.segment == number && op.checkpoint.last_lsn >= segment->first_lsn &&
+            op.checkpoint.last_lsn + 1 == head.lsn) {
             key_derive(&segment->key, source.family, op.checkpoint.salt);
             segment->last_lsn = op.checkpoint.last_lsn;
             if (*last_lsn == 0) segment->first_lsn = segment->last_lsn;

@@ -298,6 +298,8 @@ static enum teak_status load_record(struct teak_store *store, struct segment *se
 static enum teak_status load_checkpoint(struct teak_store *store, struct segment *segment, const struct op *op,
                                         struct teak_error *error)
 {
+    /* a checkpoint is asked beside its own segment where the one before it is lost */
+    if (op->checkpoint.oldest > segment->number + 1) return senseless(segment, 0, 0, error);
     for (uint32_t i = 0; i < store->logs.count; i++) store->logs.sorted[i]->head.alive = false;
     store->logs.record_bytes = 0;
     const uint8_t *at = op->checkpoint.records;
@@ -437,6 +439,7 @@ static enum teak_status replay_op(struct teak_store *store, const struct apply_a
     if (op->code == OP_CHECKPOINT) return load_checkpoint(store, segment, op, error);
     if (op->code == OP_MARK) return TEAK_OK;
     if (op->code == OP_FORGET) {
+        if (op->oldest > segment->number) return senseless(segment, 0, 0, error); /* who says so would be gone */
         store->writer.oldest = max_u64(store->writer.oldest, op->oldest);
         return TEAK_OK;
     }

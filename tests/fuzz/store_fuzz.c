@@ -335,10 +335,6 @@ static void live(struct sim_medium *medium, uint8_t how)
     const bool is_drained = drain(store);
     const uint64_t before = show(store);
     if (teak_close(store, NULL) != TEAK_OK || !is_drained) return;
-    if (how & HOW_QUARANTINE) { /* what was passed over may contradict itself: a status is enough */
-        if (open_store(medium, how, false, &store) == TEAK_OK) (void)teak_close(store, NULL);
-        return;
-    }
     EXPECT(open_store(medium, how, false, &store) == TEAK_OK);
     EXPECT(show(store) == before);
     (void)teak_close(store, NULL);
