@@ -1,5 +1,5 @@
 /* fuzz_corpus.c: seeds made of golden files: bytes that an older Teak wrote, so that they stay what they are.
- * fuzz_corpus DIRECTORY writes there those of store_fuzz; fuzz_corpus DIRECTORY DECODER those of that decoder.
+ * fuzz_corpus DIRECTORY store writes there those of store_fuzz; with the name of a decoder those of that decoder.
  */
 #include "golden/hex_file.h"
 
@@ -98,12 +98,12 @@ static bool decoder(const char *name)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 && argc != 3) {
-        fprintf(stderr, "usage: fuzz_corpus DIRECTORY [DECODER]\n");
+    if (argc != 3) {
+        fprintf(stderr, "usage: fuzz_corpus DIRECTORY store|DECODER\n");
         return 2;
     }
     directory = argv[1];
-    if (argc == 2) {
+    if (!strcmp(argv[2], "store")) {
         stores();
     } else if (!decoder(argv[2])) {
         fprintf(stderr, "no decoder: %s\n", argv[2]);
