@@ -119,15 +119,6 @@ enum teak_status image_open(const struct scan_source *source, uint64_t number, s
     return status;
 }
 
-bool image_is_same(const struct scan_source *source, const struct image *image)
-{
-    struct image now;
-    if (image_open(source, image->number, &now, NULL) != TEAK_OK) return false;
-    const bool same = now.has_key && image->has_key && now.key.salt == image->key.salt;
-    image_close(source, &now);
-    return same;
-}
-
 /* The salt that the first valid head of the image holds, where the identity is lost. */
 static void repair_key(const struct scan_source *source, struct image *image)
 {
@@ -181,7 +172,9 @@ bool image_head(const struct scan_source *source, const struct image *image, uin
     return frame_head_judge(image->bytes + offset, &image->key, &place, out);
 }
 
-bool image_frame(const struct scan_source *source, const struct image *image, uint64_t offset, struct frame_head *out)
+/* The whole frame at `offset` is valid. */
+static bool image_frame(const struct scan_source *source, const struct image *image, uint64_t offset,
+                        struct frame_head *out)
 {
     struct op bad;
     uint64_t bad_index;

@@ -55,16 +55,12 @@ enum teak_status image_open(const struct scan_source *source, uint64_t number, s
 enum teak_status image_load(const struct scan_source *source, struct image *image, struct teak_error *error);
 /* Frees the bytes; closes the file unless it was taken over (image->file set to DISK_NONE). NULL bytes are fine. */
 void image_close(const struct scan_source *source, struct image *image);
-/* Reads the summary (and slots, if `slots`) of a sealed segment into `out`, allocated; freed by the caller. */
+/* Reads the summary of a sealed segment into `out`, allocated; freed by the caller. */
 enum teak_status image_summary(const struct scan_source *source, const struct image *image, uint8_t **out,
                                struct teak_error *error);
-/* The identity still says the salt that was used. Beside a writer. */
-bool image_is_same(const struct scan_source *source, const struct image *image);
 
 /* Head of a loaded image at `offset`; false: none that is valid and names this place. */
 bool image_head(const struct scan_source *source, const struct image *image, uint64_t offset, struct frame_head *out);
-/* The whole frame at `offset` is valid. */
-bool image_frame(const struct scan_source *source, const struct image *image, uint64_t offset, struct frame_head *out);
 /* The first frame, if it is a checkpoint. */
 bool image_checkpoint(const struct scan_source *source, const struct image *image, struct frame_head *head,
                       struct op *op);
