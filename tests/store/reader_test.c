@@ -165,6 +165,7 @@ static void an_error_is_the_answer_of_that_read(void **state)
         for (uint64_t nth = 1; nth <= 4; nth++) {
             struct faulty *faulty;
             struct teak_store *store = cold_open_faulty(&rig, &faulty);
+            rig_settle(store); /* nobody but the reader asks the disk for anything */
             struct teak_reader *reader = open_at(store, 1, 1);
             faulty->chores_too = true;
             faulty_arm(faulty, kinds[k], nth, EIO);

@@ -532,7 +532,9 @@ static inline void rig_settle(struct teak_store *store)
         rig_ok(teak_poll(store, 1000000, done, 8, &count, &error), &error);
         usleep(500);
         teak_stats(store, &now);
-        const bool is_quiet = now.writes == last.writes && now.syncs == last.syncs && now.spares >= 1 &&
+        const bool is_quiet = now.writes == last.writes && now.syncs == last.syncs &&
+                              (now.spares >= 1 || store->phase != STORE_WRITING) && /* before, none is made */
+                              store->disk->submitted == store->disk->collected &&
                               teak_deadline(store) == TEAK_NO_DEADLINE;
         quiet = is_quiet ? quiet + 1 : 0;
         last = now;
