@@ -520,28 +520,6 @@ static inline void rig_drive_until(struct teak_store *store, bool (*done)(struct
     }
 }
 
-/* Until spares are filled, what is dead is removed, the idle mark is written and the numbers are published: then
- * nothing is asked of the disk any more. Completions are taken. */
-static inline void rig_settle(struct teak_store *store)
-{
-    struct teak_completion done[8];
-    struct teak_stats last = {0}, now;
-    struct teak_error error = {0};
-    uint32_t count, quiet = 0;
-    for (struct rig_patience patience = {0}; quiet < 40 && rig_waits(&patience);) {
-        rig_ok(teak_poll(store, 1000000, done, 8, &count, &error), &error);
-        usleep(500);
-        teak_stats(store, &now);
-        const bool is_quiet = now.writes == last.writes && now.syncs == last.syncs &&
-                              (now.spares >= 1 || store->phase != STORE_WRITING) && /* before, none is made */
-                              store->disk->submitted == store->disk->collected &&
-                              teak_deadline(store) == TEAK_NO_DEADLINE;
-        quiet = is_quiet ? quiet + 1 : 0;
-        last = now;
-    }
-    assert_int_equal(quiet, 40);
-}
-
 /* ---- children ---- */
 
 /* A child process that runs `fn`, and has written a byte to its pipe: it has come as far as the test wants it. */
