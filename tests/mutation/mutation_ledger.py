@@ -55,8 +55,9 @@ class Patch:
             raise Refused(f"{path.name}: the header is Breaks and Caught")
         self.breaks = " ".join(fields["Breaks"].split())
         self.test, colon, self.case = fields["Caught"].partition(": ")
-        if not colon or not re.fullmatch(r"\w+_test", self.test) or not re.fullmatch(r"\w+", self.case):
-            raise Refused(f"{path.name}: Caught is `test: case`")
+        if not colon or not re.fullmatch(r"\w+_test", self.test) or not re.fullmatch(r"\w+( or \w+)*", self.case):
+            raise Refused(f"{path.name}: Caught is `test: case`, or `test: case or case` where either may come to it")
+        self.cases = set(self.case.split(" or "))
         self.changes = {}
         for part in ("--- a/" + diff).split("--- a/")[1:]:
             lines = part.split("\n")
@@ -125,8 +126,10 @@ def check(source, patches):
             complaints.append(f"{patch.name}: a bug belongs into the engine")
         if patch.test not in tests:
             complaints.append(f"{patch.name}: there is no {patch.test}")
-        elif not re.search(rf"\b{patch.case}\b", tests[patch.test]):
-            complaints.append(f"{patch.name}: {patch.test} has no case {patch.case}")
+        else:
+            for case in patch.cases:
+                if not re.search(rf"\b{case}\b", tests[patch.test]):
+                    complaints.append(f"{patch.name}: {patch.test} has no case {case}")
     return complaints
 
 
@@ -233,7 +236,7 @@ def judge(tree, patch):
     if status == 77:
         return "skipped", output[-300:], seconds
     failed = failed_cases(status, output)
-    if patch.case not in failed:
+    if not patch.cases & failed:
         return "MISSED", f"{patch.case} does not fail; failed: {', '.join(sorted(failed)) or status}", seconds
     how = "by hanging" if status is None else f"by signal {-status}" if status < 0 else ""
     return "caught", how, seconds
@@ -254,7 +257,7 @@ def work_through(source, patches, arguments):
     able = {}
     for test in tests:
         status, output, seconds = first.test(test)
-        bad = failed_cases(status, output) & {patch.case for patch in patches if patch.test == test}
+        bad = failed_cases(status, output) & set().union(*(patch.cases for patch in patches if patch.test == test))
         able[test] = status != 77
         print(f"without a bug  {test:24} {'skipped' if status == 77 else 'FAILS' if bad else 'passes'}"
               f" {seconds:6.1f} s", flush=True)
