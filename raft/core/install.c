@@ -124,8 +124,10 @@ static uint64_t forgettable(const struct teak_raft *raft)
     const uint64_t upto = below(raft->snapshot.name.pos.index, raft->options.trailing_entries);
     if (raft->role != TEAK_RAFT_LEADER) return upto;
     uint64_t held = upto;
-    for (uint32_t rest = others(raft) & (raft->heard | raft->heard_before); rest != 0; rest &= rest - 1)
-        held = min_index(held, peer_at(raft, (uint32_t)__builtin_ctz(rest))->match);
+    for (uint32_t rest = others(raft) & (raft->heard | raft->heard_before); rest != 0; rest &= rest - 1) {
+        const struct peer *peer = peer_at(raft, (uint32_t)__builtin_ctz(rest));
+        if (peer->progress != TEAK_RAFT_NEEDS_SNAPSHOT) held = min_index(held, peer->match);
+    }
     for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
         const struct stream *stream = stream_at(raft, i);
         if (stream->to != 0) held = min_index(held, stream->snap.name.pos.index);

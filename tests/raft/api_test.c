@@ -647,6 +647,41 @@ static void snapshots_of_ones_own_are_judged(void **state)
     teak_raft_fini(raft);
 }
 
+/* Two configurations are committed and the state machine is slow: the second one waits, so that a snapshot taken in
+ * between has the first. */
+static void a_snapshot_knows_its_configuration(void **state)
+{
+    (void)state;
+    const struct teak_raft_member members[] = {{.id = 1, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 2, .roles = TEAK_RAFT_LEARNER}};
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(3)];
+    struct teak_raft_snapshot snapshot;
+    struct teak_raft_ready ready;
+    uint64_t handed = 2;
+    struct teak_raft *raft = leader_alone(small());
+    for (uint32_t change = 0; change < 2; change++) {
+        assert_int_equal(teak_raft_change(raft, change == 0 ? 1 : 3, members, 2 - change), TEAK_RAFT_OK);
+        while (teak_raft_has_ready(raft)) {
+            assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
+            if (ready.apply.upto) handed = ready.apply.upto;
+            const uint64_t token = ready.job ? ready.job->token : 0;
+            if (token) assert_int_equal(teak_raft_persisted(raft, token, TEAK_RAFT_DURABLE), TEAK_RAFT_OK);
+        }
+    }
+    assert_int_equal(handed, 3); /* 4 is committed */
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(snapshot.pos.index, 2);
+    assert_int_equal(snapshot.config_index, 1);
+    assert_int_equal(teak_raft_applied(raft, 3), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(snapshot.config_index, 3);
+    assert_int_equal(config[2], 2); /* members */
+    drain(raft, true);
+    assert_int_equal(teak_raft_snapshot_point(raft, config, sizeof config, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(snapshot.config_index, 4);
+    teak_raft_fini(raft);
+}
+
 /* A chunk's frame is held until the caller has written it; what it answers is judged. */
 static void a_snapshot_comes_in(void **state)
 {
@@ -730,6 +765,7 @@ int main(void)
         cmocka_unit_test(equal_nodes_have_equal_digests),
         cmocka_unit_test(what_the_store_returns_is_judged),
         cmocka_unit_test(snapshots_of_ones_own_are_judged),
+        cmocka_unit_test(a_snapshot_knows_its_configuration),
         cmocka_unit_test(a_snapshot_comes_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
