@@ -168,6 +168,7 @@ struct teak_raft {
     uint64_t leader_incarnation;
     uint8_t role;
     bool halted;
+    bool last_word;                /* ... a leader, and the one message in its outbox may still leave        */
     bool rotten;                   /* the store lost entries in the middle: it must not lead                */
     bool apply_stops;              /* ... and the next one to apply is among them                           */
 

@@ -3,6 +3,7 @@
 
 #include "core/change.h"
 #include "core/elect.h"
+#include "core/outbox.h"
 #include "core/role.h"
 #include "core/timers.h"
 
@@ -69,6 +70,15 @@ void handoff_from_stall(struct teak_raft *raft)
         if (peer_at(raft, slot)->match > raft->durable) moving |= UINT32_C(1) << slot;
     const uint32_t slot = best(raft, moving);
     if (slot != NO_SLOT) (void)handoff_start(raft, config_members(raft)[slot].id);
+}
+
+void handoff_last_word(struct teak_raft *raft)
+{
+    const uint32_t slot = raft->role == TEAK_RAFT_LEADER ? best(raft, UINT32_MAX) : NO_SLOT;
+    if (slot == NO_SLOT) return;
+    CHECK(raft->halted && raft->send_count == 0);
+    outbox_add(raft, TEAK_RAFT_TIMEOUT_NOW, config_members(raft)[slot].id);
+    raft->last_word = true;
 }
 
 void handoff_give_up(struct teak_raft *raft)

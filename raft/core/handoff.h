@@ -24,6 +24,9 @@ void handoff_from_stall(struct teak_raft *raft);
 
 void handoff_give_up(struct teak_raft *raft);
 
+/* A leader whose disk is gone for ever has halted: the best voter need not wait for its own timeout. */
+void handoff_last_word(struct teak_raft *raft);
+
 /* The leader asked this node to campaign. */
 void handoff_on_timeout_now(struct teak_raft *raft, const struct teak_raft_msg *msg);
 

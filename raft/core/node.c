@@ -262,6 +262,7 @@ enum teak_raft_status teak_raft_persisted(struct teak_raft *raft, uint64_t token
         return raft_out(raft, TEAK_RAFT_OK);
     case TEAK_RAFT_POISONED:
         role_halt(raft, TEAK_RAFT_HALT_POISONED, token);
+        handoff_last_word(raft);
         invariant_check(raft);
         return TEAK_RAFT_OK;
     case TEAK_RAFT_FETCHED:

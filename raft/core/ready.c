@@ -20,7 +20,10 @@ void ready_take_back(struct teak_raft *raft)
 {
     lane_take_back(raft);
     streams_take_back(raft);
-    if (raft->send_lent) raft->send_count = 0;
+    if (raft->send_lent) {
+        raft->send_count = 0;
+        raft->last_word = false;
+    }
     if (raft->events_lent) raft->event_count = raft->events_forgotten = 0;
     raft->send_lent = raft->events_lent = false;
 }
@@ -93,6 +96,13 @@ static void send_hand_over(struct teak_raft *raft)
     lease_end(raft);
 }
 
+static void lend_messages(struct teak_raft *raft, struct teak_raft_ready *out)
+{
+    out->send = outbox(raft);
+    out->send_count = raft->send_count;
+    raft->send_lent = true;
+}
+
 static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
 {
     send_grant(raft);
@@ -104,9 +114,7 @@ static void fill_messages(struct teak_raft *raft, struct teak_raft_ready *out)
     lead_send(raft);
     streams_send(raft);
     send_hand_over(raft);
-    out->send = outbox(raft);
-    out->send_count = raft->send_count;
-    raft->send_lent = true;
+    lend_messages(raft, out);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ apply */
@@ -176,7 +184,7 @@ bool ready_has(const struct teak_raft *raft)
     if ((raft->event_count > 0 && !raft->events_lent) || commits_has_done(raft) ||
         reads_has_answer(raft))
         return true;
-    if (raft->halted) return false;
+    if (raft->halted) return raft->last_word && !raft->send_lent;
     return jobs_wants(raft) || has_messages(raft) || can_apply(raft) || lane_wants(raft) || streams_want(raft) ||
            intake_wants(raft);
 }
@@ -199,7 +207,10 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
     out->done_count = commits_tell(raft, (struct teak_raft_done *)raft_at(raft, raft->done_at));
     out->reads = (struct teak_raft_answer *)raft_at(raft, raft->answers_at);
     out->read_count = reads_tell(raft, (struct teak_raft_answer *)raft_at(raft, raft->answers_at));
-    if (raft->halted) return;
+    if (raft->halted) {
+        if (raft->last_word && (want & TEAK_RAFT_SEND)) lend_messages(raft, out);
+        return;
+    }
     if ((want & TEAK_RAFT_PERSIST) && jobs_wants(raft)) {
         jobs_build(raft);
         diskwatch_handed_out(raft);

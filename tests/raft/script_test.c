@@ -9,7 +9,7 @@
  *   net                            what is on its way, by place
  *   deliver PLACE | deliver [to=N] [from=N] [type=T]     all that fit, in order, of what is on its way now
  *   drop, dup (delivers, and keeps)                      the same
- *   complete N [COUNT] · refuse N · room N               the disk's oldest jobs
+ *   complete N [COUNT] · refuse N · poison N · room N    the disk's oldest jobs
  *   crash N [kept=COUNT] · start N · wipe N · recover N 1 4:learner      of a node that is down
  *   snapshot N · snapshots N       take one of what is applied; its configuration
  *   bodies N refuses|takes         space for those that come in
@@ -388,6 +388,8 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         for (uint32_t left = line->count > 2 ? number(line, 2) : 1; left > 0; left--) world_complete(&world, node);
     } else if (strcmp(verb, "refuse") == 0) {
         world_refuse(&world, node);
+    } else if (strcmp(verb, "poison") == 0) {
+        world_poison(&world, node);
     } else if (strcmp(verb, "room") == 0) {
         world_room(&world, node);
     } else if (strcmp(verb, "crash") == 0) {

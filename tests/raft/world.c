@@ -615,6 +615,17 @@ void world_refuse(struct world *world, uint32_t node)
     world_drain(world, node);
 }
 
+void world_poison(struct world *world, uint32_t node)
+{
+    struct disk_model *disk = &world->disks[node - 1];
+    if (disk->flight_count == 0) return;
+    const uint64_t token = disk->flights[0].token;
+    disk->flight_count = 0;
+    if (teak_raft_persisted(world_node(world, node), token, TEAK_RAFT_POISONED) != TEAK_RAFT_OK)
+        world_broken(world, "poison is refused", node, token);
+    world_drain(world, node);
+}
+
 void world_room(struct world *world, uint32_t node)
 {
     world->disks[node - 1].full = false;

@@ -111,6 +111,7 @@ enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool ke
 void world_drop(struct world *world, uint32_t place);
 void world_complete(struct world *world, uint32_t node);             /* the oldest job in flight is durable  */
 void world_refuse(struct world *world, uint32_t node);               /* it, and all behind it, are refused   */
+void world_poison(struct world *world, uint32_t node);               /* nobody knows what it has         */
 void world_room(struct world *world, uint32_t node);
 enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer);
 void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */

@@ -36,7 +36,8 @@
  *   VOTE_REPLY that grants in term T           when (T, vote for the asker) is durable
  *   APPEND of the leader of T                  when (T, vote for itself) is durable; its entries need not be
  *   APPEND_REPLY that confirms up to m         m = min(durable, verified with the leader of this term)
- *   TIMEOUT_NOW                                when its target has confirmed the leader's last index
+ *   TIMEOUT_NOW                                when its target has confirmed the leader's last index; of a leader
+ *                                              whose store is poisoned at once: the last that it says
  *   SNAPSHOT, SNAPSHOT_REPLY                   at once; that a snapshot is installed says an APPEND_REPLY
  *   own match of a leader                      what is durable
  *   entry i to be applied                      i <= min(commit, durable)
@@ -579,7 +580,8 @@ enum teak_raft_outcome {
 };
 
 /* Does      Tells what became of a job. DURABLE: all up to `token`. NO_ROOM: this job and those behind it are taken
- *           back, and until teak_raft_room no job has entries. POISONED: the node halts.
+ *           back, and until teak_raft_room no job has entries. POISONED: the node halts; a leader asks the best
+ *           voter to campaign.
  * Owner     -
  * Threads   The node's.
  * Durable   It says so.
