@@ -194,7 +194,8 @@ static void put_jobs(struct sum *sum, const struct teak_raft *raft)
 
 static void put_role(struct sum *sum, const struct teak_raft *raft)
 {
-    const uint64_t values[] = {raft->term, raft->vote, raft->leader, raft->role, raft->halted, raft->last_word, raft->rotten,
+    const uint64_t values[] = {raft->term, raft->vote, raft->leader, raft->role, raft->halted, raft->last_word,
+                               raft->rotten,
                                raft->apply_stops, raft->asking, raft->granted, raft->denied, raft->forced,
                                raft->grant_owed, raft->confirmed, raft->confirm_owed};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
