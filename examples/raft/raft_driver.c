@@ -190,6 +190,11 @@ enum teak_raft_status replica_start(struct replica *replica, const struct teak_r
     while ((status = ops->start(replica->store.self, 0, &start)) == TEAK_RAFT_BUSY)
         ops->collect(replica->store.self, 1000000, NULL, 0);
     if (status != TEAK_RAFT_OK) return status;
+    if (start.snapshot && is_called(replica->older, start.snapshot)) { /* the log was not told of the newer one */
+        drop_body(&replica->body);
+        replica->body = replica->older;
+        replica->older = NULL;
+    }
     start.can_restore = start.snapshot && is_called(replica->body, start.snapshot);
     replica->block = aligned_alloc(16, (bytes + 15) & ~(size_t)15);
     if (!replica->block) return TEAK_RAFT_NO_SPACE;

@@ -296,6 +296,7 @@ static bool send_to(struct teak_raft *raft, uint32_t slot)
     msg->index = raft->commit;
     peer->commit_sent = raft->commit;
     raft->poked &= ~bit;
+    if (peer->progress == TEAK_RAFT_PROBE) peer_forget_flight(peer); /* a probe takes the place of the one before */
     if (msg->count > 0 && peer_has_window(raft, slot)) peer_sent(raft, slot, msg->at.index + msg->count, bytes);
     if (peer->progress == TEAK_RAFT_PROBE)
         raft->paused |= bit;

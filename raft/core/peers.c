@@ -8,11 +8,13 @@ static struct parcel *parcel_at(const struct teak_raft *raft, uint32_t slot, uin
     return (struct parcel *)raft_at(raft, raft->parcels_at) + slot * window + (peer->flight_first + number) % window;
 }
 
+void peer_forget_flight(struct peer *peer) { peer->flight_first = peer->flight_count = peer->flight_bytes = 0; }
+
 void peer_probe(struct peer *peer, uint64_t next)
 {
     peer->progress = TEAK_RAFT_PROBE;
     peer->next = max_index(next, peer->match + 1);
-    peer->flight_first = peer->flight_count = peer->flight_bytes = 0;
+    peer_forget_flight(peer);
 }
 
 void peer_needs_snapshot(struct peer *peer)

@@ -17,6 +17,9 @@
 
 #include "core/core.h"
 
+/* What was sent counts no more. */
+void peer_forget_flight(struct peer *peer);
+
 /* Back to one APPEND at a time, from `next` on or from what is confirmed. */
 void peer_probe(struct peer *peer, uint64_t next);
 

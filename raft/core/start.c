@@ -191,7 +191,7 @@ static enum teak_raft_status take_snapshot(struct teak_raft *raft, const struct 
     if (index == start->last.index && snapshot->pos.term != start->last.term) return TEAK_RAFT_DAMAGED;
     snap_keep(raft, &raft->snapshot, snapshot);
     raft->written_snapshot = raft->durable_snapshot = index;
-    if (start->applied + 1 >= raft->first) return TEAK_RAFT_OK;
+    if (start->applied >= index) return TEAK_RAFT_OK;
     raft->restore = index;
     return start->can_restore ? TEAK_RAFT_OK : TEAK_RAFT_APPLIED_TOO_OLD;
 }

@@ -168,7 +168,8 @@ static void a_start_is_judged(void **state)
     TRY(first = 3, TEAK_RAFT_DAMAGED); /* and no snapshot before it */
     uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(3)];
     struct teak_raft_snapshot snapshot = a_snapshot(bytes, 3, 2);
-    TRY(snapshot = &snapshot, TEAK_RAFT_OK);
+    TRY(snapshot = &snapshot; bad.applied = 3, TEAK_RAFT_OK);
+    TRY(snapshot = &snapshot; bad.applied = 2, TEAK_RAFT_APPLIED_TOO_OLD); /* the log has entry 3, and may forget it */
     TRY(snapshot = &snapshot; bad.first = 4, TEAK_RAFT_APPLIED_TOO_OLD);
     TRY(snapshot = &snapshot; bad.first = 4; bad.can_restore = true, TEAK_RAFT_OK);
     TRY(snapshot = &snapshot; bad.first = 4; bad.applied = 3, TEAK_RAFT_OK);
@@ -184,6 +185,28 @@ static void a_start_is_judged(void **state)
     snapshot.config_bytes--;
     TRY(snapshot = &snapshot, TEAK_RAFT_DAMAGED);
 #undef TRY
+}
+
+/* Though the log still has all that the state machine lacks: it may forget what the snapshot has. */
+static void a_state_machine_that_is_behind_the_snapshot_is_restored(void **state)
+{
+    (void)state;
+    struct teak_raft *raft;
+    struct teak_raft_ready ready;
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(3)];
+    const struct teak_raft_options options = small();
+    const struct teak_raft_snapshot snapshot = a_snapshot(bytes, 3, 2);
+    const struct teak_raft_pos runs[] = {{1, 1}, {3, 2}};
+    const struct teak_raft_start start = {.hard = {.term = 2, .commit = 3}, .last = {4, 2}, .runs = runs,
+                                          .run_count = 2, .born = 5, .incarnation = 6, .first = 1,
+                                          .snapshot = &snapshot, .can_restore = true};
+    assert_int_equal(teak_raft_init(block, sizeof block, &options, &start, 0, &raft), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_tick(raft, 1), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_ready(raft, TEAK_RAFT_ALL, &ready), TEAK_RAFT_OK);
+    assert_non_null(ready.apply.restore);
+    assert_int_equal(ready.apply.upto, 3);
+    assert_int_equal(teak_raft_applied(raft, 3), TEAK_RAFT_OK);
+    teak_raft_fini(raft);
 }
 
 static void founding_is_judged(void **state)
@@ -752,6 +775,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_judged),
         cmocka_unit_test(a_start_is_judged),
+        cmocka_unit_test(a_state_machine_that_is_behind_the_snapshot_is_restored),
         cmocka_unit_test(founding_is_judged),
         cmocka_unit_test(clusters_are_named_after_their_members),
         cmocka_unit_test(recovery_is_judged),

@@ -51,6 +51,21 @@ static void lives_keep_what_holds_and_settle(void **state)
     assert_true(totals.committed > 0);
 }
 
+/* Lives that once found a fault, as docs/testing.md tells. */
+static void lives_that_found_something(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = {
+        265,   /* a read of the log fails at the only voter */
+        11425, /* probes of different length filled a member's window, and nobody noticed that they were lost */
+    };
+    struct fleet_totals totals = {0};
+    for (uint32_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        const struct fleet_shape shape = fleet_draw(seeds[i]);
+        (void)fleet_live(seeds[i], &shape, MILLISECONDS, false, &totals);
+    }
+}
+
 static void a_seed_repeats_a_life(void **state)
 {
     (void)state;
@@ -67,6 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lives_keep_what_holds_and_settle),
+        cmocka_unit_test(lives_that_found_something),
         cmocka_unit_test(a_seed_repeats_a_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
