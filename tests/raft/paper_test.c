@@ -310,8 +310,8 @@ static void entries_that_do_not_fit_are_refused(void **state)
 }
 
 /* "If an existing entry conflicts with a new one (same index but different terms), delete the existing entry and all
- * that follow it. Append any new entries not already in the log." (Figure 2.) "Conflicting entries in follower logs will
- * be overwritten with entries from the leader's log." */
+ * that follow it. Append any new entries not already in the log." (Figure 2.) "Conflicting entries in follower logs
+ * will be overwritten with entries from the leader's log." */
 static void conflicting_entries_are_overwritten(void **state)
 {
     (void)state;
