@@ -634,8 +634,9 @@ TEAK_API enum teak_raft_status teak_raft_snapshot_point(const struct teak_raft *
                                                         struct teak_raft_snapshot *out);
 
 /* Does      Tells that a snapshot is taken, and its body durable. The log is told in the next job, and forgets what no
- *           member needs; whoever needs what is forgotten gets the snapshot. It is to be readable until a newer one is
- *           taken or restored, and CLOSE has come for each member it was read for.
+ *           member needs; whoever needs what is forgotten gets the snapshot. It is to be readable until the job that
+ *           names a newer one is durable, for the next start may name it, and CLOSE has come for each member it was
+ *           read for.
  * Owner     Copied.
  * Threads   The node's.
  * Durable   The body is, by the caller's word.
