@@ -158,7 +158,8 @@ static enum teak_status told(enum teak_status status, const struct teak_error *e
     case TEAK_POISONED:
     case TEAK_NO_BACKEND:
     case TEAK_LOCKED: break;
-    case TEAK_SEGMENT_MISSING: /* EAGAIN is how flock says that a writer is just taking the file again */
+    case TEAK_SEGMENT_MISSING: /* EAGAIN is how flock says that a writer is just taking the file again: it is gone */
+    case TEAK_COMPACTED:       /* so are its entries */
         if (fault.error == EAGAIN && !strcmp(fault.name, "flock")) break;
         /* fall through */
     default: {

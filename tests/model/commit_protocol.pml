@@ -474,7 +474,7 @@ inline what_is_vouched()
     od;
 }
 
-/* load_synced(): what is scanned is synced first. */
+/* recover_load_synced(): what is scanned is synced first. */
 inline sync_all()
 {
     f = 0;
