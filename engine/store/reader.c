@@ -90,7 +90,7 @@ static enum teak_status open_again(struct teak_store *store, struct segment *seg
     enum teak_status status = image_open(&source, segment->number, &image, error);
     if (status == TEAK_LOG_GONE) return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
     if (status != TEAK_OK) return status;
-    /* Without an identity it is the same file still: one that is used again is locked, or has another name. */
+    /* Without an identity it is the same file still: one that is used again was locked, and has another name. */
     if (source.beside && image.has_key && image.key.salt != segment->key.salt) {
         image_close(&source, &image);
         return fail_segment(error, TEAK_COMPACTED, "open", segment->number, 0);
@@ -269,6 +269,7 @@ enum teak_status reader_ask_table(struct teak_store *store, const struct log *lo
     const struct scan_source source = recover_source(store);
     struct image image;
     enum teak_status status = image_open(&source, place->segment->number, &image, error);
+    if (status == TEAK_LOG_GONE) return fail_segment(error, TEAK_COMPACTED, "open", place->segment->number, 0);
     if (status != TEAK_OK) return status;
     status = image_load(&source, &image, error);
     struct place asked = *place;

@@ -74,7 +74,11 @@ static enum teak_status open_file(const struct scan_source *source, struct image
     if (lock_errno) return fail_errno(error, lock_errno, "lock", name);
     const int stat_errno = disk_stat(source->disk, image->file, &info);
     if (stat_errno) return fail_errno(error, stat_errno, "stat", name);
-    if (source->beside && info.links == 0) return TEAK_LOG_GONE;
+    bool is_named = true; /* the lock may have come when the file was another segment already; from now on it stays */
+    const int named_errno =
+        source->beside ? disk_is_named(source->disk, source->directory, name, image->file, &is_named) : 0;
+    if (named_errno) return fail_errno(error, named_errno, "stat", name);
+    if (!is_named) return TEAK_LOG_GONE;
     image->file_bytes = align_down(min_u64(info.bytes, source->segment_bytes), source->block_bytes);
     return TEAK_OK;
 }

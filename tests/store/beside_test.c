@@ -1,5 +1,5 @@
 /* beside_test.c: looking at a store while another process writes, rotates and recycles at full speed. */
-#include "store/rig.h"
+#include "store/cold.h"
 
 static struct teak_report report;
 
@@ -90,8 +90,58 @@ static void readers_beside_a_writer_see_no_damage(void **state)
     rig_remove(rig.dir);
 }
 
-int main(void)
+/* A writer that takes a file again does it under a lock: a new identity, synced; another name; then it lets go. */
+struct taking {
+    const struct rig *rig;
+    const char *name;
+    bool is_armed;
+};
+
+static void take_again(void *context, const struct disk_op *op)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(readers_beside_a_writer_see_no_damage)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    struct taking *taking = context;
+    if (!taking->is_armed || op->kind != DISK_OPEN || op->error || strcmp(op->name, taking->name) != 0) return;
+    taking->is_armed = false;
+    char from[2 * RIG_PATH], to[2 * RIG_PATH];
+    uint8_t zeros[RIG_BLOCK] = {0};
+    for (uint64_t offset = 0; offset < 8 * RIG_BLOCK; offset += RIG_BLOCK)
+        rig_write(taking->rig, taking->name, offset, zeros, sizeof zeros);
+    rig_path(taking->rig, taking->name, from);
+    rig_path(taking->rig, "0000000000000077.seg", to);
+    assert_int_equal(rename(from, to), 0);
+}
+
+/* Who opened it by its old name, and got its lock when all that was over, reads it no more. */
+static void a_file_taken_again_between_opening_and_locking_is_not_read(void **state)
+{
+    (void)state;
+    const struct rig rig = cold_make("taken");
+    struct teak_options options = backend_options();
+    struct faulty *faulty;
+    options.create = false;
+    options.read_only = true;
+    struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    struct taking taking = {.rig = &rig, .name = "0000000000000001.seg", .is_armed = true};
+    struct teak_cursor *cursor;
+    struct teak_entry entry;
+    uint32_t count;
+    struct teak_error error = {0};
+    rig_ok(teak_cursor_open(store, 1, 1, &cursor, &error), &error);
+    faulty->watch = take_again;
+    faulty->watch_context = &taking;
+    assert_int_equal(teak_cursor_read(cursor, 0, &entry, 1, &count, &error), TEAK_COMPACTED);
+    assert_int_equal(count, 0);
+    assert_false(taking.is_armed);
+    teak_cursor_close(cursor);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_taken_again_between_opening_and_locking_is_not_read),
+        cmocka_unit_test(readers_beside_a_writer_see_no_damage),
+    };
+    return backends_run(argc, argv, "beside", tests, sizeof tests / sizeof tests[0]);
 }

@@ -91,8 +91,8 @@ static void what_is_no_distribution_is_refused(void **state)
     (void)state;
     static const char *const bad[] = {"", "x", "-1", "1x", "2M", "4G", "uniform:", "uniform:5", "uniform:9-5",
                                       "uniform:1-2M", "uniform:1-2-3", "exp:", "exp:0", "exp:1-2", "1*0", "1*", "*1",
-                                      "1*1+", "1*1+2", "1*1 +2*1", "99999999999999999999", "1*1+1*1+1*1+1*1+1*1+1*1+"
-                                      "1*1+1*1+1*1"};
+                                      "1*1+", "1*1+2", "1*1 +2*1", "99999999999999999999",
+                                      "1*1+1*1+1*1+1*1+1*1+1*1+1*1+1*1+1*1"};
     struct bench_sizes sizes;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) assert_false(bench_sizes_parse(bad[i], MAX, &sizes));
 }
