@@ -1,0 +1,24 @@
+/* raft_fleet_state.c: see raft_fleet_state.h. */
+#include "raft_fleet_state.h"
+
+struct fleet fleet;
+
+void broken(const char *text, ...)
+{
+    va_list more;
+    fprintf(stderr, "TEAK_SEED=%" PRIu64 ", at %" PRIu64 " ms: ", fleet.seed, fleet.now);
+    va_start(more, text);
+    vfprintf(stderr, text, more);
+    va_end(more);
+    fprintf(stderr, "\n");
+    fail();
+    abort();
+}
+
+void note(const char *what, uint64_t a, uint64_t b, uint64_t c)
+{
+    fleet.history = mix(mix(mix(mix(fleet.history, fleet.now), a), b), c);
+    for (const char *at = what; *at != '\0'; at++) fleet.history = mix(fleet.history, (uint8_t)*at);
+    if (fleet.is_told)
+        printf("%6" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", fleet.now, what, a, b, c);
+}

@@ -1,0 +1,96 @@
+/* raft_network.c: see raft_network.h. */
+#include "raft_network.h"
+
+#include "raft_fleet_state.h"
+#include "raft_oracle.h"
+#include "raft_turn.h"
+
+static void free_parcel(struct teak_raft_frame *frame) { free(frame); }
+
+/* The bytes travel along. */
+static struct parcel_on_its_way *wrap(const struct teak_raft_msg *msg)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < msg->count; i++) bytes += msg->entries[i].bytes;
+    const uint64_t head = sizeof(struct parcel_on_its_way) + msg->count * sizeof(struct teak_raft_entry);
+    struct parcel_on_its_way *parcel = malloc(head + bytes);
+    assert_non_null(parcel);
+    *parcel = (struct parcel_on_its_way){
+        .frame = {.refs = 1, .bytes = (uint32_t)(head + bytes), .free = free_parcel}, .msg = *msg};
+    uint8_t *to = (uint8_t *)parcel + head;
+    for (uint32_t i = 0; i < msg->count; i++) {
+        parcel->entries[i] = msg->entries[i];
+        parcel->entries[i].tag = 0;
+        parcel->entries[i].frame = &parcel->frame;
+        parcel->entries[i].data = to;
+        if (msg->entries[i].bytes > 0) memcpy(to, msg->entries[i].data, msg->entries[i].bytes);
+        to += msg->entries[i].bytes;
+    }
+    parcel->msg.entries = msg->count > 0 ? parcel->entries : NULL;
+    return parcel;
+}
+
+static void put_on_its_way(struct parcel_on_its_way *parcel)
+{
+    if (fleet.net_count == NET_MAX) { /* the network is full: the oldest is lost */
+        teak_raft_drop(&fleet.net[0].parcel->frame);
+        memmove(fleet.net, fleet.net + 1, --fleet.net_count * sizeof fleet.net[0]);
+    }
+    teak_raft_hold(&parcel->frame);
+    fleet.net[fleet.net_count++] =
+        (struct on_its_way){.due = fleet.now + 1 + below(fleet.is_calm ? 3 : fleet.shape->delay_max), .parcel = parcel};
+}
+
+void network_post(const struct teak_raft_msg *msg)
+{
+    if (msg->to == 0 || msg->to > fleet.shape->nodes) broken("a message to nobody");
+    fleet.totals->messages++;
+    note("sends", msg->from * 10 + msg->to, (uint64_t)msg->type * 1000 + msg->count, msg->index);
+    if (fleet.cut[msg->from - 1][msg->to - 1]) return;
+    if (!fleet.is_calm && below(1000) < fleet.shape->lose) {
+        fleet.totals->lost++;
+        return;
+    }
+    struct parcel_on_its_way *parcel = wrap(msg);
+    put_on_its_way(parcel);
+    if (!fleet.is_calm && below(1000) < fleet.shape->repeat) {
+        fleet.totals->repeated++;
+        put_on_its_way(parcel);
+    }
+    teak_raft_drop(&parcel->frame);
+}
+void network_deliver(void)
+{
+    for (uint32_t i = 0; i < fleet.net_count;) {
+        const struct on_its_way one = fleet.net[i];
+        struct fleet_node *to = node_of(one.parcel->msg.to);
+        if (one.due > fleet.now || (to->raft && to->wakes_at > fleet.now)) {
+            i++;
+            continue;
+        }
+        memmove(fleet.net + i, fleet.net + i + 1, (--fleet.net_count - i) * sizeof fleet.net[0]);
+        const uint32_t id = (uint32_t)one.parcel->msg.to;
+        if (to->raft && !fleet.cut[one.parcel->msg.from - 1][id - 1]) {
+            const enum teak_raft_status status = teak_raft_receive(to->raft, &one.parcel->msg);
+            if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED && status != TEAK_RAFT_HALTED)
+                broken("node %u calls a message %s", id, teak_raft_status_name(status));
+            oracle_judge(id);
+            turn_drain(id);
+        }
+        teak_raft_drop(&one.parcel->frame);
+    }
+}
+void network_break(void)
+{
+    const uint32_t nodes = fleet.shape->nodes;
+    if (strikes(fleet.shape->cut_link_one_in)) {
+        const uint32_t who = below(nodes), way = below(3);
+        note("cut", who + 1, way, 0);
+        for (uint32_t i = 0; i < nodes; i++) { /* one way, both ways, or a single link */
+            if (way == 2 && i != fleet.now % nodes) continue;
+            fleet.cut[who][i] = true;
+            if (way == 1) fleet.cut[i][who] = true;
+        }
+    }
+    if (strikes(fleet.shape->heal_one_in)) memset(fleet.cut, 0, sizeof fleet.cut);
+}
