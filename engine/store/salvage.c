@@ -35,8 +35,12 @@ void salvage_begin(struct salvage *walk, const struct scan_source *source, const
 {
     *walk = (struct salvage){.source = *source, .tail = tail, .lsn = lsn, .next_offset = source->block_bytes,
                              .reached_offset = source->block_bytes, .is_open_ended = is_open_ended};
-    for (uint32_t i = 0; i < tail->count; i++)
-        walk->vouched = max_u64(walk->vouched, image_vouched(source, &tail->images[i]));
+    for (uint32_t i = 0; i < tail->count; i++) {
+        const struct image *image = &tail->images[i];
+        walk->vouched = max_u64(walk->vouched, image_vouched(source, image));
+        if (image->has_footer && i + 1 < tail->count) /* of the next one's checkpoint: seal.h, HOLDS 1 */
+            walk->vouched = max_u64(walk->vouched, image->footer.last_lsn + 1);
+    }
 }
 
 static enum salvage_item lost(struct salvage *walk, uint64_t last_lsn)

@@ -28,7 +28,7 @@ struct salvage {
     struct scan_source source;
     const struct tail *tail;
     bool is_open_ended;       /* a whole file is missing behind the last image                             */
-    uint64_t vouched;         /* highest durable LSN that any valid head says                              */
+    uint64_t vouched;         /* highest durable LSN that any valid head or footer says                    */
     uint32_t reached;         /* image of the last item that was told, and where that ended                */
     uint64_t reached_offset;
     uint32_t next_image;

@@ -50,10 +50,14 @@ struct damage_model {
     uint64_t commit[DAMAGE_LOGS + 1];
 };
 
-static inline bool damage_has_ready(struct teak_store *store, void *context)
+/* The next one is ready, and all but the active one are sealed: only a footer attests what stood behind it, and how far
+ * the filler and the sealer came is a matter of time. */
+static inline bool damage_is_complete(struct teak_store *store, void *context)
 {
     (void)context;
-    return store->segments.ready != NULL;
+    const struct segments *segments = &store->segments;
+    const bool is_first = segments->newest == segments->oldest;
+    return segments->ready && (is_first || segment_at(segments, segments->newest - 1)->state == SEGMENT_SEALED);
 }
 
 /* The newest segment with frames. Above it stands the one that was made ready, if it still does. */
@@ -66,33 +70,54 @@ static inline uint64_t damage_newest(const struct rig *rig)
     return last;
 }
 
-/* Logs 1 to 3 take turns; log 4 got two entries at the beginning and nothing since. `rounds` of three frames. Not
- * closed; the next segment is ready. */
-static inline struct damage_model damage_make(const struct rig *rig, uint64_t rounds, uint32_t bytes)
+/* Log 1, 2 or 3 gets its next entry, and a hard state. */
+static inline void damage_append(struct teak_store *store, struct damage_model *model, uint64_t log, uint32_t bytes)
+{
+    const uint64_t index = model->last[log] + 1;
+    uint8_t *data = malloc(bytes + 1);
+    assert_non_null(data);
+    rig_fill(data, bytes, log, index, 1);
+    const struct teak_bytes entry = {.data = data, .bytes = bytes};
+    const struct teak_op ops[] = {
+        {.op = TEAK_OP_ENTRIES, .log = log, .index = index, .term = 1, .entries = &entry, .count = 1},
+        {.op = TEAK_OP_HARD_STATE, .log = log, .term = 1, .vote = log, .commit = index}};
+    struct teak_error error = {0};
+    rig_ok(rig_submit(store, &(struct teak_batch){.ops = ops, .count = 2}, &error), &error);
+    rig_drain(store);
+    model->last[log] = model->commit[log] = index;
+    free(data);
+}
+
+static inline uint64_t damage_newest_count(const struct teak_store *store)
+{
+    const struct segment *newest = segment_active(&store->segments);
+    return newest->first_lsn == 0 ? 0 : newest->last_lsn - newest->first_lsn + 1;
+}
+
+/* Logs 1 to 3 take turns; log 4 got two entries at the beginning and nothing since. `rounds` of three frames, and as
+ * many more as it takes until the newest segment holds `newest` frames, its checkpoint among them (0: as it comes).
+ * `is_slow`: an idle mark stands before each of them, else nothing is known of where these stand. Not closed; the next
+ * segment is ready. */
+static inline struct damage_model damage_make_ending(const struct rig *rig, uint64_t rounds, uint32_t bytes,
+                                                     uint64_t newest, bool is_slow)
 {
     struct damage_model model = {{0}, {0}};
     struct teak_store *store = backend_open(rig);
     for (uint64_t log = 1; log <= DAMAGE_LOGS; log++) rig_create(store, log);
     rig_append_synced(store, DAMAGE_QUIET_LOG, 1, 2, 1, bytes);
     model.last[DAMAGE_QUIET_LOG] = 2;
-    for (uint64_t round = 1; round <= rounds; round++)
-        for (uint64_t log = 1; log < DAMAGE_LOGS; log++) {
-            uint8_t *data = malloc(bytes + 1);
-            assert_non_null(data);
-            rig_fill(data, bytes, log, round, 1);
-            const struct teak_bytes entry = {.data = data, .bytes = bytes};
-            const struct teak_op ops[] = {
-                {.op = TEAK_OP_ENTRIES, .log = log, .index = round, .term = 1, .entries = &entry, .count = 1},
-                {.op = TEAK_OP_HARD_STATE, .log = log, .term = 1, .vote = log, .commit = round}};
-            struct teak_error error = {0};
-            rig_ok(rig_submit(store, &(struct teak_batch){.ops = ops, .count = 2}, &error), &error);
-            rig_drain(store);
-            model.last[log] = model.commit[log] = round;
-            free(data);
-        }
-    rig_drive_until(store, damage_has_ready, NULL);
+    for (uint64_t i = 0; i < 3 * rounds || (newest && damage_newest_count(store) != newest); i++) {
+        if (is_slow) rig_settle(store);
+        damage_append(store, &model, 1 + i % 3, bytes);
+    }
+    rig_drive_until(store, damage_is_complete, NULL);
     teak_abandon(store);
     return model;
+}
+
+static inline struct damage_model damage_make(const struct rig *rig, uint64_t rounds, uint32_t bytes)
+{
+    return damage_make_ending(rig, rounds, bytes, 0, false);
 }
 
 /* What the store shows is what was acknowledged, or a marked log's beginning of it. Returns how many logs bear a mark.

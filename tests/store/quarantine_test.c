@@ -533,6 +533,32 @@ static void every_structure_everywhere(void **state)
     rig_remove(rig.dir);
 }
 
+/* Wherever in its segment the newest frame stands, and whether it went to the disk together with the checkpoint before
+ * it: then only the footer before them says that the checkpoint was durable. */
+static void the_newest_frame_at_every_place(void **state)
+{
+    (void)state;
+    if (backend_now == TEAK_BACKEND_URING) return; /* what is read decides, not who reads it */
+    for (uint32_t i = 0; i < 6; i++) {
+        const bool is_slow = i >= 4;
+        const uint64_t frames = is_slow ? 2 * (i - 3) : i + 2;
+        const struct rig origin = rig_make("place0"), rig = rig_make("place");
+        const struct damage_model model = damage_make_ending(&origin, 4, 5000, frames, is_slow);
+        const uint64_t last = damage_newest(&origin);
+        for (uint64_t segment = last - 1; segment <= last; segment++)
+            for (enum structure structure = HEAD; structure < STRUCTURES; structure++)
+                for (uint32_t which = 0; which < 3; which++) {
+                    rig_copy(&origin, &rig);
+                    if (!hurt(&rig, segment, structure, which, false)) continue;
+                    snprintf(what, sizeof what, "%" PRIu64 " frames%s, %s %u of segment %" PRIu64, frames,
+                             is_slow ? " and marks" : "", structure_names[structure], which, segment);
+                    live_with_it(&rig, &model);
+                }
+        rig_remove(origin.dir);
+        rig_remove(rig.dir);
+    }
+}
+
 /* Whole segments go: the file; every frame and the index; the end of the file with the index. */
 enum ruin { RUIN_REMOVED, RUIN_MUTE, RUIN_SHORT, RUINS };
 
@@ -605,7 +631,7 @@ static void a_repair_cut_short_is_begun_again(void **state)
 {
     (void)state;
     const struct rig origin = rig_make("cut0"), rig = rig_make("cut");
-    const struct damage_model model = damage_make(&origin, 5, 5000);
+    const struct damage_model model = damage_make_ending(&origin, 5, 5000, 4, false); /* in its midst is not the last one */
     uint64_t first, last;
     rig_segments(&origin, &first, &last);
     last = damage_newest(&origin);
@@ -758,6 +784,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_compacted_since_is_no_loss),
         cmocka_unit_test(every_damaged_place_is_told),
         cmocka_unit_test(every_structure_everywhere),
+        cmocka_unit_test(the_newest_frame_at_every_place),
         cmocka_unit_test(two_segments_at_once),
         cmocka_unit_test(what_was_only_made_ready_is_no_store),
         cmocka_unit_test(a_repair_cut_short_is_begun_again),
