@@ -43,20 +43,8 @@ static enum teak_status replay_image(struct teak_store *store, struct image *ima
                                      enum segment_state state, struct teak_report *report, struct teak_error *error)
 {
     const struct scan_source source = recover_source(store);
-    struct segment *segment = replay_add_segment(store, image->number, state);
-    if (!segment || !segment_make_tables(segment, store->superblock.segment_bytes))
-        return fail(error, TEAK_NO_MEMORY, "replay");
-    segment->key = image->key;
-    segment->file_bytes = image->file_bytes;
-    /* Only a lenient source takes one: its end is missing, and no frame of it. */
-    segment->is_cut_short = !image->has_footer && image->file_bytes != store->superblock.segment_bytes;
-    segment->is_salvaged = segment->is_cut_short;
-    segment->frames_end = store->superblock.block_bytes;
-    if (store->phase != STORE_READING) { /* the descriptor goes on with the segment */
-        segment->file = image->file;
-        image->file = DISK_NONE;
-    }
-    report->scanned++;
+    struct segment *segment = replay_add_image(store, image, state, report);
+    if (!segment) return fail(error, TEAK_NO_MEMORY, "replay");
     struct replaying replaying = {.store = store, .segment = segment};
     return scan_frames(&source, image, end, visit_frame, &replaying, report, error);
 }

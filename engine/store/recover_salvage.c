@@ -20,20 +20,10 @@ bool recover_passes_over(const struct teak_store *store, enum teak_status status
 static enum teak_status add_salvaged(struct teak_store *store, struct image *image, enum segment_state state,
                                      bool is_hurt, struct teak_report *report, struct teak_error *error)
 {
-    struct segment *segment = replay_add_segment(store, image->number, state);
-    if (!segment || !segment_make_tables(segment, store->superblock.segment_bytes))
-        return fail(error, TEAK_NO_MEMORY, "replay");
-    segment->key = image->key;
-    segment->file_bytes = image->file_bytes;
-    segment->is_cut_short = !image->has_footer && image->file_bytes != store->superblock.segment_bytes;
+    struct segment *segment = replay_add_image(store, image, state, report);
+    if (!segment) return fail(error, TEAK_NO_MEMORY, "replay");
     segment->is_lost = !image->has_key; /* nothing in it can be judged: nothing of it is kept */
-    segment->is_salvaged = is_hurt || segment->is_cut_short || segment->is_lost;
-    segment->frames_end = store->superblock.block_bytes;
-    if (store->phase != STORE_READING) {
-        segment->file = image->file;
-        image->file = DISK_NONE;
-    }
-    report->scanned++;
+    segment->is_salvaged |= is_hurt || segment->is_lost;
     return TEAK_OK;
 }
 

@@ -71,6 +71,25 @@ struct segment *replay_add_segment(struct teak_store *store, uint64_t number, en
     return segment;
 }
 
+struct segment *replay_add_image(struct teak_store *store, struct image *image, enum segment_state state,
+                                 struct teak_report *report)
+{
+    struct segment *segment = replay_add_segment(store, image->number, state);
+    if (!segment || !segment_make_tables(segment, store->superblock.segment_bytes)) return NULL;
+    segment->key = image->key;
+    segment->file_bytes = image->file_bytes;
+    /* Only a lenient source takes one: its end is missing. */
+    segment->is_cut_short = !image->has_footer && image->file_bytes != store->superblock.segment_bytes;
+    segment->is_salvaged = segment->is_cut_short;
+    segment->frames_end = store->superblock.block_bytes;
+    if (store->phase != STORE_READING) {
+        segment->file = image->file;
+        image->file = DISK_NONE;
+    }
+    report->scanned++;
+    return segment;
+}
+
 void replay_note_unindexed(struct teak_store *store, uint64_t number)
 {
     struct segments *segments = &store->segments;

@@ -10,10 +10,15 @@
 #define TEAK_STORE_REPLAY_H
 
 #include "format/descriptor.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 /* The next segment of the row, or its first. NULL: no memory. */
 struct segment *replay_add_segment(struct teak_store *store, uint64_t number, enum segment_state state);
+/* One that is scanned: with tables in memory until it has an index (again). The descriptor goes on with it, but for who
+ * only looks. NULL: no memory. */
+struct segment *replay_add_image(struct teak_store *store, struct image *image, enum segment_state state,
+                                 struct teak_report *report);
 /* It gets its index before the first batch. */
 void replay_note_unindexed(struct teak_store *store, uint64_t number);
 
