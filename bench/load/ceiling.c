@@ -20,7 +20,7 @@ static struct io_uring ring;
 static bool registered;
 static uint8_t *memory;
 static int file;
-static struct rig_device device_before;
+static struct disk_count device_before;
 
 static void prepare(uint64_t memory_bytes)
 {
@@ -34,7 +34,7 @@ static void prepare(uint64_t memory_bytes)
     memset(memory, 0x5a, memory_bytes);
     file = rig_scratch(option_dir, file_bytes, !only_allocated);
     registered = rig_ring(&ring, OUT_MAX + 1, file, memory, memory_bytes);
-    device_before = rig_device_read(option_dir);
+    device_before = disk_count_read(option_dir);
 }
 
 static void pause_ns(uint64_t ns)
@@ -66,7 +66,7 @@ static void report(double took, uint64_t writes, uint64_t syncs, double cpu, str
            registered ? "true" : "false");
     rig_tally_print(tally, stdout);
     printf(", ");
-    rig_device_print(device_before, rig_device_read(option_dir), stdout);
+    rig_device_print(device_before, disk_count_read(option_dir), stdout);
     printf("}\n");
 }
 
@@ -177,7 +177,7 @@ static int run_one(void)
         rig_tally_print(&tally[way], stdout);
         printf("}, ");
     }
-    rig_device_print(device_before, rig_device_read(option_dir), stdout);
+    rig_device_print(device_before, disk_count_read(option_dir), stdout);
     printf("}\n");
     return 0;
 }
@@ -247,7 +247,7 @@ static int run_names(void)
         rig_tally_print(&tally[k], stdout);
         printf("}, ");
     }
-    rig_device_print(device_before, rig_device_read(option_dir), stdout);
+    rig_device_print(device_before, disk_count_read(option_dir), stdout);
     printf("}\n");
     close(named);
     close(dir);

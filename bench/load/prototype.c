@@ -188,14 +188,14 @@ int main(int argc, char **argv)
     prepare();
     const int file = rig_scratch(option_dir, file_bytes, true);
     p.registered = rig_ring(&p.ring, 128, file, p.arena, arena_bytes);
-    const struct rig_device before = rig_device_read(option_dir);
+    const struct disk_count before = disk_count_read(option_dir);
     const double cpu_begun = rig_cpu_seconds();
     const uint64_t begun = rig_now();
     while (!rig_stopped && rig_now() - begun < (uint64_t)(seconds * 1e9)) turn(true);
     while (p.oldest < p.next) turn(false);
     const double took = (double)(rig_now() - begun) * 1e-9;
     const double cpu = rig_cpu_seconds() - cpu_begun;
-    const struct rig_device after = rig_device_read(option_dir);
+    const struct disk_count after = disk_count_read(option_dir);
     const double rate = (double)p.entries / took;
     if (!as_json)
         printf("%.3f million durable entries/s, %.1f MB/s of payload, %.0f ns of processor per entry\n", rate * 1e-6,

@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk_count.h"
+
 enum { RIG_BLOCK = 4096, RIG_FILL_PIECE = 1 << 20, RIG_SAMPLES_MAX = 1 << 22 };
 
 static volatile sig_atomic_t rig_stopped;
@@ -261,35 +263,12 @@ static inline void rig_tally_print(struct rig_tally *tally, FILE *out)
     fprintf(out, "}");
 }
 
-/* What the device under `dir` has done since it was there: the proof that a disk did the work. Zero if unknown. */
-struct rig_device {
-    uint64_t writes, write_bytes, flushes;
-};
-
-static inline struct rig_device rig_device_read(const char *dir)
+/* Of the device below the directory, in between: zeros where nobody counts. */
+static inline void rig_device_print(struct disk_count before, struct disk_count after, FILE *out)
 {
-    struct rig_device device = {0};
-    struct stat info;
-    FILE *const file = stat(dir, &info) == 0 ? fopen("/proc/diskstats", "re") : NULL;
-    char line[512];
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        unsigned major_number, minor_number;
-        unsigned long long writes, sectors, flushes = 0;
-        const int fields = sscanf(line, "%u %u %*s %*u %*u %*u %*u %llu %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %llu",
-                                  &major_number, &minor_number, &writes, &sectors, &flushes);
-        if (fields < 4 || major_number != major(info.st_dev) || minor_number != minor(info.st_dev)) continue;
-        device = (struct rig_device){writes, sectors * 512, flushes};
-    }
-    if (file != NULL) fclose(file);
-    return device;
-}
-
-static inline void rig_device_print(struct rig_device before, struct rig_device after, FILE *out)
-{
+    const struct disk_count did = disk_count_difference(before, after);
     fprintf(out, "\"device\": {\"writes\": %llu, \"write_bytes\": %llu, \"flushes\": %llu}",
-            (unsigned long long)(after.writes - before.writes),
-            (unsigned long long)(after.write_bytes - before.write_bytes),
-            (unsigned long long)(after.flushes - before.flushes));
+            (unsigned long long)did.writes, (unsigned long long)did.write_bytes, (unsigned long long)did.flushes);
 }
 
 #endif

@@ -167,8 +167,8 @@ static uint64_t single_run(struct single *one, uint64_t until_ns, struct rig_tal
 
 /* ------------------------------------------------------------------------------------------------------------- runs */
 
-static void print(uint64_t entries, double took, double cpu, struct rig_tally *tally, struct rig_device before,
-                  struct rig_device after)
+static void print(uint64_t entries, double took, double cpu, struct rig_tally *tally, struct disk_count before,
+                  struct disk_count after)
 {
     const double rate = (double)entries / took;
     printf("{\"threads\": %llu, \"window\": %llu, \"entry_bytes\": %llu, \"logs\": %llu, \"entries\": %llu, "
@@ -199,7 +199,7 @@ static void run_threads(const char *dir, const struct teak_options *options)
     start_threads();
     pause_until(rig_now() + (uint64_t)(warm_seconds * 1e9));
     store_check(teak_committer_call(t.committer, read_stats, &begun_stats, &error), "stats", &error);
-    const struct rig_device before = rig_device_read(option_dir);
+    const struct disk_count before = disk_count_read(option_dir);
     const double cpu_begun = rig_cpu_seconds();
     const uint64_t begun = rig_now();
     atomic_store(&t.counting, true);
@@ -207,7 +207,7 @@ static void run_threads(const char *dir, const struct teak_options *options)
     atomic_store(&t.counting, false);
     const double took = (double)(rig_now() - begun) * 1e-9, cpu = rig_cpu_seconds() - cpu_begun;
     store_check(teak_committer_call(t.committer, read_stats, &t.stats, &error), "stats", &error);
-    const struct rig_device after = rig_device_read(option_dir);
+    const struct disk_count after = disk_count_read(option_dir);
     appended = join_threads(&tally, &least, &most);
     store_check(teak_committer_close(t.committer, &error), "close", &error);
     t.stats.frames -= begun_stats.frames;
@@ -235,12 +235,12 @@ static void run_single(const char *dir, const struct teak_options *options)
     }
     (void)single_run(&one, rig_now() + (uint64_t)(warm_seconds * 1e9), &warm);
     teak_stats(t.store, &begun_stats);
-    const struct rig_device before = rig_device_read(option_dir);
+    const struct disk_count before = disk_count_read(option_dir);
     const double cpu_begun = rig_cpu_seconds();
     const uint64_t begun = rig_now();
     const uint64_t entries = single_run(&one, begun + (uint64_t)(seconds * 1e9), &tally);
     const double took = (double)(rig_now() - begun) * 1e-9, cpu = rig_cpu_seconds() - cpu_begun;
-    const struct rig_device after = rig_device_read(option_dir);
+    const struct disk_count after = disk_count_read(option_dir);
     teak_stats(t.store, &t.stats);
     (void)single_run(&one, 0, &warm);
     store_check(teak_close(t.store, &error), "close", &error);

@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include "rival.h"
 
+#include "disk_count.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -29,11 +31,6 @@
  * which takes 25 ns. POOL_BYTES lie in a second-level cache: making up payload costs the loop nothing. */
 enum { BUCKETS = 64 << 10, TIMED_ENTRIES = 16, POOL_BYTES = 1 << 16, POOL_STEP = 64, FRACTION_BITS = 10 };
 #define GIB ((uint64_t)1 << 30)
-
-struct device {
-    bool known;
-    uint64_t writes, write_bytes, flushes;
-};
 
 static struct {
     const struct rival *rival;
@@ -116,25 +113,6 @@ static void claim(const char *parent)
     if (mkdir(h.dir, 0700) != 0) wrong(h.dir, strerror(errno));
     h.has_dir = true;
     h.load.dir = h.dir;
-}
-
-/* What the device under the directory has done since it was there. */
-static struct device device_read(void)
-{
-    struct device device = {0};
-    struct stat info;
-    FILE *const file = stat(h.dir, &info) == 0 ? fopen("/proc/diskstats", "re") : NULL;
-    char line[512];
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        unsigned major_number, minor_number;
-        unsigned long long writes, sectors, flushes = 0;
-        const int fields = sscanf(line, "%u %u %*s %*u %*u %*u %*u %llu %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %llu",
-                                  &major_number, &minor_number, &writes, &sectors, &flushes);
-        if (fields < 5 || major_number != major(info.st_dev) || minor_number != minor(info.st_dev)) continue;
-        device = (struct device){.known = true, .writes = writes, .write_bytes = sectors * 512, .flushes = flushes};
-    }
-    if (file != NULL) fclose(file);
-    return device;
 }
 
 /* A word of /sys/dev/block/<device>[/..]/queue/<name>; empty where there is none. */
@@ -275,18 +253,16 @@ static void print_text(const char *name, const char *text)
     putchar('"');
 }
 
-static void print_device(struct device before, struct device after)
+static void print_device(struct disk_count did)
 {
     const char *const cache = h.write_cache, *const fua = h.fua;
     printf(", \"device\": ");
-    if (!before.known || !after.known) {
+    if (!did.known) {
         printf("null");
         return;
     }
     printf("{\"writes\": %llu, \"write_bytes\": %llu, \"flushes\": %llu",
-           (unsigned long long)(after.writes - before.writes),
-           (unsigned long long)(after.write_bytes - before.write_bytes),
-           (unsigned long long)(after.flushes - before.flushes));
+           (unsigned long long)did.writes, (unsigned long long)did.write_bytes, (unsigned long long)did.flushes);
     printf(", \"write_cache\": %s", cache[0] == '\0' ? "null" : strcmp(cache, "write back") == 0 ? "true" : "false");
     printf(", \"fua\": %s}", fua[0] == '\0' ? "null" : strcmp(fua, "1") == 0 ? "true" : "false");
 }
@@ -298,7 +274,7 @@ static const struct rival_variant *variant(void)
     return found;
 }
 
-static void print_result(double took, double cpu, struct device before, struct device after)
+static void print_result(double took, double cpu, struct disk_count did)
 {
     const double rate = (double)h.total / took;
     const struct rival_variant *const how = variant();
@@ -306,8 +282,7 @@ static void print_result(double took, double cpu, struct device before, struct d
         printf("%s %s, %s (%s)\n", h.rival->name, h.rival->version, how->settings, how->advice);
         printf("%.0f entries/s, p50 %.0f us, p99 %.0f us, %.1f entries a commit", rate, latency_us(0.5),
                latency_us(0.99), (double)h.total / (double)h.commits);
-        if (before.known && after.known)
-            printf(", %.2f flushes a commit", (double)(after.flushes - before.flushes) / (double)h.commits);
+        if (did.known) printf(", %.2f flushes a commit", (double)did.flushes / (double)h.commits);
         printf("\n");
         return;
     }
@@ -322,7 +297,7 @@ static void print_result(double took, double cpu, struct device before, struct d
            (unsigned long long)h.total, (unsigned long long)h.commits, rate, rate * h.load.entry_bytes, cpu);
     printf(", \"latency_us\": {\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}",
            latency_us(0.5), latency_us(0.9), latency_us(0.99), latency_us(0.999), (double)h.longest * 1e-3);
-    print_device(before, after);
+    print_device(did);
     printf("}\n");
 }
 
@@ -406,16 +381,16 @@ int rival_main(int argc, char **argv, const struct rival *rival)
     if (!is_stopped) (void)run_for(h.warm);
     memset(h.buckets, 0, sizeof(h.buckets));
     h.total = h.commits = h.longest = 0;
-    const struct device before = device_read();
+    const struct disk_count before = disk_count_read(h.dir);
     const double cpu = cpu_seconds();
     const uint64_t begun = now_ns();
     const double took = (double)(run_for(h.seconds) - begun) * 1e-9;
     const double cpu_taken = cpu_seconds() - cpu;
-    const struct device after = device_read();
+    const struct disk_count did = disk_count_difference(before, disk_count_read(h.dir));
     while (h.durable < h.submitted) (void)collect(); /* nothing is outstanding when it is closed */
     rival->close();
     leave();
     if (is_stopped) return 1;
-    print_result(took, cpu_taken, before, after);
+    print_result(took, cpu_taken, did);
     return 0;
 }
