@@ -149,7 +149,7 @@ def includes(tree, path):
 
 def resolve(tree, path, name):
     """The file that #include "name" in `path` means, or None."""
-    for base in (os.path.dirname(path), "engine", "engine/include", "raft", "raft/include", "tests"):
+    for base in (os.path.dirname(path), "engine", "engine/include", "raft", "raft/include", "tests", "tools/teak"):
         candidate = os.path.normpath(os.path.join(base, name))
         if candidate in tree.texts:
             return candidate
@@ -250,7 +250,7 @@ def check_scripts(tree):
 
 def check_headers(tree, cc):
     """Each header compiles alone, twice; a public one also as C++ where the compiler knows that."""
-    folders = ("engine", "engine/include", "raft", "raft/include", "tests")
+    folders = ("engine", "engine/include", "raft", "raft/include", "tests", "tools/teak")
     flags = ["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-DTEAK_UNSTABLE"] + \
             [f"-I{tree.root / folder}" for folder in folders]
     probe = subprocess.run([cc, "-x", "c++", "-fsyntax-only", "-"], input="#include <cstdint>\n", capture_output=True,

@@ -631,7 +631,7 @@ static void a_repair_cut_short_is_begun_again(void **state)
 {
     (void)state;
     const struct rig origin = rig_make("cut0"), rig = rig_make("cut");
-    const struct damage_model model = damage_make_ending(&origin, 5, 5000, 4, false); /* in its midst is not the last one */
+    const struct damage_model model = damage_make_ending(&origin, 5, 5000, 4, false);
     uint64_t first, last;
     rig_segments(&origin, &first, &last);
     last = damage_newest(&origin);
@@ -644,7 +644,7 @@ static void a_repair_cut_short_is_begun_again(void **state)
                 snprintf(what, sizeof what, "shape %d, operation kind %d, number %" PRIu64, shape, (int)kinds[k], nth);
                 rig_remove(rig.dir);
                 rig_copy(&origin, &rig);
-                if (shape == 0) assert_true(hurt(&rig, last, TABLE, 1, false));
+                if (shape == 0) assert_true(hurt(&rig, last, TABLE, 1, false)); /* not the last frame: no cut */
                 if (shape == 1) assert_true(hurt(&rig, first, REMOVED, 0, false));
                 if (shape == 2) assert_true(hurt(&rig, last - 1, TRUNCATED, 1, false));
                 const struct teak_options options = quarantine_options();
