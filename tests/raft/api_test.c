@@ -10,41 +10,19 @@
 #include <string.h>
 
 #include "../unit/seeded.h"
-#include "teak/raft_check.h"
+#include "lone_node.h"
 
-enum { BLOCK = 65536, ALONE = 1 };
+enum { BLOCK = LONE_BLOCK, ALONE = 1 };
 static _Alignas(16) uint8_t block[BLOCK], other[BLOCK];
 static uint64_t newest; /* token */
 
-static struct teak_raft_options small(void)
-{
-    struct teak_raft_options options = teak_raft_options_default();
-    options.id = 1;
-    options.tail_entries = 8;
-    options.window_messages = 4;
-    options.jobs_max = 4;
-    options.tags_max = 2;
-    options.term_runs = 8;
-    options.members_max = 3;
-    options.entry_bytes_max = 64;
-    options.tail_bytes_max = 1024;
-    return options;
-}
+static struct teak_raft_options small(void) { return lone_options(); }
 
 /* A node of a cluster of `count`, founded, started at time 100. */
 static struct teak_raft *node_of(uint32_t count, struct teak_raft_options options)
 {
-    static uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(3)];
-    static struct teak_raft_entry entry;
-    struct teak_raft_member members[3];
-    struct teak_raft_job job;
-    struct teak_raft *raft = NULL;
-    for (uint32_t i = 0; i < 3; i++) members[i] = (struct teak_raft_member){.id = i + 1, .roles = TEAK_RAFT_VOTER};
-    assert_int_equal(teak_raft_bootstrap(members, count, bytes, sizeof bytes, &entry, &job), TEAK_RAFT_OK);
-    const struct teak_raft_pos run = {1, 1};
-    const struct teak_raft_start start = {.hard = job.hard, .last = {1, 1}, .configs = &entry, .config_count = 1,
-                                          .runs = &run, .run_count = 1, .born = 5, .incarnation = 6, .applied = 1};
-    assert_int_equal(teak_raft_init(block, sizeof block, &options, &start, 100, &raft), TEAK_RAFT_OK);
+    struct teak_raft *raft = lone_node(block, count, options);
+    assert_non_null(raft);
     newest = 0;
     return raft;
 }

@@ -17,6 +17,8 @@
 
 static struct world world;
 
+static struct disk_model *disk_of(uint32_t node) { return &world.disks[node - 1]; }
+
 static int end(void **state)
 {
     (void)state;
@@ -62,7 +64,7 @@ static const struct teak_raft_msg *say(uint32_t from, uint32_t to, struct teak_r
     const uint32_t before = world.net_count;
     assert_int_equal(teak_raft_receive(world_node(&world, to), &msg), TEAK_RAFT_OK);
     world_drain(&world, to);
-    while (world.disks[to - 1].flight_count > 0) world_complete(&world, to);
+    while (disk_of(to)->flight_count > 0) world_complete(&world, to);
     for (uint32_t i = world.net_count; i > before; i--)
         if (world.net[i - 1].msg.to == from && world.net[i - 1].msg.from == to) return &world.net[i - 1].msg;
     return NULL;
@@ -281,7 +283,7 @@ static void a_majority_of_votes_elects(void **state)
             for (uint32_t node = 2; node <= nodes; node++)
                 say(node, 1, (struct teak_raft_msg){.type = TEAK_RAFT_PRE_VOTE_REPLY, .term = raft->term,
                                                     .round = raft->vote_round});
-            while (world.disks[0].flight_count > 0) world_complete(&world, 1);
+            while (disk_of(1)->flight_count > 0) world_complete(&world, 1);
             const uint64_t term = raft->term, round = raft->vote_round;
             for (uint32_t node = 2; node <= nodes; node++)
                 granted += votes >> (node - 2) & 1;
@@ -489,9 +491,9 @@ static void what_precedes_is_committed_too(void **state)
         world_stabilize(&world);
         assert_int_equal(raft->commit, i + 3); /* what it had, the entry its term began with, the proposal */
         for (uint32_t node = 1; node <= 3; node++) {
-            assert_int_equal(world.disks[node - 1].applied, i + 3); /* "in log order": the world judges that */
+            assert_int_equal(disk_of(node)->applied, i + 3); /* "in log order": the world judges that */
             for (uint32_t index = 1; index <= i + 1; index++)
-                assert_int_equal(world.disks[node - 1].entries[index].term, logs[i][index - 1]);
+                assert_int_equal(disk_of(node)->entries[index].term, logs[i][index - 1]);
         }
         if (i + 1 < sizeof logs / sizeof logs[0]) world_end(&world);
     }
@@ -522,7 +524,7 @@ static void a_follower_commits_what_it_is_told_and_has(void **state)
                                          .entries = entries + cases[i].first, .count = cases[i].count,
                                          .index = cases[i].told});
         assert_int_equal(world_node(&world, 2)->commit, cases[i].commit);
-        assert_int_equal(world.disks[1].applied, cases[i].commit);
+        assert_int_equal(disk_of(2)->applied, cases[i].commit);
     }
 }
 
@@ -537,7 +539,7 @@ static void followers_learn_what_is_committed_and_apply_it(void **state)
     world_stabilize(&world);
     for (uint32_t node = 1; node <= 3; node++) {
         assert_int_equal(world_node(&world, node)->commit, 3);
-        assert_int_equal(world.disks[node - 1].applied, 3);
+        assert_int_equal(disk_of(node)->applied, 3);
     }
 }
 
@@ -606,7 +608,7 @@ static void a_follower_takes_what_it_lacks(void **state)
         assert_int_equal(world_node(&world, 1)->last.index, cases[i].after);
         for (uint32_t index = 1; index <= cases[i].after; index++) {
             assert_int_equal(tail_term(world_node(&world, 1), index), cases[i].log[index - 1]);
-            assert_int_equal(world.disks[0].entries[index].term, cases[i].log[index - 1]);
+            assert_int_equal(disk_of(1)->entries[index].term, cases[i].log[index - 1]);
         }
         if (i + 1 < sizeof cases / sizeof cases[0]) world_end(&world);
     }
@@ -634,7 +636,7 @@ static void the_logs_of_figure_7_are_made_alike(void **state)
         world_stabilize(&world);
         assert_int_equal(raft->commit, 11);
         for (uint32_t node = 1; node <= 3; node++) {
-            const struct disk_model *disk = &world.disks[node - 1];
+            const struct disk_model *disk = disk_of(node);
             assert_int_equal(disk->last, 11);
             for (uint32_t index = 1; index <= 10; index++)
                 assert_int_equal(disk->entries[index].term, leader[index - 1]);
@@ -663,8 +665,8 @@ static void a_leader_does_not_give_up(void **state)
     world_start(&world, 3);
     world_fire(&world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
     world_stabilize(&world);
-    assert_int_equal(world.disks[2].last, 3);
-    assert_int_equal(world.disks[2].applied, 3);
+    assert_int_equal(disk_of(3)->last, 3);
+    assert_int_equal(disk_of(3)->applied, 3);
 }
 
 /* ------------------------------------------------------------------------------------------------------ 5.4 safety */
@@ -738,8 +740,8 @@ static void only_entries_of_the_own_term_are_counted(void **state)
     world.may_halt = true;
     say(3, 1, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 3, .index = 3});
     assert_int_equal(raft->commit, first); /* on a majority, and of an older term */
-    struct disk_model *disk = &world.disks[2]; /* 3 has them, as it says */
-    for (uint64_t index = 2; index <= 4; index++) disk->entries[index] = world.disks[0].entries[index];
+    struct disk_model *disk = disk_of(3); /* 3 has them, as it says */
+    for (uint64_t index = 2; index <= 4; index++) disk->entries[index] = disk_of(1)->entries[index];
     disk->last = 4;
     say(3, 1, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 3, .index = 4});
     assert_int_equal(raft->commit, 4);
@@ -748,8 +750,8 @@ static void only_entries_of_the_own_term_are_counted(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- 5.5 crashes */
 
-/* "Raft RPCs are idempotent": "if a follower receives an AppendEntries request that includes log entries already present
- * in its log, it ignores those entries in the new request." A vote that is asked for twice is given twice. */
+/* "Raft RPCs are idempotent": "if a follower receives an AppendEntries request that includes log entries already
+ * present in its log, it ignores those entries in the new request." */
 static void what_comes_twice_changes_nothing(void **state)
 {
     (void)state;
@@ -759,7 +761,7 @@ static void what_comes_twice_changes_nothing(void **state)
     assert_int_equal(append.type, TEAK_RAFT_APPEND);
     const uint32_t to = (uint32_t)append.to;
     world_deliver(&world, 0, true);
-    while (world.disks[to - 1].flight_count > 0) world_complete(&world, to);
+    while (disk_of(to)->flight_count > 0) world_complete(&world, to);
     const uint64_t token = world_node(&world, to)->token;
     world_deliver(&world, 0, false);
     assert_int_equal(world_node(&world, to)->last.index, 3);
