@@ -251,7 +251,7 @@ static void history_08_a_large_append_is_several_jobs(void **state)
     teak_raft_fini(raft);
 }
 
-/* A member comes back, the same log and another process, and lacks what it had confirmed: it is sent again, and told. */
+/* A member comes back, the same log, another process, and lacks what it had confirmed: it is sent again, and told. */
 static void history_11_a_member_lost_what_it_had_confirmed(void **state)
 {
     (void)state;
