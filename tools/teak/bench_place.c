@@ -12,8 +12,6 @@
 #include "command.h"
 #include "complain.h"
 
-static const char *const who = "bench append";
-
 /* The next name that is not the directory itself or its parent; NULL at the end, with errno 0, or where it failed. */
 static const char *next_name(DIR *listing)
 {
@@ -24,15 +22,15 @@ static const char *next_name(DIR *listing)
     return NULL;
 }
 
-static int problem(const char *directory, const char *what)
+static int problem(const char *who, const char *directory, const char *what)
 {
     complain(who, "%s: %s: %s", directory, what, strerror(errno));
     return EXIT_PROBLEM;
 }
 
-int bench_place_claim(const char *directory, bool keep, struct bench_place *out)
+int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out)
 {
-    *out = (struct bench_place){.directory = directory, .existed = true, .kept = keep};
+    *out = (struct bench_place){.who = who, .directory = directory, .existed = true, .kept = keep};
     DIR *listing = opendir(directory);
     if (listing == NULL && errno == ENOENT) {
         out->existed = false;
@@ -42,12 +40,12 @@ int bench_place_claim(const char *directory, bool keep, struct bench_place *out)
         complain(who, "--dir %s is no directory: write one that is, or a name that is free", directory);
         return EXIT_WRONG;
     }
-    if (listing == NULL) return problem(directory, "open directory");
+    if (listing == NULL) return problem(who, directory, "open directory");
     const bool empty = next_name(listing) == NULL;
     const int failed = empty ? errno : 0;
     closedir(listing);
     errno = failed;
-    if (failed != 0) return problem(directory, "read directory");
+    if (failed != 0) return problem(who, directory, "read directory");
     if (!empty && !keep) {
         complain(who, "--dir %s is not empty: write --keep to append behind the store in it, or an empty directory",
                  directory);
@@ -60,15 +58,16 @@ int bench_place_clear(const struct bench_place *place)
 {
     if (place->kept) return EXIT_GOOD;
     DIR *listing = opendir(place->directory);
-    if (listing == NULL) return errno == ENOENT ? EXIT_GOOD : problem(place->directory, "open directory");
+    if (listing == NULL) return errno == ENOENT ? EXIT_GOOD : problem(place->who, place->directory, "open directory");
     const char *name;
     int status = EXIT_GOOD;
     while ((name = next_name(listing)) != NULL)
-        if (unlinkat(dirfd(listing), name, 0) != 0 && errno != ENOENT) status = problem(place->directory, name);
-    if (errno != 0 && status == EXIT_GOOD) status = problem(place->directory, "read directory");
+        if (unlinkat(dirfd(listing), name, 0) != 0 && errno != ENOENT)
+            status = problem(place->who, place->directory, name);
+    if (errno != 0 && status == EXIT_GOOD) status = problem(place->who, place->directory, "read directory");
     closedir(listing);
     if (!place->existed && status == EXIT_GOOD && rmdir(place->directory) != 0)
-        status = problem(place->directory, "remove directory");
+        status = problem(place->who, place->directory, "remove directory");
     return status;
 }
 

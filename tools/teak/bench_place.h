@@ -6,13 +6,14 @@
 #include <stdint.h>
 
 struct bench_place {
+    const char *who; /* which command, where there is something to complain of */
     const char *directory;
     bool existed; /* it was there before, and empty unless `kept` */
     bool kept;    /* what is written there stays                  */
 };
 
 /* May a benchmark run there? EXIT_GOOD, else one line was said. Without `keep` the place must be new or empty. */
-int bench_place_claim(const char *directory, bool keep, struct bench_place *out);
+int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out);
 
 /* Unless it is to be kept: remove every file in it, and the directory if it was not there before. Close the store
  * first. EXIT_GOOD, else one line was said. */

@@ -333,7 +333,7 @@ static int bench_append(struct bench *bench)
     struct teak_options options;
     struct bench_place place;
     if (!options_of(bench, &options)) return EXIT_WRONG;
-    int status = bench_place_claim(bench->at.directory, bench->keep, &place);
+    int status = bench_place_claim(who, bench->at.directory, bench->keep, &place);
     if (status != EXIT_GOOD) return status;
     if (!has_space(bench)) return EXIT_PROBLEM;
     if (!begin_paper(bench)) return EXIT_WRONG;

@@ -19,5 +19,6 @@ int cmd_copy(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_bench_append(int argc, char **argv);
 int cmd_bench_ceiling(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 
 #endif

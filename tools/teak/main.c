@@ -24,6 +24,7 @@ static const struct {
     {"import", cmd_import, "a log of raft-io or engenho into a log of its own"},
     {"bench append", cmd_bench_append, "a load on a directory, and what came of it"},
     {"bench ceiling", cmd_bench_ceiling, "what a disk can do with no log on it"},
+    {"tune", cmd_tune, "the settings that suit a disk and a load, and why"},
 };
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
 

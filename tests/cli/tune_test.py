@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""tune_test.py: what teak tune tries, says, leaves behind and refuses.
+
+What it chooses is nobody's business here: that depends on the machine. Disks that are made up are in
+tests/unit/teak/tune_search_test.c.
+"""
+import json
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+
+
+class Tune(harness.Store):
+    """Small segments: a tuning breaks in a store for each size of them."""
+
+    def tune(self, *words, status=0):
+        return self.teak("tune", "--dir", self.dir, "--seconds", "0.1", *words, status=status)
+
+    def tuned(self, *words, status=0):
+        out, err = self.tune("--segment-bytes", "256K", "--json", *words, status=status)
+        if status == 0:
+            self.assertEqual(err, b"")
+        return json.loads(out)
+
+    def assert_sound(self, result):
+        settings = result["settings"]
+        chosen = [row for row in settings if row["chosen"]]
+        self.assertEqual(len(chosen), 1)
+        self.assertEqual(settings[0]["setting"]["words"], "the defaults")
+        self.assertEqual(settings[0]["rounds"], 4)
+        self.assertEqual(chosen[0]["rounds"], 4)
+        self.assertEqual(len({json.dumps(row["setting"]) for row in settings}), len(settings))
+        for row in settings:
+            self.assertGreaterEqual(row["entries_per_second"], 0)
+            self.assertNotEqual(row["setting"]["strategy"], "none")
+            beaten = any(other["entries_per_second"] > row["entries_per_second"] and other["p99_us"] < row["p99_us"]
+                         for other in settings)
+            self.assertFalse(row["frontier"] and beaten)
+        self.assertTrue(any(row["frontier"] for row in settings))
+        self.assertTrue(result["why"])
+        self.assertEqual(result["c"][0], "struct teak_options options = teak_options_default();")
+
+    def assert_runs(self, words):
+        """The command that it prints."""
+        self.assertEqual(words[:3], ["teak", "bench", "append"])
+        out, _ = self.teak(*words[1:], "--seconds", "0.02", "--no-ceiling", "--json")
+        return json.loads(out)
+
+    def test_a_closed_loop(self):
+        result = self.tuned("--window", 16)
+        self.assert_sound(result)
+        self.assertEqual(result["load"], {"entry_bytes": "256", "window": 16})
+        words = [row["setting"]["words"] for row in result["settings"]]
+        self.assertLessEqual({"fdatasync", "buffered", "dsync", "linger 50 us", "segments of 64.0 KiB"}, set(words))
+        self.assertEqual(os.listdir(self.work), [])
+        self.assertIn(result["chosen"]["segment_bytes"], (65536, 262144)) # one was asked for, so it is named
+        ran = self.assert_runs(result["command"])
+        self.assertEqual(ran["load"]["window"], 16)
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_an_open_loop(self):
+        result = self.tuned("--rate", 20000, "--entry-bytes", "uniform:16-512")
+        self.assert_sound(result)
+        self.assertEqual(result["aim"], "p99")
+        self.assertEqual(result["load"], {"entry_bytes": "uniform:16-512", "rate": 20000})
+        self.assert_runs(result["command"])
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_an_outcome_for_people(self):
+        out, err = self.tune("--segment-bytes", "256K", "--window", 16)
+        self.assertEqual(err, b"")
+        text = out.decode()
+        self.assertRegex(text, r"(?m)^\*")
+        self.assertRegex(text, r"\n +setting +entries/s +p99 +rounds\n")
+        self.assertEqual(text.count("  chosen\n"), 1)
+        self.assertIn("  struct teak_options options = teak_options_default();\n", text)
+        line = [line for line in text.splitlines() if line.startswith("  teak bench append ")]
+        self.assertEqual(len(line), 1)
+        self.assert_runs(shlex.split(line[0]))
+
+    def test_a_name_that_a_shell_would_tear(self):
+        self.dir = self.path("it's a $store")
+        out, _ = self.tune("--segment-bytes", "256K", "--window", 4)
+        line = [line for line in out.decode().splitlines() if line.startswith("  teak bench append ")]
+        words = shlex.split(line[0])
+        self.assertEqual(words[words.index("--dir") + 1], self.dir)
+
+    def test_a_limit(self):
+        result = self.tuned("--window", 16, "--p99-us", 1000000000)
+        self.assertTrue(result["limit_is_kept"])
+        out, err = self.tune("--segment-bytes", "256K", "--window", 16, "--p99-us", 1, "--json", status=1)
+        result = json.loads(out)
+        self.assertFalse(result["limit_is_kept"])
+        self.assertIn("No setting keeps p99 within 1.00 us", result["why"])
+        self.assert_one_line(err, "no setting keeps p99 within 1.00 us")
+        self.assertEqual(os.listdir(self.work), [])
+
+    def files(self):
+        found = {}
+        for name in sorted(os.listdir(self.dir)):
+            with open(os.path.join(self.dir, name), "rb") as file:
+                found[name] = file.read()
+        return found
+
+    def test_a_store_that_lies_there_is_left_alone(self):
+        self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\ntwo\n")
+        before = self.files()
+        out, _ = self.tune("--window", 16, "--json")
+        result = json.loads(out)
+        self.assert_sound(result)
+        self.assertEqual(self.files(), before)
+        for row in result["settings"]:
+            self.assertEqual(row["setting"]["segment_bytes"], 0) # it has the ones that it has
+        self.assertEqual(result["command"][result["command"].index("--dir") + 1], self.dir + ".bench")
+        self.assert_runs(result["command"])
+        self.assertEqual(os.listdir(self.work), ["store"])
+
+    def test_an_empty_directory_stays_and_is_empty(self):
+        os.mkdir(self.dir)
+        self.tuned("--window", 16)
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_wrong_use_is_one_line_and_nothing_is_done(self):
+        wrong = ((["--window", 4, "--rate", 5], "one of them"), (["--entry-bytes", 0], "--entry-bytes"),
+                 (["--entry-bytes", "about 9"], "--entry-bytes"), (["--seconds", 0], "--seconds"),
+                 (["--seconds", "soon"], "--seconds"), (["--window", 0], "--window"), (["--rate", "x"], "--rate"),
+                 (["--p99-us", 0], "--p99-us"), (["--segment-bytes", 100000], "--segment-bytes"),
+                 (["--segment-bytes", "64K", "--entry-bytes", "16K"], "--entry-bytes"),
+                 (["--rate", 10], "--seconds"), (["--windows", 4], "--window"), (["more"], "more"))
+        for words, says in wrong:
+            out, err = self.tune(*words, status=2)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, says)
+            self.assertEqual(os.listdir(self.work), [])
+
+    def test_a_place_that_is_somebody_elses(self):
+        os.mkdir(self.dir)
+        with open(os.path.join(self.dir, "letter"), "wb") as file:
+            file.write(b"dear")
+        _, err = self.tune(status=2)
+        self.assert_one_line(err, "neither empty nor a store")
+        self.assertEqual(os.listdir(self.dir), ["letter"])
+        self.dir = os.path.join(self.dir, "letter")
+        _, err = self.tune(status=2)
+        self.assert_one_line(err, "no directory")
+
+    def test_another_tuning_there(self):
+        self.teak("append", "--dir", self.dir, "--segment-bytes", "64K", data=b"one\n")
+        os.mkdir(os.path.join(self.dir, "tune.tmp"))
+        _, err = self.tune(status=1)
+        self.assert_one_line(err, "tune.tmp is there")
+        self.assertEqual(os.listdir(os.path.join(self.dir, "tune.tmp")), [])
+
+    def test_an_interrupt_leaves_nothing(self):
+        run = subprocess.Popen([harness.teak_path, "tune", "--dir", self.dir, "--seconds", "600", "--segment-bytes",
+                                "256K", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(run.kill)
+        until = time.monotonic() + 60
+        begun = os.path.join(self.dir, "tune.tmp", "262144", "STORE")
+        while not os.path.exists(begun) and time.monotonic() < until:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+        self.assertEqual(out, b"")
+        self.assertEqual(run.returncode, -signal.SIGINT, err)
+        self.assert_one_line(err, "stopped")
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_too_little_space_is_said_before(self):
+        """In a file system of a megabyte, where this machine lets us have one."""
+        script = ('mount -t tmpfs -o size=1M none "$1" || exit 77; "$2" tune --dir "$1/store" --seconds 0.1; '
+                  'status=$?; ls "$1"; exit $status')
+        run = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", self.work, harness.teak_path],
+                             capture_output=True, timeout=120, check=False)
+        if run.returncode != 1 or b"unshare" in run.stderr:
+            self.skipTest("no mounts of our own here")
+        self.assert_one_line(run.stderr, "are free")
+        self.assertEqual(run.stdout, b"")
+
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "no /dev/shm here")
+    def test_memory_is_no_disk(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
+            if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, check=True).stdout != b"tmpfs\n":
+                self.skipTest("/dev/shm is no tmpfs")
+            _, err = self.teak("tune", "--dir", os.path.join(work, "store"), "--seconds", "0.1", "--segment-bytes",
+                               "64K", "--json", "--window", 4)
+            self.assert_one_line(err, "nothing there is durable")
+            self.assertEqual(os.listdir(work), [])
+
+
+if __name__ == "__main__":
+    harness.main()
