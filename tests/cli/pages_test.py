@@ -32,7 +32,7 @@ class Pages(harness.Store):
     def options(self, name):
         """What --help lists: {option: its word or ""}."""
         text = self.teak(*name.split(), "--help")[0].decode()
-        found = dict(re.findall(r"^  (--[a-z-]+)(?: ([^ ]+))?  ", text, re.M))
+        found = dict(re.findall(r"^  (--[a-z0-9-]+)(?: ([^ ]+))?  ", text, re.M))
         self.assertIn("--help", found)
         return found
 
@@ -62,7 +62,7 @@ class Pages(harness.Store):
             section = text.split(" OPTIONS ", 1)[1].split(" EXIT STATUS ", 1)[0]
             for option, word in options.items():
                 self.assertIn(f"{option} {word}".strip() + " ", section)
-            shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section)) # a text may name others; each is one
+            shown = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", section)) # a text may name others; each is one
             self.assertEqual(shown - set(options), set(), path.name)
             helped = " ".join(self.teak(*name.split(), "--help")[0].decode().split())
             for sentence in re.findall(r"EXIT STATUS (.*?) SEE ALSO", text):

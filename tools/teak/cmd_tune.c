@@ -579,9 +579,9 @@ static const char notes[] =
     "if it is better by more than two runs differ here by chance, and by 5 % of the entries a second or 10 % of p99.\n"
     "\n"
     "With --window the most entries a second win, with --rate the lowest p99. With --p99-us what keeps it comes\n"
-    "first; exit status 1 says that nothing did. The seconds are those of the runs; opening and closing take about as long\n"
-    "again. What is written lies in DIRECTORY/tune.tmp and is removed at the end; a store in DIRECTORY is left alone,\n"
-    "and its size of segments is then the only one tried.";
+    "first; exit status 1 says that nothing did. The seconds are those of the runs; opening and closing take about as\n"
+    "long again. What is written lies in DIRECTORY/tune.tmp and is removed at the end; a store in DIRECTORY is left\n"
+    "alone, and its size of segments is then the only one tried.";
 
 static enum args_answer parse(struct tune *tune, int argc, char **argv)
 {
