@@ -29,10 +29,11 @@ ALLOWED = {
     "engine_os": None,
     "engine_store": PURE,
     "raft_core": PURE,
+    "raft_wire": PURE | PROCESSOR,
     "raft_stores": PURE | HEAP,
 }
 # What a floor may call of the libraries below it: what they export.
-OFFERED = {"raft_stores": re.compile(r"teak_\w+")}
+OFFERED = {"raft_stores": re.compile(r"teak_\w+"), "raft_wire": re.compile(r"teak_raft_\w+")}
 # What compilers add by themselves.
 IGNORED = re.compile(r"^(__asan_|__lsan_|__ubsan_|__tsan_|__msan_|__sancov_|__sanitizer|__stack_chk_|__tls_get_addr"
                      r"|_GLOBAL_OFFSET_TABLE_|__gcov|__llvm_|__start_|__stop_|\.)")
@@ -83,6 +84,7 @@ def self_test():
     cases = [("engine_store", above, 1), ("engine_base", above, 1), ("engine_os", above, 0),
              ("raft_stores", above + "a.o: U teak_submit\na.o: U pwrite64\n", 1),
              ("raft_core", "a.o: U teak_submit\n", 1),
+             ("raft_wire", "a.o: U teak_submit\na.o: U teak_raft_size\na.o: U __cpu_model\n", 1),
              ("engine_store", above + "a.o: U pwrite64\n", 2), ("engine_store", above + "a.o: U clock_gettime\n", 2),
              ("engine_format", "a.o: U __memcpy_chk\n", 0),
              ("engine_format", "a.o: U syscall\na.o: U io_uring_submit\n", 2)]

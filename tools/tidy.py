@@ -24,15 +24,16 @@ MAY_INCLUDE = {
     "engine/store": {"teak", "base", "format", "os", "store"},
     "raft/include/teak": {"teak"},
     "raft/core": {"teak", "base", "core"},
+    "raft/wire": {"teak", "base", "wire"},
     "tools/teak": {"teak"},
     "bench/load": {"teak", "disk_count.h"},
     "examples": {"teak"},
 }
-FLOORS = {"teak", "base", "format", "os", "store", "core"}
+FLOORS = {"teak", "base", "format", "os", "store", "core", "wire"}
 
 # Folders whose .c files the build takes by pattern; elsewhere a CMakeLists.txt has to name the file.
 BUILT = re.compile(r"^(engine/(base|format|os|store)|tools/teak|bench/(load|micro)|tests/unit/\w+"
-                   r"|raft/(core|stores)"
+                   r"|raft/(core|wire|stores)"
                    r"|tests/(conformance|raft|store|golden|sim|fault|rot|powercut|fuzz|support))/[^/]+\.(c|cc)$")
 # Found by their names: by people, by git, by CMake, by editors.
 KNOWN = re.compile(r"^(README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE|(.*/)?CMakeLists\.txt|CMakePresets\.json"

@@ -82,6 +82,10 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#if defined(__GNUC__) /* a function and a struct of one name are two things: teak_raft_ready, teak_raft_view */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 extern "C" {
 #endif
 
@@ -755,6 +759,9 @@ TEAK_API uint64_t teak_raft_term_at(const struct teak_raft *raft, uint64_t index
 
 #ifdef __cplusplus
 }
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 #endif
