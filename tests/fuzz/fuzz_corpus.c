@@ -63,7 +63,7 @@ static void structure(const char *golden, uint32_t from, uint32_t bytes, uint32_
     for (uint32_t repair = 0; repair < 2; repair++) {
         char name[160];
         snprintf(name, sizeof name, "%s-%u-%u", golden, from, repair);
-        seed[0] = repair ? 0x80 : 0;
+        seed[0] = repair ? 0x84 : 0x04;
         keep(name, seed, 1 + head + bytes);
     }
 }
@@ -80,6 +80,11 @@ static bool decoder(const char *name)
         {"footer", "index", 8192, 4096, 0},        {"footer", "index", 4096, 4096, 0},
         {"summary", "index", 4096, 4096, 8},       {"summary", "index", 0, 4096, 8},
         {"snapshot", "snapshot", 0, 65536, 0},     {"stats", "stats", 0, 65536, 0},
+        {"raft_wire", "raft_pre_vote", 0, 4096, 0},    {"raft_wire", "raft_vote", 0, 4096, 0},
+        {"raft_wire", "raft_append", 0, 4096, 0},      {"raft_wire", "raft_append_reply", 0, 4096, 0},
+        {"raft_wire", "raft_heartbeat", 0, 4096, 0},   {"raft_wire", "raft_heartbeat_reply", 0, 4096, 0},
+        {"raft_wire", "raft_timeout_now", 0, 4096, 0}, {"raft_wire", "raft_read_reply", 0, 4096, 0},
+        {"raft_wire", "raft_snapshot", 0, 4096, 0},    {"raft_wire", "raft_snapshot_reply", 0, 4096, 0},
     };
     bool found = false;
     for (uint32_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
