@@ -140,10 +140,15 @@ static void begin_make(struct pool *pool)
     pool->step = POOL_MAKE_OPEN;
 }
 
-static void begin_prepare(struct pool *pool)
+/* Any file will do; but one that bears the number already must be taken: no other could be given its name. */
+static void begin_prepare(struct pool *pool, uint64_t number)
 {
+    uint32_t at = pool->stock_count - 1;
+    for (uint32_t i = 0; i < pool->stock_count; i++)
+        if (!pool->stock[i].is_spare && pool->stock[i].number == number) at = i;
     pool->is_making = false;
-    pool->job = pool->stock[--pool->stock_count];
+    pool->job = pool->stock[at];
+    pool->stock[at] = pool->stock[--pool->stock_count];
     name_stock(&pool->job, pool->name);
     pool->step = POOL_PREPARE_OPEN;
 }
@@ -322,7 +327,7 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
     if (pool->step == POOL_IDLE) {
         const bool may_try = (pool->failure != ENOMEM && !pool->no_space) || now_ns >= pool->retry_ns;
         if (!segments->ready && pool->stock_count > 0 && may_try)
-            begin_prepare(pool);
+            begin_prepare(pool, segments->newest + 1);
         else if (pool->stock_count > pool->keep)
             begin_remove(pool);
         else if ((!segments->ready || pool->stock_count < pool->spares) && now_ns >= pool->retry_ns)
@@ -365,7 +370,7 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
             if (gave_back) return last_error;
             if (make_error) return make_error;
             if (pool->stock_count > 0)
-                begin_prepare(pool);
+                begin_prepare(pool, number);
             else if (made++ == 0)
                 begin_make(pool);
             else

@@ -261,6 +261,7 @@ static void many_logs_fall_back_at_once(void **state)
     store = backend_open_faulty(&rig, &options, &faulty);
     rig_append(store, 1, 8, 8, 1, 20); /* a segment or a stretch of its own, with few effects */
     rig_drain(store);
+    rig_settle(store); /* else an idle mark may come first */
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
     struct teak_error error = {0};
     static struct teak_op ops[LOGS];

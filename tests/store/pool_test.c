@@ -1,5 +1,8 @@
 /* pool_test.c: the supply of segments as a store uses it: spares, recycling, files that somebody else holds. */
 #include "store/rig.h"
+#include "store/store.h"
+
+#include "teak/memory.h"
 
 static struct teak_report report;
 
@@ -182,6 +185,99 @@ static void a_spare_left_behind_is_used_whatever_it_holds(void **state)
     rig_remove(rig.dir);
 }
 
+/* ---- memory is lacking for a segment whose file bears its name already ---- */
+
+static bool memory_is_lacking;
+
+static void *lacking_allocate(void *context, size_t alignment, size_t bytes)
+{
+    (void)context;
+    void *memory = NULL;
+    return memory_is_lacking || posix_memalign(&memory, alignment, bytes) != 0 ? NULL : memory;
+}
+
+static void *lacking_reallocate(void *context, void *memory, size_t bytes)
+{
+    (void)context;
+    return memory_is_lacking ? NULL : realloc(memory, bytes);
+}
+
+static void lacking_release(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static bool is_being_named(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->pool.step == POOL_PREPARE_SYNC_NAME || store->segments.ready;
+}
+
+static bool lacked_memory(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->pool.failure == ENOMEM || store->segments.ready;
+}
+
+static bool has_two_segments(struct teak_store *store, void *context)
+{
+    (void)context;
+    assert_int_not_equal(store->pool.failure, EEXIST);
+    return STAT(store, segments) <= 2;
+}
+
+static bool has_next(struct teak_store *store, void *context)
+{
+    (void)context;
+    assert_int_not_equal(store->pool.failure, EEXIST);
+    return store->segments.ready != NULL;
+}
+
+/* What was dropped meanwhile lies on top of it, and cannot be given a name that is taken. */
+static void what_bears_the_next_number_is_taken_first(void **state)
+{
+    (void)state;
+    const struct teak_allocator lacking = {
+        .allocate = lacking_allocate, .reallocate = lacking_reallocate, .release = lacking_release};
+    assert_int_equal(teak_set_allocator(&lacking), TEAK_OK);
+    const struct rig rig = rig_make("lacking");
+    struct teak_options options = rig_options();
+    options.spares = 4;
+    struct teak_store *store = rig_open_with(&rig, &options, NULL);
+    rig_create(store, 7);
+    uint64_t index = 1;
+    for (; STAT(store, newest_segment) < 5; index++) rig_append_synced(store, 7, index, index, 1, 4000);
+    bool has_lacked = false;
+    for (uint32_t i = 0; i < 100 && !has_lacked; i++) {
+        const uint64_t newest = STAT(store, newest_segment);
+        rig_drive_until(store, has_next, NULL);
+        for (; STAT(store, newest_segment) == newest; index++) rig_append_synced(store, 7, index, index, 1, 4000);
+        rig_drive_until(store, is_being_named, NULL);
+        if (store->segments.ready) continue; /* that was too quick for us */
+        memory_is_lacking = true;
+        rig_drive_until(store, lacked_memory, NULL);
+        has_lacked = !store->segments.ready;
+        if (!has_lacked) memory_is_lacking = false;
+    }
+    assert_true(has_lacked);
+    const struct pool *pool = &store->pool;
+    const uint64_t next = STAT(store, newest_segment) + 1;
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index - 1});
+    rig_drive_until(store, has_two_segments, NULL);
+    assert_true(pool->stock_count > 1);
+    memory_is_lacking = false;
+    rig_drive_until(store, has_next, NULL);
+    assert_int_equal(store->segments.ready->number, next);
+    rig_append_synced(store, 7, index, index + 60, 1, 4000);
+    rig_close(store);
+    assert_int_equal(teak_set_allocator(NULL), TEAK_OK);
+    store = rig_open(&rig, &report);
+    rig_expect_entries(store, 7, rig_log(store, 7).first, index + 60);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_forgotten_file_with_its_next_identity_is_no_foreign_file),
         cmocka_unit_test(bad_spares_are_never_used),
         cmocka_unit_test(a_spare_left_behind_is_used_whatever_it_holds),
+        cmocka_unit_test(what_bears_the_next_number_is_taken_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
