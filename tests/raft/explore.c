@@ -1,6 +1,7 @@
 /* explore.c: see explore.h. Depth first, on a stack of whole worlds. */
 #include "explore.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +89,13 @@ static void key_of(const struct frame *frame, uint64_t key[2])
 {
     uint64_t left = 0;
     world_digest(&frame->world, (uint8_t *)key);
-    const uint8_t *bytes = (const uint8_t *)&frame->left;
-    for (size_t i = 0; i < sizeof frame->left; i++) left = left * 31 + bytes[i];
+    uint64_t words[2] = {0, 0};
+    static_assert(sizeof frame->left <= sizeof words, "it is told apart by two words");
+    memcpy(words, &frame->left, sizeof frame->left);
+    for (uint32_t i = 0; i < 2; i++) {
+        left = (left ^ words[i]) * UINT64_C(0x9fb21c651e98df25);
+        left ^= left >> 32;
+    }
     if (frame->rates[0] != 0) key[1] ^= times_left(&frame->world);
     key[0] ^= left * UINT64_C(0x9e3779b97f4a7c15);
     key[1] += left;
@@ -128,7 +134,7 @@ static void list_actions(struct frame *frame)
         if (frame->left.dups > 0) add(frame, DUP, 0, i);
     }
     for (uint32_t node = 1; node <= world->node_count; node++) {
-        const struct disk_model *disk = &world->disks[node - 1];
+        const struct disk_model *disk = &world->at[node - 1]->disk;
         const struct teak_raft *raft = world_node(world, node);
         if (disk->flight_count > 0) add(frame, COMPLETE, node, 0);
         list_timers(frame, node);
@@ -205,12 +211,14 @@ static void act(struct frame *frame, struct action action)
         return;
     case CHANGE:
         left->changes--;
+        world_touch(world, node);
         teak_raft_change(world_node(world, node), world_node(world, node)->config.index, members,
                          wanted(world, node, action.what, members));
         world_drain(world, node);
         return;
     case TRANSFER:
         left->transfers--;
+        world_touch(world, node);
         teak_raft_transfer(world_node(world, node), 0);
         world_drain(world, node);
         return;

@@ -242,7 +242,7 @@ static void do_log(uint32_t node, FILE *out)
 
 static void do_disk(uint32_t node, FILE *out)
 {
-    const struct disk_model *disk = &world.disks[node - 1];
+    const struct disk_model *disk = &world.at[node - 1]->disk;
     fprintf(out, "term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64 ":", disk->hard.term, disk->hard.vote,
             disk->hard.commit);
     if (disk->snapshot.pos.index > 0)
@@ -290,7 +290,7 @@ static void do_change(const struct line *line, uint32_t node, FILE *out)
 /* The configuration of the newest snapshot, as an entry. */
 static void do_snapshots(uint32_t node, FILE *out)
 {
-    const struct teak_raft_snapshot *name = &world.disks[node - 1].body;
+    const struct teak_raft_snapshot *name = &world.at[node - 1]->disk.body;
     const struct teak_raft_entry entry = {.index = name->config_index, .kind = TEAK_RAFT_CONFIG, .data = name->config,
                                           .bytes = name->config_bytes};
     fprintf(out, "snapshot %" PRIu64 "/%" PRIu64 ": ", name->pos.index, name->pos.term);
@@ -400,7 +400,7 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
     } else if (strcmp(verb, "snapshots") == 0) {
         do_snapshots(node, out);
     } else if (strcmp(verb, "bodies") == 0) {
-        world.disks[node - 1].refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
+        world.at[node - 1]->disk.refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
     } else if (strcmp(verb, "start") == 0) {
         world_start(&world, node);
     } else if (strcmp(verb, "wipe") == 0) {

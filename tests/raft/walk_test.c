@@ -68,7 +68,7 @@ static void let_time_pass(struct seeded *seeded, uint32_t node)
 
 static void step_at(struct seeded *seeded, const struct weather *weather, uint32_t node)
 {
-    struct disk_model *disk = &world.disks[node - 1];
+    struct disk_model *disk = &world.at[node - 1]->disk;
     const struct teak_raft *raft = world_node(&world, node);
     const uint32_t dice = seeded_below(seeded, 100);
     if (dice < weather->crash) {
@@ -135,7 +135,7 @@ static bool is_settled(void)
     const struct teak_raft *raft = world_node(&world, node);
     if (raft->commit != raft->last.index || raft->config.joint || raft->transfer_to != 0) return false;
     for (uint32_t slot = 0; slot < raft->config.count; slot++)
-        if (world.disks[config_members(raft)[slot].id - 1].applied != raft->commit) return false;
+        if (world.at[config_members(raft)[slot].id - 1]->disk.applied != raft->commit) return false;
     return true;
 }
 
@@ -144,8 +144,8 @@ static void settle(struct seeded *seeded)
 {
     for (uint32_t node = 1; node <= world.node_count; node++) {
         if (!world.up[node - 1]) world_start(&world, node);
-        if (world.disks[node - 1].full) world_room(&world, node);
-        world.disks[node - 1].refuses_bodies = false;
+        if (world.at[node - 1]->disk.full) world_room(&world, node);
+        world.at[node - 1]->disk.refuses_bodies = false;
     }
     world_stabilize(&world);
     for (uint32_t round = 0; round < 100 && !is_settled() && !world.broken; round++) {

@@ -19,8 +19,14 @@ const uint8_t *world_intern(const uint8_t *data, uint32_t bytes)
         uint8_t *data;
         uint32_t bytes;
     } table[MAX];
-    uint32_t at = bytes;
-    for (uint32_t i = 0; i < bytes; i++) at = (at ^ data[i]) * 0x01000193u;
+    uint64_t hash = bytes;
+    for (uint32_t i = 0; i < bytes; i += 8) {
+        uint64_t word = 0;
+        memcpy(&word, data + i, bytes - i < 8 ? bytes - i : 8);
+        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 32;
+    }
+    uint32_t at = (uint32_t)hash;
     for (uint32_t tries = 0; tries < MAX; tries++, at++) {
         const uint32_t place = at % MAX;
         if (!table[place].data) {
@@ -76,7 +82,63 @@ static const uint8_t *body_of(const struct teak_raft_snapshot *name, uint64_t of
 
 static bool same_entry(const struct teak_raft_entry *a, const struct teak_raft_entry *b)
 {
-    return a->term == b->term && a->kind == b->kind && a->bytes == b->bytes && (a->bytes == 0 || a->data == b->data);
+    return a->term == b->term && a->kind == b->kind && a->bytes == b->bytes &&
+           (a->bytes == 0 || a->data == b->data || memcmp(a->data, b->data, a->bytes) == 0);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- sums */
+
+struct sum {
+    uint64_t a, b;
+};
+
+static void put(struct sum *sum, uint64_t value)
+{
+    sum->a = (sum->a ^ value) * UINT64_C(0x9fb21c651e98df25);
+    sum->a ^= sum->a >> 28;
+    sum->b = (sum->b + value) * UINT64_C(0xd6e8feb86659fd93);
+    sum->b ^= sum->b >> 32;
+}
+
+static void put_entries(struct sum *sum, const struct teak_raft_entry *entries, uint32_t count)
+{
+    put(sum, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put(sum, entries[i].term);
+        put(sum, (uint64_t)entries[i].kind << 32 | entries[i].bytes);
+        put(sum, entries[i].bytes > 0 ? (uint64_t)(uintptr_t)entries[i].data : 0); /* interned */
+    }
+}
+
+static void put_name(struct sum *sum, const struct teak_raft_snapshot *name)
+{
+    put(sum, name->pos.index);
+    if (name->pos.index == 0) return;
+    const uint64_t values[] = {name->pos.term, name->born, name->bytes, name->checksum, name->config_index};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
+}
+
+static void sum_letter(struct letter *letter)
+{
+    struct sum sum = {1, 2};
+    const struct teak_raft_msg *msg = &letter->msg;
+    const uint64_t values[] = {msg->type, msg->from, msg->to, msg->incarnation, msg->term, msg->at.index, msg->at.term,
+                               msg->index, msg->round, msg->asked,
+                               (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2,
+                               msg->promise};
+    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
+    put_entries(&sum, letter->entries, msg->count);
+    if (msg->type == TEAK_RAFT_SNAPSHOT) {
+        put_name(&sum, &letter->chunk.snapshot);
+        put(&sum, letter->chunk.offset << 8 | letter->chunk.bytes);
+    }
+    letter->sum[0] = sum.a;
+    letter->sum[1] = sum.b;
+}
+
+static void copy_letter(struct letter *to, const struct letter *from)
+{
+    memcpy(to, from, offsetof(struct letter, entries) + from->msg.count * sizeof from->entries[0]);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ words */
@@ -182,7 +244,7 @@ void world_broken(struct world *world, const char *what, uint64_t a, uint64_t b)
 
 struct teak_raft *world_node(const struct world *world, uint32_t number)
 {
-    return (struct teak_raft *)(uintptr_t)world->blocks[number - 1];
+    return (struct teak_raft *)(uintptr_t)world->at[number - 1]->block;
 }
 
 /* The entry at `index` as the node sees it: in memory, else on its disk, else in its snapshot: then it is what is
@@ -193,7 +255,7 @@ static const struct teak_raft_entry *seen(const struct world *world, uint32_t no
     if (index > raft->last.index) return NULL;
     if (index >= raft->tail_first) return tail_at(raft, index);
     if (index <= raft->snapshot.name.pos.index) return index <= world->committed ? &world->ledger[index] : NULL;
-    const struct disk_model *disk = &world->disks[node - 1];
+    const struct disk_model *disk = &world->at[node - 1]->disk;
     return index >= disk->first && index <= disk->last ? &disk->entries[index] : NULL;
 }
 
@@ -204,7 +266,7 @@ static bool is_on_quorum(const struct world *world, const struct teak_raft *lead
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
         const uint64_t id = config_members(leader)[slot].id;
         if (id == 0 || id > world->node_count) continue;
-        const struct disk_model *disk = &world->disks[id - 1];
+        const struct disk_model *disk = &world->at[id - 1]->disk;
         const bool in_log = index >= disk->first && index <= disk->last && disk->entries[index].term == term;
         if (in_log || index <= disk->snapshot.pos.index) have |= UINT32_C(1) << slot;
     }
@@ -221,14 +283,13 @@ static void judge_commit(struct world *world, uint32_t node)
             world_broken(world, "a committed entry is missing", node, index);
             return;
         }
-        const struct teak_raft_entry kept = kept_entry(*entry);
         if (index <= world->committed) {
-            if (!same_entry(&kept, &world->ledger[index])) world_broken(world, "committed entries differ", node, index);
+            if (!same_entry(entry, &world->ledger[index])) world_broken(world, "committed entries differ", node, index);
             continue;
         }
         if (raft->role == TEAK_RAFT_LEADER && !is_on_quorum(world, raft, raft->commit, raft->term))
             world_broken(world, "committed, and not on a majority of disks", node, index);
-        world->ledger[index] = kept;
+        world->ledger[index] = kept_entry(*entry);
         world->committed_in[index] = raft->term;
         world->committed = index;
     }
@@ -246,15 +307,14 @@ static void judge_leader(struct world *world, uint32_t node)
         world_broken(world, "two leaders in a term", raft->term, node);
     const bool is_new = world->led_by[raft->term] == 0;
     world->led_by[raft->term] = node;
-    const struct teak_raft_hard *hard = &world->disks[node - 1].hard;
+    const struct teak_raft_hard *hard = &world->at[node - 1]->disk.hard;
     if (hard->term != raft->term || hard->vote != node)
         world_broken(world, "a leader whose term is not durable", node, raft->term);
     for (uint64_t index = 1; is_new && index <= world->committed; index++) {
         /* leader completeness; one of an older term may still find out that it was elected, and can commit nothing */
         if (world->committed_in[index] >= raft->term) continue;
         const struct teak_raft_entry *entry = seen(world, node, index);
-        const struct teak_raft_entry kept = entry ? kept_entry(*entry) : (struct teak_raft_entry){.term = 0};
-        if (!same_entry(&kept, &world->ledger[index]))
+        if (!entry || !same_entry(entry, &world->ledger[index]))
             world_broken(world, "a leader lacks what is committed", node, index);
     }
 }
@@ -264,15 +324,14 @@ static void judge_matching(struct world *world, uint32_t node)
 {
     const struct teak_raft *raft = world_node(world, node);
     for (uint32_t other = 1; other <= world->node_count; other++) {
-        const struct disk_model *disk = &world->disks[other - 1];
+        const struct disk_model *disk = &world->at[other - 1]->disk;
         bool agreed = false;
         for (uint64_t index = min_index(raft->last.index, disk->last); index > 0; index--) {
             const struct teak_raft_entry *mine = seen(world, node, index);
             if (!mine || index < disk->first) break;
-            const struct teak_raft_entry kept = kept_entry(*mine);
             const struct teak_raft_entry *its = &disk->entries[index];
-            if (agreed || kept.term == its->term) {
-                if (!same_entry(&kept, its)) world_broken(world, "logs do not match", index, node * 100 + other);
+            if (agreed || mine->term == its->term) {
+                if (!same_entry(mine, its)) world_broken(world, "logs do not match", index, node * 100 + other);
                 agreed = true;
             }
         }
@@ -292,7 +351,7 @@ static void judge(struct world *world, uint32_t node)
 
 static void to_disk(struct world *world, uint32_t node, const struct teak_raft_job *job)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->flight_count == WORLD_FLIGHTS || job->count > WORLD_SPAN) abort();
     struct flight_job *flight = &disk->flights[disk->flight_count++];
     *flight = (struct flight_job){.token = job->token, .cut_from = job->cut_from, .hard = job->hard,
@@ -307,7 +366,6 @@ static void to_net(struct world *world, const struct teak_raft_msg *msg)
 {
     if (world->net_count == world->net_max) world_drop(world, 0);
     struct letter *letter = &world->net[world->net_count++];
-    memset(letter, 0, sizeof *letter);
     letter->msg = *msg;
     if (msg->count > WORLD_SPAN) abort();
     for (uint32_t i = 0; i < msg->count; i++) letter->entries[i] = kept_entry(msg->entries[i]);
@@ -319,6 +377,7 @@ static void to_net(struct world *world, const struct teak_raft_msg *msg)
         if (msg->chunk->bytes > 0) letter->chunk.data = world_intern(msg->chunk->data, msg->chunk->bytes);
         letter->msg.chunk = NULL;
     }
+    sum_letter(letter);
     if (!world->out) return;
     world_print_msg(world->out, msg);
     fprintf(world->out, "\n");
@@ -327,7 +386,7 @@ static void to_net(struct world *world, const struct teak_raft_msg *msg)
 /* What the state machine is then is what every other one was after that entry. */
 static void restore(struct world *world, uint32_t node, const struct teak_raft_snapshot *name, uint64_t upto)
 {
-    const struct disk_model *disk = &world->disks[node - 1];
+    const struct disk_model *disk = &world->at[node - 1]->disk;
     world->restores++;
     if (!same_name(name, &disk->snapshot) || name->pos.index != upto)
         world_broken(world, "restores what is not durably in force", node, upto);
@@ -339,7 +398,7 @@ static void restore(struct world *world, uint32_t node, const struct teak_raft_s
 
 static void to_state_machine(struct world *world, uint32_t node, const struct teak_raft_apply *apply)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (apply->upto <= disk->applied) world_broken(world, "applied twice", node, apply->upto);
     disk->applied = apply->upto;
     if (apply->restore) {
@@ -347,11 +406,12 @@ static void to_state_machine(struct world *world, uint32_t node, const struct te
         return;
     }
     for (uint32_t i = 0; i < apply->count; i++) {
-        const struct teak_raft_entry kept = kept_entry(apply->entries[i]);
-        if (kept.index > world->committed || !same_entry(&kept, &world->ledger[kept.index]))
-            world_broken(world, "applied what is not committed", node, kept.index);
-        if (kept.index < disk->first || kept.index > disk->last || !same_entry(&kept, &disk->entries[kept.index]))
-            world_broken(world, "applied what is not durable here", node, kept.index);
+        const struct teak_raft_entry *entry = &apply->entries[i];
+        const uint64_t index = entry->index;
+        if (index > world->committed || !same_entry(entry, &world->ledger[index]))
+            world_broken(world, "applied what is not committed", node, index);
+        if (index < disk->first || index > disk->last || !same_entry(entry, &disk->entries[index]))
+            world_broken(world, "applied what is not durable here", node, index);
     }
     if (!world->out) return;
     fprintf(world->out, "%u applies up to %" PRIu64 ":", node, apply->upto);
@@ -364,7 +424,7 @@ static void to_state_machine(struct world *world, uint32_t node, const struct te
 
 static void answer(struct world *world, uint32_t node, struct teak_raft_fetch fetch)
 {
-    const struct disk_model *disk = &world->disks[node - 1];
+    const struct disk_model *disk = &world->at[node - 1]->disk;
     if (world->out)
         fprintf(world->out, "%u fetches %" PRIu64 "..%" PRIu64 "\n", node, fetch.first, fetch.last);
     if (fetch.last > disk->last || fetch.first < disk->first) {
@@ -383,7 +443,7 @@ static void answer(struct world *world, uint32_t node, struct teak_raft_fetch fe
 static void write_body(struct world *world, uint32_t node, const struct teak_raft_snap_io *io,
                        enum teak_raft_outcome *outcome)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->refuses_bodies) {
         *outcome = TEAK_RAFT_NO_ROOM;
         return;
@@ -399,7 +459,7 @@ static void write_body(struct world *world, uint32_t node, const struct teak_raf
 static void do_io(struct world *world, uint32_t node, const struct teak_raft_snap_io *io)
 {
     static const char *const names[] = {"?", "read", "close", "begin", "write", "finish", "abort"};
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     struct teak_raft_blob blob = {.bytes = io->bytes};
     enum teak_raft_outcome outcome = TEAK_RAFT_DONE;
     uint64_t offset = 0;
@@ -476,7 +536,7 @@ static void judge_answer(struct world *world, uint32_t node, const struct teak_r
     world->answers[told->fate]++;
     if (told->fate == TEAK_RAFT_READ_OK && told->index < open[place].floor)
         world_broken(world, "a read misses what was committed before it was asked", told->index, open[place].floor);
-    if (told->fate == TEAK_RAFT_READ_OK && world->disks[node - 1].applied < told->index)
+    if (told->fate == TEAK_RAFT_READ_OK && world->at[node - 1]->disk.applied < told->index)
         world_broken(world, "a read is answered before it is applied here", node, told->index);
     world->read_count[node - 1]--;
     memmove(&open[place], &open[place + 1], (world->read_count[node - 1] - place) * sizeof open[0]);
@@ -485,8 +545,9 @@ static void judge_answer(struct world *world, uint32_t node, const struct teak_r
 
 void world_drain(struct world *world, uint32_t node)
 {
-    struct teak_raft *raft = world_node(world, node);
     if (!world->up[node - 1]) return;
+    world_touch(world, node);
+    struct teak_raft *raft = world_node(world, node);
     judge(world, node);
     uint32_t turns = 0;
     while (teak_raft_has_ready(raft) && !world->broken) {
@@ -516,7 +577,7 @@ void world_drain(struct world *world, uint32_t node)
         }
         for (uint32_t i = 0; i < fetch_count; i++) answer(world, node, fetches[i]);
         for (uint32_t i = 0; i < io_count; i++) do_io(world, node, &ios[i]);
-        if (teak_raft_applied(raft, world->disks[node - 1].applied) == TEAK_RAFT_MISUSE)
+        if (teak_raft_applied(raft, world->at[node - 1]->disk.applied) == TEAK_RAFT_MISUSE)
             world_broken(world, "what was applied is refused", node, 0);
     }
     judge(world, node);
@@ -526,12 +587,14 @@ void world_drain(struct world *world, uint32_t node)
 
 enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool keep)
 {
-    struct letter letter = world->net[place];
+    struct letter letter;
+    copy_letter(&letter, &world->net[place]);
     letter.msg.entries = letter.entries;
     if (letter.msg.type == TEAK_RAFT_SNAPSHOT) letter.msg.chunk = &letter.chunk;
     if (!keep) world_drop(world, place);
     const uint32_t node = (uint32_t)letter.msg.to;
     if (node == 0 || node > world->node_count || !world->up[node - 1]) return TEAK_RAFT_DROPPED;
+    world_touch(world, node);
     const enum teak_raft_status status = teak_raft_receive(world_node(world, node), &letter.msg);
     if (status == TEAK_RAFT_BAD_MESSAGE || status == TEAK_RAFT_MISUSE)
         world_broken(world, "a message is refused", letter.msg.type, status);
@@ -542,13 +605,13 @@ enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool ke
 void world_drop(struct world *world, uint32_t place)
 {
     world->net_count--;
-    memmove(&world->net[place], &world->net[place + 1], (world->net_count - place) * sizeof world->net[0]);
+    for (; place < world->net_count; place++) copy_letter(&world->net[place], &world->net[place + 1]);
 }
 
 /* One's own stands in the log that stays; another one has no place in it, whatever the log ends with. */
 static void take_snapshot(struct world *world, uint32_t node, const struct flight_job *job)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     const struct teak_raft_pos pos = job->snapshot.pos;
     const bool stands = pos.index + 1 >= disk->first && pos.index <= disk->last &&
                         disk->entries[pos.index].term == pos.term;
@@ -563,7 +626,7 @@ static void take_snapshot(struct world *world, uint32_t node, const struct fligh
 
 static void store(struct world *world, uint32_t node, const struct flight_job *job)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (job->cut_from != 0 && job->cut_from <= disk->last) disk->last = (uint32_t)job->cut_from - 1;
     if (job->cut_from != 0 && job->cut_from < disk->first) world_broken(world, "a cut before the log", node, 0);
     if (job->snapshot.pos.index != 0) take_snapshot(world, node, job);
@@ -593,7 +656,8 @@ static void forget_flights(struct disk_model *disk, uint32_t count)
 
 void world_complete(struct world *world, uint32_t node)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    world_touch(world, node);
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->flight_count == 0) return;
     const uint64_t token = disk->flights[0].token;
     store(world, node, &disk->flights[0]);
@@ -605,7 +669,8 @@ void world_complete(struct world *world, uint32_t node)
 
 void world_refuse(struct world *world, uint32_t node)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    world_touch(world, node);
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->flight_count == 0) return;
     const uint64_t token = disk->flights[0].token;
     disk->flight_count = 0;
@@ -617,7 +682,8 @@ void world_refuse(struct world *world, uint32_t node)
 
 void world_poison(struct world *world, uint32_t node)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    world_touch(world, node);
+    struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->flight_count == 0) return;
     const uint64_t token = disk->flights[0].token;
     disk->flight_count = 0;
@@ -628,13 +694,15 @@ void world_poison(struct world *world, uint32_t node)
 
 void world_room(struct world *world, uint32_t node)
 {
-    world->disks[node - 1].full = false;
+    world_touch(world, node);
+    world->at[node - 1]->disk.full = false;
     teak_raft_room(world_node(world, node), true);
     world_drain(world, node);
 }
 
 enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_raft_timer timer)
 {
+    world_touch(world, node);
     const enum teak_raft_status status = teak_raft_fire(world_node(world, node), timer);
     world_drain(world, node);
     return status;
@@ -642,14 +710,15 @@ enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_r
 
 void world_crash(struct world *world, uint32_t node, uint32_t kept)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    world_touch(world, node);
+    struct disk_model *disk = &world->at[node - 1]->disk;
     for (uint32_t i = 0; i < kept && i < disk->flight_count; i++) store(world, node, &disk->flights[i]);
     disk->flight_count = 0;
     world->open[node - 1] = 0;
     world->read_count[node - 1] = 0;
     memset(world->reads[node - 1], 0, sizeof world->reads[0]);
     teak_raft_fini(world_node(world, node));
-    memset(world->blocks[node - 1], 0, WORLD_BLOCK);
+    memset(world->at[node - 1]->block, 0, WORLD_BLOCK);
     world->up[node - 1] = false;
 }
 
@@ -657,7 +726,7 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
 static struct teak_raft_start start_of(const struct world *world, uint32_t node, struct teak_raft_entry *configs,
                                        struct teak_raft_pos *runs)
 {
-    const struct disk_model *disk = &world->disks[node - 1];
+    const struct disk_model *disk = &world->at[node - 1]->disk;
     struct teak_raft_start start = {.hard = disk->hard, .applied = disk->applied, .configs = configs, .runs = runs,
                                     .born = 1000u * (1u + world->logs[node - 1]) + node,
                                     .incarnation = node * 100 + world->starts[node - 1], .first = disk->first,
@@ -683,7 +752,8 @@ static struct teak_raft_options options_of(const struct world *world, uint32_t n
 
 void world_start(struct world *world, uint32_t node)
 {
-    struct disk_model *disk = &world->disks[node - 1];
+    world_touch(world, node);
+    struct disk_model *disk = &world->at[node - 1]->disk;
     struct teak_raft_entry configs[WORLD_LOG];
     struct teak_raft_pos runs[WORLD_LOG + 1];
     const struct teak_raft_options options = options_of(world, node);
@@ -691,7 +761,7 @@ void world_start(struct world *world, uint32_t node)
     const struct teak_raft_start start = start_of(world, node, configs, runs);
     struct teak_raft *raft;
     const enum teak_raft_status status =
-        teak_raft_init(world->blocks[node - 1], WORLD_BLOCK, &options, &start, world->clocks[node - 1], &raft);
+        teak_raft_init(world->at[node - 1]->block, WORLD_BLOCK, &options, &start, world->clocks[node - 1], &raft);
     if (status != TEAK_RAFT_OK) {
         world_broken(world, "a node does not start", node, status);
         return;
@@ -704,8 +774,9 @@ void world_start(struct world *world, uint32_t node)
 
 void world_wipe(struct world *world, uint32_t node)
 {
-    memset(&world->disks[node - 1], 0, sizeof world->disks[node - 1]);
-    world->disks[node - 1].first = 1;
+    world_touch(world, node);
+    memset(&world->at[node - 1]->disk, 0, sizeof world->at[node - 1]->disk);
+    world->at[node - 1]->disk.first = 1;
     world->logs[node - 1]++;
 }
 
@@ -722,9 +793,10 @@ enum teak_raft_status world_recover(struct world *world, uint32_t node, const st
                                                 .count = count, .bytes = bytes, .capacity = sizeof bytes};
     const enum teak_raft_status status = teak_raft_recover(&options, &start, &recovery, &entry, &job, report);
     if (status != TEAK_RAFT_OK) return status;
+    world_touch(world, node);
     to_disk(world, node, &job);
-    store(world, node, &world->disks[node - 1].flights[0]);
-    world->disks[node - 1].flight_count = 0;
+    store(world, node, &world->at[node - 1]->disk.flights[0]);
+    world->at[node - 1]->disk.flight_count = 0;
     world->clusters[node - 1]++;
     return TEAK_RAFT_OK;
 }
@@ -733,12 +805,13 @@ enum teak_raft_status world_snapshot(struct world *world, uint32_t node)
 {
     uint8_t config[TEAK_RAFT_CONFIG_BYTES(WORLD_NODES)];
     struct teak_raft_snapshot name;
+    world_touch(world, node);
     enum teak_raft_status status = teak_raft_snapshot_point(world_node(world, node), config, sizeof config, &name);
     if (status != TEAK_RAFT_OK) return status;
     name.bytes = WORLD_BODY;
     name.checksum = sum_of(world, name.pos.index, name.born);
     status = teak_raft_snapshot_taken(world_node(world, node), &name);
-    if (status == TEAK_RAFT_OK) world->disks[node - 1].body = kept_name(name);
+    if (status == TEAK_RAFT_OK) world->at[node - 1]->disk.body = kept_name(name);
     world_drain(world, node);
     return status;
 }
@@ -748,6 +821,7 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
     const struct teak_raft_blob blob = {.data = world_intern((const uint8_t *)text, (uint32_t)strlen(text)),
                                         .bytes = (uint32_t)strlen(text), .kind = TEAK_RAFT_KIND_APPLICATION};
     uint32_t taken;
+    world_touch(world, node);
     const enum teak_raft_status status = teak_raft_propose(world_node(world, node), &blob, 1, tag, &taken);
     world->open[node - 1] += taken;
     world_drain(world, node);
@@ -756,6 +830,7 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
 
 enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag, enum teak_raft_read_mode mode)
 {
+    world_touch(world, node);
     const enum teak_raft_status status = teak_raft_read(world_node(world, node), tag, mode);
     if (status == TEAK_RAFT_OK) {
         if (world->read_count[node - 1] == WORLD_READS) abort(); /* reads_max is less */
@@ -768,6 +843,7 @@ enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t ta
 
 void world_tick(struct world *world, uint32_t node, uint64_t now)
 {
+    world_touch(world, node);
     world->clocks[node - 1] = now;
     if (!world->up[node - 1]) return;
     if (teak_raft_tick(world_node(world, node), now) == TEAK_RAFT_MISUSE)
@@ -780,7 +856,7 @@ void world_stabilize(struct world *world)
     for (uint32_t turns = 0; turns < 2000 && !world->broken; turns++) {
         bool moved = false;
         for (uint32_t node = 1; node <= world->node_count; node++)
-            while (world->up[node - 1] && world->disks[node - 1].flight_count > 0 && !world->broken) {
+            while (world->up[node - 1] && world->at[node - 1]->disk.flight_count > 0 && !world->broken) {
                 if (world->out) fprintf(world->out, "- complete %u\n", node);
                 world_complete(world, node);
                 moved = true;
@@ -832,6 +908,7 @@ void world_begin(struct world *world, struct teak_raft_options options, uint32_t
     world->options = options;
     world->node_count = count;
     world->net_max = WORLD_NET;
+    for (uint32_t node = 0; node < WORLD_NODES; node++) world->at[node] = &world->own[node];
     if (teak_raft_size(&(struct teak_raft_options){.id = 0}) != 0) abort();
     struct teak_raft_options any = options;
     any.id = 1;
@@ -844,10 +921,10 @@ void world_begin(struct world *world, struct teak_raft_options options, uint32_t
     world->committed = 1;
     for (uint32_t node = 1; node <= count; node++) {
         bool founds = false;
-        world->disks[node - 1].first = 1;
+        world->at[node - 1]->disk.first = 1;
         for (uint32_t i = 0; i < member_count; i++) founds = founds || members[i].id == node;
         if (founds) {
-            struct disk_model *disk = &world->disks[node - 1];
+            struct disk_model *disk = &world->at[node - 1]->disk;
             disk->entries[1] = kept_entry(entry);
             disk->last = 1;
             disk->hard = job.hard;
@@ -856,130 +933,110 @@ void world_begin(struct world *world, struct teak_raft_options options, uint32_t
     }
 }
 
+/* What is shared ends with the world that it is of. */
 void world_end(struct world *world)
 {
-    for (uint32_t node = 1; node <= world->node_count; node++)
-        if (world->up[node - 1]) teak_raft_fini(world_node(world, node));
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (world->up[i] && world->at[i] == &world->own[i]) teak_raft_fini(world_node(world, i + 1));
 }
 
 void world_copy(struct world *to, const struct world *from)
 {
-    memcpy(to, from, offsetof(struct world, disks));
-    for (uint32_t i = 0; i < from->node_count; i++) {
-        const struct disk_model *disk = &from->disks[i];
-        memcpy(&to->disks[i], disk, offsetof(struct disk_model, entries));
-        memcpy(to->disks[i].entries, disk->entries, (disk->last + 1) * sizeof disk->entries[0]);
-        memcpy(to->disks[i].flights, disk->flights, disk->flight_count * sizeof disk->flights[0]);
-        struct teak_raft *raft;
-        if (from->up[i] && teak_raft_clone(to->blocks[i], WORLD_BLOCK, world_node(from, i + 1), &raft) != TEAK_RAFT_OK)
-            abort();
-    }
-    memcpy(to->net, from->net, from->net_count * sizeof from->net[0]);
+    memcpy(to, from, offsetof(struct world, ledger));
+    memcpy(to->ledger + 1, from->ledger + 1, from->committed * sizeof to->ledger[0]);
+    memcpy(to->committed_in + 1, from->committed_in + 1, from->committed * sizeof to->committed_in[0]);
+    for (uint32_t i = 0; i < from->net_count; i++) copy_letter(&to->net[i], &from->net[i]);
+}
+
+void world_touch(struct world *world, uint32_t node)
+{
+    const struct place *from = world->at[node - 1];
+    struct place *to = &world->own[node - 1];
+    to->is_summed = false;
+    if (from == to) return;
+    const struct disk_model *disk = &from->disk;
+    memcpy(&to->disk, disk, offsetof(struct disk_model, entries));
+    memcpy(to->disk.entries, disk->entries, (disk->last + 1) * sizeof disk->entries[0]);
+    memcpy(to->disk.flights, disk->flights, disk->flight_count * sizeof disk->flights[0]);
+    struct teak_raft *raft;
+    if (!world->up[node - 1])
+        memset(to->block, 0, WORLD_BLOCK);
+    else if (teak_raft_clone(to->block, WORLD_BLOCK, world_node(world, node), &raft) != TEAK_RAFT_OK)
+        abort();
+    world->at[node - 1] = to;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- digest */
 
-struct sum {
-    uint64_t a, b;
-};
-
-static void put(struct sum *sum, uint64_t value)
+static void sum_place(const struct world *world, uint32_t node)
 {
-    sum->a = (sum->a ^ value) * UINT64_C(0x9fb21c651e98df25);
-    sum->a ^= sum->a >> 28;
-    sum->b = (sum->b + value) * UINT64_C(0xd6e8feb86659fd93);
-    sum->b ^= sum->b >> 32;
-}
-
-static void put_entries(struct sum *sum, const struct teak_raft_entry *entries, uint32_t count)
-{
-    put(sum, count);
-    for (uint32_t i = 0; i < count; i++) {
-        put(sum, entries[i].term);
-        put(sum, (uint64_t)entries[i].kind << 32 | entries[i].bytes);
-        put(sum, entries[i].bytes > 0 ? (uint64_t)(uintptr_t)entries[i].data : 0); /* interned */
+    struct place *place = world->at[node - 1];
+    const struct disk_model *disk = &place->disk;
+    struct sum sum = {5, 6};
+    put(&sum, (uint64_t)world->starts[node - 1] << 1 | world->up[node - 1]);
+    if (world->up[node - 1]) {
+        const struct teak_raft *raft = world_node(world, node);
+        uint64_t of_node[2];
+        teak_raft_digest(raft, (uint8_t *)of_node);
+        put(&sum, of_node[0]);
+        put(&sum, of_node[1]);
+        put(&sum, raft->vote_round);
     }
-}
-
-static void put_name(struct sum *sum, const struct teak_raft_snapshot *name)
-{
-    const uint64_t values[] = {name->pos.index, name->pos.term, name->born, name->bytes, name->checksum,
-                               name->config_index};
-    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
-}
-
-static struct sum letter_sum(const struct letter *letter)
-{
-    struct sum sum = {1, 2};
-    const struct teak_raft_msg *msg = &letter->msg;
-    const uint64_t values[] = {msg->type, msg->from, msg->to, msg->incarnation, msg->term, msg->at.index, msg->at.term,
-                               msg->index, msg->round, msg->asked,
-                               (uint64_t)msg->refused | (uint64_t)msg->full << 1 | (uint64_t)msg->force << 2,
-                               msg->promise};
-    for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(&sum, values[i]);
-    put_entries(&sum, letter->entries, msg->count);
-    if (msg->type == TEAK_RAFT_SNAPSHOT) {
-        put_name(&sum, &letter->chunk.snapshot);
-        put(&sum, letter->chunk.offset << 8 | letter->chunk.bytes);
+    put(&sum, world->read_count[node - 1]);
+    for (uint32_t i = 0; i < world->read_count[node - 1]; i++) put(&sum, world->reads[node - 1][i].floor);
+    put(&sum, disk->hard.term);
+    put(&sum, disk->hard.vote);
+    put(&sum, disk->hard.commit);
+    put(&sum, disk->applied << 1 | disk->full);
+    put(&sum, disk->first);
+    put(&sum, disk->entries[disk->first - 1].term);
+    put_entries(&sum, disk->entries + disk->first, disk->last + 1 - disk->first);
+    put_name(&sum, &disk->snapshot);
+    put_name(&sum, &disk->body);
+    put_name(&sum, &disk->part);
+    put(&sum, disk->part_bytes);
+    put(&sum, disk->flight_count);
+    for (uint32_t i = 0; i < disk->flight_count; i++) {
+        const struct flight_job *job = &disk->flights[i];
+        put(&sum, job->cut_from);
+        put(&sum, job->hard.term);
+        put(&sum, job->hard.vote);
+        put(&sum, job->hard.commit);
+        put(&sum, job->after.index);
+        put(&sum, job->after_first << 1 | job->clear);
+        put(&sum, job->compact_to);
+        put_name(&sum, &job->snapshot);
+        put_entries(&sum, job->entries, job->count);
     }
-    return sum;
+    place->sum[0] = sum.a;
+    place->sum[1] = sum.b;
+    place->is_summed = true;
 }
 
 void world_digest(const struct world *world, uint8_t out[16])
 {
     struct sum sum = {3, 4}, net = {0, 0};
     for (uint32_t i = 0; i < world->net_count; i++) { /* the network has no order */
-        const struct sum one = letter_sum(&world->net[i]);
-        net.a += one.a * (one.b | 1);
-        net.b += (one.b ^ one.a >> 17) * (one.a | 1);
+        const uint64_t *one = world->net[i].sum;
+        net.a += one[0] * (one[1] | 1);
+        net.b += (one[1] ^ one[0] >> 17) * (one[0] | 1);
     }
     put(&sum, net.a);
     put(&sum, net.b);
     put(&sum, world->net_count);
     for (uint32_t node = 1; node <= world->node_count; node++) {
-        const struct disk_model *disk = &world->disks[node - 1];
-        uint64_t of_node[2] = {0, 0};
-        put(&sum, world->up[node - 1]);
-        put(&sum, world->starts[node - 1]);
-        if (world->up[node - 1]) {
-            struct teak_raft_view view;
-            teak_raft_digest(world_node(world, node), (uint8_t *)of_node);
-            teak_raft_view(world_node(world, node), &view);
-            put(&sum, view.vote_round);
-        }
-        put(&sum, of_node[0]);
-        put(&sum, of_node[1]);
-        put(&sum, world->read_count[node - 1]);
-        for (uint32_t i = 0; i < world->read_count[node - 1]; i++) put(&sum, world->reads[node - 1][i].floor);
-        put(&sum, disk->hard.term);
-        put(&sum, disk->hard.vote);
-        put(&sum, disk->hard.commit);
-        put(&sum, disk->applied);
-        put(&sum, disk->full);
-        put(&sum, disk->first);
-        put(&sum, disk->entries[disk->first - 1].term);
-        put_entries(&sum, disk->entries + disk->first, disk->last + 1 - disk->first);
-        put_name(&sum, &disk->snapshot);
-        put_name(&sum, &disk->body);
-        put_name(&sum, &disk->part);
-        put(&sum, disk->part_bytes);
-        put(&sum, disk->flight_count);
-        for (uint32_t i = 0; i < disk->flight_count; i++) {
-            const struct flight_job *job = &disk->flights[i];
-            put(&sum, job->cut_from);
-            put(&sum, job->hard.term);
-            put(&sum, job->hard.vote);
-            put(&sum, job->hard.commit);
-            put(&sum, job->after.index);
-            put(&sum, job->after_first << 1 | job->clear);
-            put(&sum, job->compact_to);
-            put_name(&sum, &job->snapshot);
-            put_entries(&sum, job->entries, job->count);
-        }
+        const struct place *place = world->at[node - 1];
+        if (!place->is_summed) sum_place(world, node);
+        put(&sum, place->sum[0]);
+        put(&sum, place->sum[1]);
     }
     put_entries(&sum, world->ledger + 1, (uint32_t)world->committed);
     for (uint64_t i = 1; i <= world->committed; i++) put(&sum, world->committed_in[i]);
-    for (uint32_t term = 0; term < WORLD_TERMS; term++) put(&sum, world->led_by[term]);
+    for (uint32_t term = 0; term < WORLD_TERMS; term += 8) { /* a byte each is enough */
+        uint64_t leaders = 0;
+        for (uint32_t i = 0; i < 8; i++) leaders |= world->led_by[term + i] << i * 8;
+        put(&sum, leaders);
+    }
     memcpy(out, &sum.a, 8);
     memcpy(out + 8, &sum.b, 8);
 }

@@ -59,9 +59,18 @@ struct open_read {
 };
 
 struct letter {
+    uint64_t sum[2]; /* of what follows */
     struct teak_raft_msg msg;
     struct teak_raft_chunk chunk;
     struct teak_raft_entry entries[WORLD_SPAN];
+};
+
+/* A node and its disk. Copies of a world share it until one of them goes on: world_touch. */
+struct place {
+    uint64_t sum[2]; /* of all that follows, and of what the world knows of the node */
+    bool is_summed;
+    struct disk_model disk;
+    _Alignas(16) uint8_t block[WORLD_BLOCK];
 };
 
 struct world {
@@ -74,10 +83,7 @@ struct world {
     bool up[WORLD_NODES];
     bool broken;
     bool may_halt; /* a halted node is what the script is about */
-    /* the ledger */
     uint64_t committed;
-    struct teak_raft_entry ledger[WORLD_LOG + 1];
-    uint64_t committed_in[WORLD_LOG + 1]; /* the term of the leader that committed it */
     uint64_t led_by[WORLD_TERMS];
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
     uint64_t fates[4];          /* told, by kind                          */
@@ -88,9 +94,12 @@ struct world {
     struct open_read reads[WORLD_NODES][WORLD_READS];
     FILE *out; /* a trace of everything; NULL: none */
     struct teak_raft_options options;
-    struct disk_model disks[WORLD_NODES];
+    struct place *at[WORLD_NODES]; /* one of `own`, or of the world that this is a copy of */
+    /* the ledger: what is committed, and the term of the leader that committed it */
+    struct teak_raft_entry ledger[WORLD_LOG + 1];
+    uint64_t committed_in[WORLD_LOG + 1];
     struct letter net[WORLD_NET];
-    _Alignas(16) uint8_t blocks[WORLD_NODES][WORLD_BLOCK];
+    struct place own[WORLD_NODES];
 };
 
 /* Small limits, so that they are met. */
@@ -100,7 +109,11 @@ struct teak_raft_options world_options(void);
 void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,
                  const struct teak_raft_member *members, uint32_t member_count, FILE *out);
 void world_end(struct world *world);
+
+/* The copy shares nodes with `from`, which has to stay as it is, and where it is, for as long. */
 void world_copy(struct world *to, const struct world *from);
+/* Before anything is done to a node but by one of the steps below. */
+void world_touch(struct world *world, uint32_t node);
 void world_digest(const struct world *world, uint8_t out[16]);
 
 struct teak_raft *world_node(const struct world *world, uint32_t number); /* 1 .. node_count */
