@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/check.h"
 #include "core/core.h"
 
 enum { DEPTH_MAX = 220, ACTIONS_MAX = 256 };
@@ -40,30 +42,35 @@ struct frame {
     const uint16_t *rates;
 };
 
+/* Of each state one half of its 128 bits; the other half says where to look for it. Two states are taken for one with a
+ * chance of a few in 2^64 for each step. */
 struct seen {
-    uint64_t (*slots)[2];
+    uint64_t *slots; /* 0: free */
     uint64_t size, count;
 };
+
+static void seen_begin(struct seen *seen, uint64_t states_max)
+{
+    seen->size = states_max + states_max / 4 + 64;
+    seen->count = 0;
+    seen->slots = mmap(NULL, seen->size * sizeof seen->slots[0], PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (seen->slots == MAP_FAILED) abort();
+    madvise(seen->slots, seen->size * sizeof seen->slots[0], MADV_HUGEPAGE); /* faster, where there are any */
+}
+
+static void seen_end(struct seen *seen) { munmap(seen->slots, seen->size * sizeof seen->slots[0]); }
 
 /* true: it was not there. */
 static bool seen_add(struct seen *seen, const uint64_t key[2])
 {
-    if (seen->count * 2 >= seen->size) {
-        struct seen larger = {.size = seen->size ? seen->size * 2 : 1 << 16};
-        larger.slots = calloc(larger.size, sizeof larger.slots[0]);
-        if (!larger.slots) abort();
-        for (uint64_t i = 0; i < seen->size; i++)
-            if (seen->slots[i][0] | seen->slots[i][1]) seen_add(&larger, seen->slots[i]);
-        free(seen->slots);
-        *seen = larger;
+    const uint64_t half = key[1] ? key[1] : 1;
+    uint64_t at = (uint64_t)((unsigned __int128)key[0] * seen->size >> 64);
+    while (seen->slots[at] != 0) {
+        if (seen->slots[at] == half) return false;
+        at = at + 1 == seen->size ? 0 : at + 1;
     }
-    uint64_t at = key[0] & (seen->size - 1);
-    while (seen->slots[at][0] | seen->slots[at][1]) {
-        if (seen->slots[at][0] == key[0] && seen->slots[at][1] == key[1]) return false;
-        at = (at + 1) & (seen->size - 1);
-    }
-    seen->slots[at][0] = key[0];
-    seen->slots[at][1] = key[1];
+    seen->slots[at] = half;
     seen->count++;
     return true;
 }
@@ -274,34 +281,26 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
     }
 }
 
-static bool has_heard(const struct explore *explore)
+/* The search that runs, for when an assertion of the core ends it. */
+static struct {
+    const struct explore *explore;
+    const struct frame *stack;
+    const char *prelude; /* the commands that lead to the first frame */
+    uint32_t depth;
+} running;
+
+static void print_way(FILE *out)
 {
-    return explore->setup && strcmp(explore->setup, "leader, heard") == 0;
+    fprintf(out, "%s", running.prelude);
+    for (uint32_t i = 1; i <= running.depth; i++) print_action(out, &running.stack[i - 1], running.stack[i].taken);
 }
 
-static void print_way(const struct explore *explore, const struct frame *stack, uint32_t depth)
+static void an_assertion_failed(const char *text)
 {
-    printf("%s: a counter-example, as a script\n\nnodes %u", explore->name, explore->nodes);
-    if (explore->setup && strcmp(explore->setup, "behind") == 0) printf(" trailing_entries=0 retain_entries=0");
-    if (explore->learners) {
-        printf(" learners=");
-        for (uint32_t i = explore->nodes - explore->learners + 1; i <= explore->nodes; i++) printf("%u,", i);
-    }
-    if (explore->options.promise_max > 0)
-        printf(" election=%" PRIu64 " heartbeat=%" PRIu64 " promise_max=%" PRIu64 " lease_drift_ppm=%u",
-               explore->options.election, explore->options.heartbeat, explore->options.promise_max,
-               explore->options.lease_drift_ppm);
+    printf("%s: %s\n%s: a counter-example, as a script\n\n", running.explore->name, text, running.explore->name);
+    print_way(stdout);
     printf("\n");
-    for (uint32_t node = 1; explore->options.promise_max > 0 && node <= explore->nodes; node++)
-        printf("fire %u promise\n", node);
-    if (explore->setup) printf("campaign 1\nstabilize\n");
-    if (explore->setup && strcmp(explore->setup, "behind") == 0)
-        printf("crash %u\npropose 1 x y\nstabilize\nsnapshot 1\nstart %u\nfire 1 heartbeat\n"
-               "# complete 1, deliver 1, until an offer is on its way\n",
-               explore->nodes, explore->nodes);
-    if (has_heard(explore)) printf("fire 1 heartbeat\nstabilize\n");
-    for (uint32_t i = 1; i <= depth; i++) print_action(stdout, &stack[i - 1], stack[i].taken);
-    printf("\n");
+    fflush(stdout);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- search */
@@ -316,6 +315,7 @@ static void note(struct explore *explore, const struct world *world, uint32_t de
     if (depth > explore->depth) explore->depth = depth;
     if (world->answers[TEAK_RAFT_READ_OK] > explore->reads) explore->reads = world->answers[TEAK_RAFT_READ_OK];
     explore->states++;
+    if (explore->visit) explore->visit(explore->context, world);
 }
 
 static bool offers(const struct world *world)
@@ -325,99 +325,226 @@ static bool offers(const struct world *world)
     return false;
 }
 
+/* What is done before the search, and the commands for it. */
+static void say_propose(struct world *world, FILE *say, const char *word)
+{
+    fprintf(say, "propose 1 %s\n", word);
+    world_propose(world, 1, word, 1);
+}
+
+static void say_stabilize(struct world *world, FILE *say)
+{
+    fprintf(say, "stabilize\n");
+    world_stabilize(world);
+}
+
+static void say_fire(struct world *world, FILE *say, uint32_t node, enum teak_raft_timer timer)
+{
+    fprintf(say, "fire %u %s\n", node, timer == TEAK_RAFT_TIMER_PROMISE ? "promise" : "heartbeat");
+    if (world_fire(world, node, timer) != TEAK_RAFT_OK) abort();
+}
+
 /* The last node was away while entries were committed, and forgotten behind a snapshot. */
-static void fall_behind(struct world *world)
+static void fall_behind(struct world *world, FILE *say)
 {
     const uint32_t node = world->node_count;
+    fprintf(say, "crash %u\n", node);
     world_crash(world, node, 0);
-    world_propose(world, 1, "x", 1);
-    world_propose(world, 1, "y", 2);
-    world_stabilize(world);
+    say_propose(world, say, "x");
+    say_propose(world, say, "y");
+    say_stabilize(world, say);
+    fprintf(say, "snapshot 1\nstart %u\n", node);
     if (world_snapshot(world, 1) != TEAK_RAFT_OK) abort();
     world_start(world, node);
-    world_fire(world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+    say_fire(world, say, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+    fprintf(say, "complete 1\n");
     world_complete(world, 1);
     while (!offers(world)) {
         if (world->net_count == 0) abort();
+        fprintf(say, "deliver 1\n");
         world_deliver(world, 0, false);
     }
 }
 
-static void begin(struct explore *explore, struct frame *root)
+static bool is_set_up(const struct explore *explore, const char *how)
+{
+    return explore->setup && strcmp(explore->setup, how) == 0;
+}
+
+static void begin(const struct explore *explore, struct frame *root, FILE *say)
 {
     struct teak_raft_member members[WORLD_NODES];
     for (uint32_t i = 0; i < explore->nodes; i++)
         members[i] = (struct teak_raft_member){
             .id = i + 1, .roles = i + explore->learners < explore->nodes ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER};
     struct teak_raft_options options = explore->options.election ? explore->options : world_options();
-    if (explore->setup && strcmp(explore->setup, "behind") == 0) options.trailing_entries = options.retain_entries = 0;
+    if (is_set_up(explore, "behind")) options.trailing_entries = options.retain_entries = 0;
     root->rates = explore->rates;
-    world_begin(&root->world, options, explore->nodes, members, explore->nodes, NULL);
-    for (uint32_t node = 1; explore->options.promise_max > 0 && node <= explore->nodes; node++)
-        world_fire(&root->world, node, TEAK_RAFT_TIMER_PROMISE); /* to the leader of before the start */
+    fprintf(say, "nodes %u", explore->nodes);
+    if (explore->learners) fprintf(say, " learners=");
+    for (uint32_t i = 0; i < explore->learners; i++) fprintf(say, "%u,", explore->nodes - i);
+    world_print_options(say, &options);
+    fprintf(say, "\n");
+    struct world *world = &root->world;
+    world_begin(world, options, explore->nodes, members, explore->nodes, NULL);
+    for (uint32_t node = 1; options.promise_max > 0 && node <= explore->nodes; node++)
+        say_fire(world, say, node, TEAK_RAFT_TIMER_PROMISE); /* to the leader of before the start */
     if (explore->setup) {
-        teak_raft_campaign(world_node(&root->world, 1));
-        world_drain(&root->world, 1);
-        world_stabilize(&root->world);
-        if (strcmp(explore->setup, "behind") == 0) fall_behind(&root->world);
+        fprintf(say, "campaign 1\n");
+        if (teak_raft_campaign(world_node(world, 1)) != TEAK_RAFT_OK) abort();
+        world_drain(world, 1);
+        say_stabilize(world, say);
     }
-    if (has_heard(explore)) {
-        world_fire(&root->world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
-        world_stabilize(&root->world);
+    if (is_set_up(explore, "behind")) fall_behind(world, say);
+    if (is_set_up(explore, "leader, heard")) {
+        say_fire(world, say, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+        say_stabilize(world, say);
     }
-    root->world.net_max = explore->net_max;
+    if (explore->liar) fprintf(say, "liar %u\n", explore->liar);
+    world->liar = explore->liar;
+    fprintf(say, "net-max %u\n", explore->net_max);
+    world->net_max = explore->net_max;
     root->left = explore->budget;
     list_actions(root);
 }
 
+/* One step on from `top`, in the frame above it. */
+static struct frame *go(const struct explore *explore, struct frame *top, struct action action)
+{
+    struct frame *next = top + 1;
+    world_copy(&next->world, &top->world);
+    next->left = top->left;
+    next->rates = explore->rates;
+    next->taken = action;
+    act(next, action);
+    return next;
+}
+
+/* ------------------------------------------------------------------------------------------------- a shorter way */
+
+static bool is_listed(const struct frame *frame, struct action action)
+{
+    for (uint32_t i = 0; i < frame->count; i++)
+        if (memcmp(&frame->actions[i], &action, sizeof action) == 0) return true;
+    return false;
+}
+
+/* Goes that way from the first frame, as far as it goes. Returns where the same invariant is broken, 0: nowhere. */
+static uint32_t replay(const struct explore *explore, struct frame *stack, const struct action *way, uint32_t count)
+{
+    running.depth = 0;
+    for (uint32_t i = 0; i < count && is_listed(&stack[i], way[i]); i++) {
+        struct frame *next = go(explore, &stack[i], way[i]);
+        running.depth = i + 1;
+        if (next->world.broken)
+            return strcmp(next->world.broken_by, explore->broken_by) == 0 ? running.depth : 0;
+        list_actions(next);
+    }
+    return 0;
+}
+
+static void end_frames(struct frame *stack)
+{
+    for (; running.depth > 0; running.depth--) world_end(&stack[running.depth].world);
+}
+
+/* Leaves out what can be left out, one step after the other, until no single one can. */
+static void shorten(const struct explore *explore, struct frame *stack)
+{
+    struct action way[DEPTH_MAX], shorter[DEPTH_MAX];
+    uint32_t count = running.depth;
+    if (count == 0) return; /* it begins broken */
+    for (uint32_t i = 0; i < count; i++) way[i] = stack[i + 1].taken;
+    end_frames(stack);
+    stack[0].world.hushed = true;
+    for (uint32_t i = count; i-- > 0;) {
+        memcpy(shorter, way, i * sizeof way[0]);
+        memcpy(shorter + i, way + i + 1, (count - i - 1) * sizeof way[0]);
+        const uint32_t broken_at = replay(explore, stack, shorter, count - 1);
+        end_frames(stack);
+        if (broken_at == 0) continue;
+        memcpy(way, shorter, broken_at * sizeof way[0]);
+        i = count = broken_at;
+    }
+    if (replay(explore, stack, way, count) == 0) abort();
+}
+
+static void tell(struct explore *explore, struct frame *stack)
+{
+    size_t bytes;
+    explore->broken = true;
+    explore->broken_by = stack[running.depth].world.broken_by;
+    shorten(explore, stack);
+    FILE *out = open_memstream(&explore->script, &bytes);
+    if (!out) abort();
+    print_way(out);
+    fclose(out);
+    if (!explore->quiet) printf("%s: a counter-example, as a script\n\n%s\n", explore->name, explore->script);
+}
+
+/* -------------------------------------------------------------------------------------------------------- all ways */
+
+/* false: there was no room to go on. */
+static bool search(struct explore *explore, struct frame *stack, struct seen *seen)
+{
+    uint64_t key[2];
+    for (running.depth = 0;;) {
+        struct frame *top = &stack[running.depth];
+        if (top->next == top->count) {
+            if (running.depth == 0) return true;
+            world_end(&top->world);
+            running.depth--;
+            continue;
+        }
+        if (running.depth + 1 == DEPTH_MAX || explore->states >= explore->states_max) return false;
+        running.depth++; /* an assertion that fails in the step tells of it */
+        top[1].taken = top->actions[top->next++];
+        struct frame *next = go(explore, top, top[1].taken);
+        explore->steps++;
+        if (next->world.broken) {
+            tell(explore, stack);
+            return true;
+        }
+        key_of(next, key);
+        if (!seen_add(seen, key)) {
+            world_end(&next->world);
+            running.depth--;
+            continue;
+        }
+        note(explore, &next->world, running.depth);
+        list_actions(next);
+    }
+}
+
 void explore_run(struct explore *explore)
 {
-    struct seen seen = {.size = 0};
+    struct seen seen;
     struct frame *stack = calloc(DEPTH_MAX, sizeof *stack);
     if (!stack) abort();
+    seen_begin(&seen, explore->states_max);
+    char *prelude;
+    size_t bytes;
     uint64_t key[2];
-    uint32_t depth = 0;
-    begin(explore, &stack[0]);
+    FILE *say = open_memstream(&prelude, &bytes);
+    if (!say) abort();
+    begin(explore, &stack[0], say);
+    fclose(say);
     key_of(&stack[0], key);
     seen_add(&seen, key);
     note(explore, &stack[0].world, 0);
-    explore->broken = stack[0].world.broken;
-    explore->exhausted = true;
-    while (!explore->broken) {
-        struct frame *top = &stack[depth];
-        if (top->next == top->count) {
-            if (depth == 0) break;
-            world_end(&top->world);
-            depth--;
-            continue;
-        }
-        if (depth + 1 == DEPTH_MAX || explore->states >= explore->states_max) {
-            explore->exhausted = false;
-            break;
-        }
-        struct frame *next = &stack[depth + 1];
-        world_copy(&next->world, &top->world);
-        next->left = top->left;
-        next->rates = explore->rates;
-        next->taken = top->actions[top->next++];
-        act(next, next->taken);
-        explore->steps++;
-        depth++;
-        if (next->world.broken) {
-            explore->broken = true;
-            if (!explore->quiet) print_way(explore, stack, depth);
-            break;
-        }
-        key_of(next, key);
-        if (!seen_add(&seen, key)) {
-            world_end(&next->world);
-            depth--;
-            continue;
-        }
-        note(explore, &next->world, depth);
-        list_actions(next);
-    }
-    for (uint32_t i = 0; i <= depth; i++) world_end(&stack[i].world);
+    running.explore = explore;
+    running.stack = stack;
+    running.prelude = prelude;
+    running.depth = 0;
+    check_set_hook(an_assertion_failed);
+    if (stack[0].world.broken)
+        tell(explore, stack);
+    else
+        explore->exhausted = search(explore, stack, &seen) && !explore->broken;
+    check_set_hook(NULL);
+    end_frames(stack);
+    world_end(&stack[0].world);
+    free(prelude);
     free(stack);
-    free(seen.slots);
+    seen_end(&seen);
 }

@@ -34,13 +34,19 @@ struct explore {
     uint16_t rates[WORLD_NODES];           /* by how much each clock goes on at a time; not 0: reads by lease, and who
                                             * has promised a leader lets no election timer run out           */
     bool quiet;                            /* a counter-example is what is wanted  */
+    void (*visit)(void *context, const struct world *world); /* each state once, NULL: nobody */
+    void *context;
     const char *setup;                     /* "leader": node 1 leads already; "leader, heard": and all have answered
                                             * a round of its heartbeats; "behind": and the last node is about to get a
                                             * snapshot, as it was away: an offer is on its way */
+    uint32_t liar;                         /* this node's disk confirms what it does not have; 0: none */
     uint64_t states_max;                   /* more: give up                        */
     /* out */
     uint64_t states, steps, depth, leaders, commits, reads, restores;
-    bool exhausted, broken;
+    bool exhausted; /* no state is left that was not gone into */
+    bool broken;
+    const char *broken_by; /* the invariant                                                          */
+    char *script;          /* how it came to that, as short as leaving steps out makes it: free() it */
 };
 
 void explore_run(struct explore *explore);

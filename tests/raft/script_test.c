@@ -1,23 +1,6 @@
-/* script_test.c: golden scripts. tests/raft/scripts/<name>.txt holds commands and, after a line of ----, what they
- * print, up to an empty line. TEAK_REWRITE=1 writes what is printed now into the files: then read the difference.
- *
- *   nodes 3 [members=1,2,3] [learners=4]   nodes 1 .. 3, of which those found the cluster; before: an option, as in
- *   tail_entries=8 campaign N · propose N WORD... · transfer N TO · change N 1 2 4:learner · unreachable N PEER
- *   read N TAG [lease]             asks; the answer says OK and the index
- *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read, stall
- *   tick N TIME                    its clock shows that
- *   net                            what is on its way, by place
- *   deliver PLACE | deliver [to=N] [from=N] [type=T]     all that fit, in order, of what is on its way now
- *   drop, dup (delivers, and keeps)                      the same
- *   complete N [COUNT] · refuse N · poison N · room N    the disk's oldest jobs
- *   crash N [kept=COUNT] · start N · wipe N · recover N 1 4:learner      of a node that is down
- *   snapshot N · snapshots N       take one of what is applied; its configuration
- *   bodies N refuses|takes         space for those that come in
- *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest
- *   message state N · log N · disk N · peers N
- *   forge FROM TO TYPE term=.. after=I/T index=.. [entry=I/T=word]...    a message that nobody sent
- *   quiet COMMAND...               without its trace
- *   may-halt
+/* script_test.c: golden scripts, see script.h. tests/raft/scripts/<name>.txt holds commands and what they print.
+ * TEAK_REWRITE=1 writes what is printed now into the files: then read the difference. With files as arguments it plays
+ * those, prints what they print, and fails if that breaks an invariant.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,426 +10,10 @@
 #include <cmocka.h>
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core.h"
-#include "core/tail.h"
-#include "world.h"
-
-static struct world world; /* 200 KB: not for a stack */
-static bool begun;
-static uint64_t next_tag;
-static struct teak_raft_options options;
-
-/* ------------------------------------------------------------------------------------------------------ arguments */
-
-enum { WORDS_MAX = 24 };
-
-struct line {
-    char text[512];
-    char *words[WORDS_MAX];
-    uint32_t count;
-};
-
-static void split(struct line *line, const char *text, size_t bytes)
-{
-    if (bytes >= sizeof line->text) abort();
-    memcpy(line->text, text, bytes);
-    line->text[bytes] = 0;
-    line->count = 0;
-    for (char *save, *word = strtok_r(line->text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-        if (line->count == WORDS_MAX) abort();
-        line->words[line->count++] = word;
-    }
-}
-
-static uint32_t number(const struct line *line, uint32_t word)
-{
-    return word < line->count ? (uint32_t)strtoul(line->words[word], NULL, 10) : 0;
-}
-
-/* The value of key=value, NULL: not given. */
-static const char *value(const struct line *line, const char *key)
-{
-    const size_t length = strlen(key);
-    for (uint32_t i = 1; i < line->count; i++)
-        if (strncmp(line->words[i], key, length) == 0 && line->words[i][length] == '=')
-            return line->words[i] + length + 1;
-    return NULL;
-}
-
-static uint32_t node_of(const struct line *line, FILE *out)
-{
-    const uint32_t node = number(line, 1);
-    if (begun && node >= 1 && node <= world.node_count) return node;
-    fprintf(out, "no such node\n");
-    return 0;
-}
-
-static void answer(FILE *out, enum teak_raft_status status)
-{
-    if (status != TEAK_RAFT_OK) fprintf(out, "%s\n", teak_raft_status_name(status));
-}
-
-/* ------------------------------------------------------------------------------------------------------- commands */
-
-static void do_nodes(const struct line *line, FILE *out)
-{
-    static const struct {
-        const char *name;
-        size_t offset;
-    } small[] = {{"tail_entries", offsetof(struct teak_raft_options, tail_entries)},
-                 {"window_messages", offsetof(struct teak_raft_options, window_messages)},
-                 {"message_bytes_max", offsetof(struct teak_raft_options, message_bytes_max)},
-                 {"job_bytes_max", offsetof(struct teak_raft_options, job_bytes_max)},
-                 {"apply_bytes_max", offsetof(struct teak_raft_options, apply_bytes_max)},
-                 {"tail_bytes_max", offsetof(struct teak_raft_options, tail_bytes_max)},
-                 {"entry_bytes_max", offsetof(struct teak_raft_options, entry_bytes_max)},
-                 {"trailing_entries", offsetof(struct teak_raft_options, trailing_entries)},
-                 {"retain_entries", offsetof(struct teak_raft_options, retain_entries)},
-                 {"snapshot_streams", offsetof(struct teak_raft_options, snapshot_streams)},
-                 {"snapshot_window", offsetof(struct teak_raft_options, snapshot_window)},
-                 {"snapshot_beat_bytes", offsetof(struct teak_raft_options, snapshot_beat_bytes)},
-                 {"jobs_max", offsetof(struct teak_raft_options, jobs_max)},
-                 {"tags_max", offsetof(struct teak_raft_options, tags_max)},
-                 {"lease_drift_ppm", offsetof(struct teak_raft_options, lease_drift_ppm)},
-                 {"reads_max", offsetof(struct teak_raft_options, reads_max)},
-                 {"members_max", offsetof(struct teak_raft_options, members_max)}};
-    static const struct {
-        const char *name;
-        size_t offset;
-    } times[] = {{"election", offsetof(struct teak_raft_options, election)},
-                 {"heartbeat", offsetof(struct teak_raft_options, heartbeat)},
-                 {"promise_max", offsetof(struct teak_raft_options, promise_max)},
-                 {"disk_stall", offsetof(struct teak_raft_options, disk_stall)}};
-    struct teak_raft_member members[WORLD_NODES];
-    const uint32_t count = number(line, 1);
-    const char *founders = value(line, "members"), *learners = value(line, "learners");
-    const char *priorities = value(line, "priorities"); /* a digit each */
-    uint32_t member_count = 0;
-    for (uint32_t id = 1; id <= count; id++) {
-        char digit[2] = {(char)('0' + id), 0};
-        const bool learns = learners && strstr(learners, digit);
-        if (founders && !strstr(founders, digit) && !learns) continue;
-        members[member_count++] =
-            (struct teak_raft_member){.id = id, .roles = learns ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
-        if (priorities && strlen(priorities) >= id)
-            members[member_count - 1].priority = (uint8_t)(priorities[id - 1] - '0');
-    }
-    options = world_options();
-    for (uint32_t i = 0; i < sizeof small / sizeof small[0]; i++) {
-        const char *given = value(line, small[i].name);
-        const uint32_t number_given = given ? (uint32_t)strtoul(given, NULL, 10) : 0;
-        if (given) memcpy((uint8_t *)&options + small[i].offset, &number_given, sizeof number_given);
-    }
-    for (uint32_t i = 0; i < sizeof times / sizeof times[0]; i++) {
-        const char *given = value(line, times[i].name);
-        const uint64_t time_given = given ? strtoull(given, NULL, 10) : 0;
-        if (given) memcpy((uint8_t *)&options + times[i].offset, &time_given, sizeof time_given);
-    }
-    if (begun) world_end(&world);
-    begun = true;
-    next_tag = 1;
-    world_begin(&world, options, count, members, member_count, out);
-}
-
-static bool fits(const struct letter *letter, const struct line *line)
-{
-    const char *to = value(line, "to"), *from = value(line, "from"), *type = value(line, "type");
-    return (!to || strtoull(to, NULL, 10) == letter->msg.to) &&
-           (!from || strtoull(from, NULL, 10) == letter->msg.from) &&
-           (!type || strcmp(type, world_type_name(letter->msg.type)) == 0);
-}
-
-static void do_letters(const struct line *line, FILE *out)
-{
-    const bool drop = strcmp(line->words[0], "drop") == 0, keep = strcmp(line->words[0], "dup") == 0;
-    uint32_t place = 0, left = world.net_count;
-    const bool one = line->count > 1 && !strchr(line->words[1], '=');
-    if (one) {
-        place = number(line, 1) - 1;
-        left = 1;
-    }
-    for (bool any = false;; left--) {
-        while (!one && left > 0 && !fits(&world.net[place], line)) {
-            place++;
-            left--;
-        }
-        if (left == 0 || place >= world.net_count) {
-            if (!any) fprintf(out, "nothing\n");
-            return;
-        }
-        any = true;
-        if (drop) {
-            world_drop(&world, place);
-            continue;
-        }
-        answer(out, world_deliver(&world, place, keep));
-        place += keep;
-    }
-}
-
-static void do_net(FILE *out)
-{
-    for (uint32_t i = 0; i < world.net_count; i++) {
-        struct teak_raft_msg msg = world.net[i].msg;
-        msg.entries = world.net[i].entries;
-        msg.chunk = &world.net[i].chunk;
-        fprintf(out, "%u: ", i + 1);
-        world_print_msg(out, &msg);
-        fprintf(out, "\n");
-    }
-}
-
-static void do_state(uint32_t node, FILE *out)
-{
-    static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
-    struct teak_raft_view view;
-    if (!world.up[node - 1]) {
-        fprintf(out, "down\n");
-        return;
-    }
-    teak_raft_view(world_node(&world, node), &view);
-    fprintf(out, "%s term %" PRIu64 " vote %" PRIu64 " leader %" PRIu64 " last %" PRIu64 "/%" PRIu64 " commit %" PRIu64
-                 " durable %" PRIu64 " verified %" PRIu64 " applied %" PRIu64 " config %" PRIu64 " jobs %u%s%s%s%s%s\n",
-            roles[view.role], view.term, view.vote, view.leader, view.last.index, view.last.term, view.commit,
-            view.durable, view.verified, view.applied, view.config_index, view.jobs, view.halted ? " halted" : "",
-            view.has_room ? "" : " full", view.transferring ? " transferring" : "",
-            view.leased ? " leased" : "", view.stalled ? " stalled" : "");
-    if (view.snapshot.index > 0)
-        fprintf(out, "  begins at %" PRIu64 ", snapshot %" PRIu64 "/%" PRIu64 "\n", view.first, view.snapshot.index,
-                view.snapshot.term);
-}
-
-static void do_peers(uint32_t node, FILE *out)
-{
-    static const char *const names[] = {"probe", "replicate", "needs a snapshot"};
-    struct teak_raft_peer_view view;
-    for (uint32_t slot = 0; teak_raft_peer(world_node(&world, node), slot, &view); slot++)
-        fprintf(out, "%" PRIu64 " roles %u %s match %" PRIu64 " next %" PRIu64 " in flight %u%s%s%s\n", view.member.id,
-                view.member.roles, names[view.progress], view.match, view.next,
-                view.in_flight, view.paused ? " paused" : "", view.full ? " full" : "", view.heard ? " heard" : "");
-}
-
-static void do_log(uint32_t node, FILE *out)
-{
-    const struct teak_raft *raft = world_node(&world, node);
-    for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) {
-        fprintf(out, index > raft->tail_first ? ", " : "");
-        world_print_entry(out, tail_at(raft, index));
-    }
-    fprintf(out, "\n");
-}
-
-static void do_disk(uint32_t node, FILE *out)
-{
-    const struct disk_model *disk = &world.at[node - 1]->disk;
-    fprintf(out, "term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64 ":", disk->hard.term, disk->hard.vote,
-            disk->hard.commit);
-    if (disk->snapshot.pos.index > 0)
-        fprintf(out, " snapshot %" PRIu64 "/%" PRIu64, disk->snapshot.pos.index, disk->snapshot.pos.term);
-    for (uint32_t i = disk->first; i <= disk->last; i++) {
-        fprintf(out, " ");
-        world_print_entry(out, &disk->entries[i]);
-    }
-    fprintf(out, ", %u jobs in flight\n", disk->flight_count);
-}
-
-static uint32_t members_of(const struct line *line, struct teak_raft_member *members)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 2; i < line->count && count < WORLD_NODES; i++)
-        if (!strchr(line->words[i], '='))
-            members[count++] =
-                (struct teak_raft_member){.id = number(line, i), .roles = strstr(line->words[i], ":learner")
-                                                                              ? TEAK_RAFT_LEARNER
-                                                                              : TEAK_RAFT_VOTER};
-    return count;
-}
-
-static void do_recover(const struct line *line, uint32_t node, FILE *out)
-{
-    struct teak_raft_member members[WORLD_NODES];
-    struct teak_raft_recovered report;
-    const enum teak_raft_status status = world_recover(&world, node, members, members_of(line, members), &report);
-    answer(out, status);
-    if (status == TEAK_RAFT_OK)
-        fprintf(out, "committed %" PRIu64 ", and now all up to %" PRIu64 "/%" PRIu64 "\n", report.committed,
-                report.last.index, report.last.term);
-}
-
-static void do_change(const struct line *line, uint32_t node, FILE *out)
-{
-    struct teak_raft_member members[WORLD_NODES];
-    const uint32_t count = members_of(line, members);
-    const char *given = value(line, "seen");
-    const uint64_t seen = given ? strtoull(given, NULL, 10) : world_node(&world, node)->config.index;
-    answer(out, teak_raft_change(world_node(&world, node), seen, members, count));
-    world_drain(&world, node);
-}
-
-/* The configuration of the newest snapshot, as an entry. */
-static void do_snapshots(uint32_t node, FILE *out)
-{
-    const struct teak_raft_snapshot *name = &world.at[node - 1]->disk.body;
-    const struct teak_raft_entry entry = {.index = name->config_index, .kind = TEAK_RAFT_CONFIG, .data = name->config,
-                                          .bytes = name->config_bytes};
-    fprintf(out, "snapshot %" PRIu64 "/%" PRIu64 ": ", name->pos.index, name->pos.term);
-    world_print_entry(out, &entry);
-    fprintf(out, "\n");
-}
-
-static struct teak_raft_pos pos_of(const char *text)
-{
-    struct teak_raft_pos pos = {0, 0};
-    char *end = NULL;
-    if (text) pos.index = strtoull(text, &end, 10);
-    if (end && *end == '/') pos.term = strtoull(end + 1, NULL, 10);
-    return pos;
-}
-
-static void do_forge(const struct line *line, FILE *out)
-{
-    struct letter letter = {.msg = {.group = 1, .from = number(line, 1), .to = number(line, 2)}};
-    struct teak_raft_msg *msg = &letter.msg;
-    for (uint8_t type = 1; line->count > 3 && type < TEAK_RAFT_MSG_TYPE_COUNT; type++)
-        if (strcmp(world_type_name(type), line->words[3]) == 0) msg->type = type;
-    const uint32_t from = (uint32_t)msg->from;
-    msg->born = 1000 + msg->from; /* of its first log */
-    msg->incarnation = msg->from * 100 + (from <= WORLD_NODES ? world.starts[from - 1] : 1);
-    const char *round = value(line, "round");
-    const char *term = value(line, "term"), *index = value(line, "index"), *run = value(line, "incarnation");
-    if (term) msg->term = strtoull(term, NULL, 10);
-    if (index) msg->index = strtoull(index, NULL, 10);
-    if (run) msg->incarnation = strtoull(run, NULL, 10);
-    if (value(line, "born")) msg->born = strtoull(value(line, "born"), NULL, 10);
-    if (value(line, "group")) msg->group = strtoull(value(line, "group"), NULL, 10);
-    msg->at = pos_of(value(line, "after"));
-    msg->asked = world_node(&world, (uint32_t)msg->to)->incarnation;
-    msg->round = world_node(&world, (uint32_t)msg->to)->vote_round;
-    if (round) msg->round = strtoull(round, NULL, 10);
-    msg->refused = value(line, "refused") != NULL;
-    for (uint32_t i = 4; i < line->count && msg->count < WORLD_SPAN; i++) {
-        if (strncmp(line->words[i], "entry=", 6) != 0) continue;
-        const struct teak_raft_pos pos = pos_of(line->words[i] + 6);
-        const char *word = strchr(line->words[i] + 6, '=');
-        letter.entries[msg->count++] =
-            (struct teak_raft_entry){.index = pos.index,
-                                     .term = pos.term,
-                                     .kind = TEAK_RAFT_KIND_APPLICATION,
-                                     .bytes = (uint32_t)strlen(word + 1),
-                                     .data = world_intern((const uint8_t *)word + 1, (uint32_t)strlen(word + 1))};
-    }
-    msg->entries = letter.entries;
-    if (value(line, "snapshot")) { /* of the ledger's configuration 1, and nothing else that would fit */
-        letter.chunk.snapshot = (struct teak_raft_snapshot){
-            .pos = pos_of(value(line, "snapshot")), .born = msg->born, .bytes = WORLD_BODY, .config_index = 1,
-            .config = world.ledger[1].data, .config_bytes = world.ledger[1].bytes};
-        msg->chunk = &letter.chunk;
-    }
-    answer(out, teak_raft_receive(world_node(&world, (uint32_t)msg->to), msg));
-    world_drain(&world, (uint32_t)msg->to);
-}
-
-static void do_fire(const struct line *line, uint32_t node, FILE *out)
-{
-    static const char *const names[] = {"election", "promise", "heartbeat", "quorum", "transfer", "read", "stall"};
-    for (uint32_t timer = 0; timer < TEAK_RAFT_TIMER_COUNT; timer++)
-        if (line->count > 2 && strcmp(names[timer], line->words[2]) == 0) {
-            const enum teak_raft_status status = world_fire(&world, node, (enum teak_raft_timer)timer);
-            fprintf(out, status == TEAK_RAFT_MISUSE ? "it does not run\n" : "");
-        }
-}
-
-static void do_one(const struct line *line, uint32_t node, FILE *out)
-{
-    const char *verb = line->words[0];
-    struct teak_raft *raft = world_node(&world, node);
-    if (strcmp(verb, "campaign") == 0) {
-        answer(out, teak_raft_campaign(raft));
-        world_drain(&world, node);
-    } else if (strcmp(verb, "propose") == 0) {
-        for (uint32_t i = 2; i < line->count; i++) answer(out, world_propose(&world, node, line->words[i], next_tag++));
-    } else if (strcmp(verb, "transfer") == 0) {
-        answer(out, teak_raft_transfer(raft, number(line, 2)));
-        world_drain(&world, node);
-    } else if (strcmp(verb, "read") == 0) {
-        answer(out, world_read(&world, node, number(line, 2),
-                               line->count > 3 ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX));
-    } else if (strcmp(verb, "tick") == 0) {
-        world_tick(&world, node, number(line, 2));
-    } else if (strcmp(verb, "unreachable") == 0) {
-        answer(out, teak_raft_unreachable(raft, number(line, 2)));
-        world_drain(&world, node);
-    } else if (strcmp(verb, "change") == 0) {
-        do_change(line, node, out);
-    } else if (strcmp(verb, "fire") == 0) {
-        do_fire(line, node, out);
-    } else if (strcmp(verb, "complete") == 0) {
-        for (uint32_t left = line->count > 2 ? number(line, 2) : 1; left > 0; left--) world_complete(&world, node);
-    } else if (strcmp(verb, "refuse") == 0) {
-        world_refuse(&world, node);
-    } else if (strcmp(verb, "poison") == 0) {
-        world_poison(&world, node);
-    } else if (strcmp(verb, "room") == 0) {
-        world_room(&world, node);
-    } else if (strcmp(verb, "crash") == 0) {
-        const char *kept = value(line, "kept");
-        world_crash(&world, node, kept ? (uint32_t)strtoul(kept, NULL, 10) : 0);
-    } else if (strcmp(verb, "snapshot") == 0) {
-        answer(out, world_snapshot(&world, node));
-    } else if (strcmp(verb, "snapshots") == 0) {
-        do_snapshots(node, out);
-    } else if (strcmp(verb, "bodies") == 0) {
-        world.at[node - 1]->disk.refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
-    } else if (strcmp(verb, "start") == 0) {
-        world_start(&world, node);
-    } else if (strcmp(verb, "wipe") == 0) {
-        world_wipe(&world, node);
-    } else if (strcmp(verb, "recover") == 0) {
-        do_recover(line, node, out);
-    } else if (strcmp(verb, "state") == 0) {
-        do_state(node, out);
-    } else if (strcmp(verb, "peers") == 0) {
-        do_peers(node, out);
-    } else if (strcmp(verb, "log") == 0) {
-        do_log(node, out);
-    } else if (strcmp(verb, "disk") == 0) {
-        do_disk(node, out);
-    } else {
-        fprintf(out, "no such command: %s\n", verb);
-    }
-}
-
-static void run_line(struct line *line, FILE *out)
-{
-    FILE *trace = out;
-    if (strcmp(line->words[0], "quiet") == 0) {
-        trace = NULL;
-        line->count--;
-        memmove(line->words, line->words + 1, line->count * sizeof line->words[0]);
-    }
-    const char *verb = line->words[0];
-    world.out = trace;
-    if (strcmp(verb, "nodes") == 0) {
-        do_nodes(line, trace);
-    } else if (strcmp(verb, "net") == 0) {
-        do_net(out);
-    } else if (strcmp(verb, "may-halt") == 0) {
-        world.may_halt = true;
-    } else if (strcmp(verb, "stabilize") == 0) {
-        world_stabilize(&world);
-    } else if (strcmp(verb, "forge") == 0) {
-        do_forge(line, out);
-    } else if (strcmp(verb, "deliver") == 0 || strcmp(verb, "drop") == 0 || strcmp(verb, "dup") == 0) {
-        do_letters(line, out);
-    } else {
-        const uint32_t node = node_of(line, out);
-        if (node) do_one(line, node, out);
-    }
-}
+#include "script.h"
 
 /* ---------------------------------------------------------------------------------------------------------- files */
 
@@ -465,46 +32,6 @@ static const char *line_end(const char *at)
 {
     const char *end = strchr(at, '\n');
     return end ? end : at + strlen(at);
-}
-
-/* The script as it would be written now. */
-static void play(const char *script, FILE *out)
-{
-    bool printing = false; /* below ----: what stands there is left out, up to an empty line */
-    for (const char *at = script; *at;) {
-        const char *end = line_end(at);
-        const size_t bytes = (size_t)(end - at);
-        if (printing) {
-            if (bytes == 0) {
-                printing = false;
-                fprintf(out, "\n");
-            }
-        } else if (bytes == 4 && memcmp(at, "----", 4) == 0) {
-            printing = true;
-        } else if (bytes == 0 || *at == '#') {
-            fprintf(out, "%.*s\n", (int)bytes, at);
-        } else { /* a block of commands, then ---- , then all that they print */
-            char *printed = NULL;
-            size_t printed_bytes = 0;
-            FILE *stream = open_memstream(&printed, &printed_bytes);
-            const char *next = at;
-            while (*next && *next != '\n' && strncmp(next, "----\n", 5) != 0) {
-                struct line line;
-                const char *stop = line_end(next);
-                fprintf(out, "%.*s\n", (int)(stop - next), next);
-                split(&line, next, (size_t)(stop - next));
-                run_line(&line, stream);
-                next = *stop ? stop + 1 : stop;
-            }
-            fclose(stream);
-            fprintf(out, "----\n%s", printed);
-            free(printed);
-            at = next;
-            if (!*at) fprintf(out, "\n"); /* a new block at the end */
-            continue;
-        }
-        at = *end ? end + 1 : end;
-    }
 }
 
 static void show_difference(const char *want, const char *got)
@@ -529,11 +56,8 @@ static void script_prints_what_it_says(void **state)
     char *played = NULL;
     size_t bytes = 0;
     FILE *out = open_memstream(&played, &bytes);
-    world.broken = world.may_halt = false;
-    play(script, out);
+    const char *broken_by = script_play(script, out);
     fclose(out);
-    if (begun) world_end(&world);
-    begun = false;
     if (strcmp(script, played) != 0 && getenv("TEAK_REWRITE")) {
         FILE *file = fopen(path, "w");
         assert_non_null(file);
@@ -543,7 +67,7 @@ static void script_prints_what_it_says(void **state)
         show_difference(script, played);
         fail_msg("%s prints something else; TEAK_REWRITE=1 writes it into the file", path);
     }
-    assert_false(world.broken);
+    assert_null(broken_by);
     free(played);
     free(script);
 }
@@ -553,12 +77,24 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct CMUnitTest *)a)->name, ((const struct CMUnitTest *)b)->name);
 }
 
-int main(void)
+static int play_files(char **paths)
+{
+    int failed = 0;
+    for (; *paths; paths++) {
+        char *script = read_all(*paths);
+        if (!script || script_play(script, stdout)) failed = 1;
+        free(script);
+    }
+    return failed;
+}
+
+int main(int argc, char **argv)
 {
     enum { MAX = 128 };
     static struct CMUnitTest tests[MAX];
     static char paths[MAX][512];
     size_t count = 0;
+    if (argc > 1) return play_files(argv + 1);
     const char *folder = TEAK_SOURCE_DIR "/tests/raft/scripts";
     DIR *dir = opendir(folder);
     if (!dir) return 1;

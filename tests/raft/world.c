@@ -236,7 +236,9 @@ static void print_job(FILE *out, uint32_t node, const struct teak_raft_job *job)
 
 void world_broken(struct world *world, const char *what, uint64_t a, uint64_t b)
 {
-    fprintf(world->out ? world->out : stderr, "BROKEN: %s (%" PRIu64 ", %" PRIu64 ")\n", what, a, b);
+    if (!world->hushed)
+        fprintf(world->out ? world->out : stderr, "BROKEN: %s (%" PRIu64 ", %" PRIu64 ")\n", what, a, b);
+    if (!world->broken) world->broken_by = what;
     world->broken = true;
 }
 
@@ -660,7 +662,7 @@ void world_complete(struct world *world, uint32_t node)
     struct disk_model *disk = &world->at[node - 1]->disk;
     if (disk->flight_count == 0) return;
     const uint64_t token = disk->flights[0].token;
-    store(world, node, &disk->flights[0]);
+    if (world->liar != node) store(world, node, &disk->flights[0]);
     forget_flights(disk, 1);
     if (teak_raft_persisted(world_node(world, node), token, TEAK_RAFT_DURABLE) != TEAK_RAFT_OK)
         world_broken(world, "a completion is refused", node, token);
@@ -898,6 +900,45 @@ struct teak_raft_options world_options(void)
     options.heartbeat = 10;
     options.group = 1;
     return options;
+}
+
+static const struct {
+    const char *name;
+    size_t offset, bytes;
+} option_names[] = {
+#define OPTION(name) {#name, offsetof(struct teak_raft_options, name), sizeof ((struct teak_raft_options *)0)->name}
+    OPTION(election), OPTION(heartbeat), OPTION(promise_max), OPTION(disk_stall), OPTION(lease_drift_ppm),
+    OPTION(tail_entries), OPTION(window_messages), OPTION(window_bytes), OPTION(message_bytes_max),
+    OPTION(job_bytes_max), OPTION(apply_bytes_max), OPTION(tail_bytes_max), OPTION(entry_bytes_max),
+    OPTION(trailing_entries), OPTION(retain_entries), OPTION(snapshot_streams), OPTION(snapshot_window),
+    OPTION(snapshot_chunk_bytes), OPTION(snapshot_beat_bytes), OPTION(jobs_max), OPTION(tags_max), OPTION(reads_max),
+    OPTION(term_runs), OPTION(members_max)
+#undef OPTION
+};
+
+static uint64_t option_of(const struct teak_raft_options *options, size_t which)
+{
+    uint64_t value = 0;
+    memcpy(&value, (const uint8_t *)options + option_names[which].offset, option_names[which].bytes);
+    return value;
+}
+
+bool world_set_option(struct teak_raft_options *options, const char *name, uint64_t value)
+{
+    for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++) {
+        if (strcmp(option_names[i].name, name) != 0) continue;
+        memcpy((uint8_t *)options + option_names[i].offset, &value, option_names[i].bytes);
+        return true;
+    }
+    return false;
+}
+
+void world_print_options(FILE *out, const struct teak_raft_options *options)
+{
+    const struct teak_raft_options usual = world_options();
+    for (size_t i = 0; i < sizeof option_names / sizeof option_names[0]; i++)
+        if (option_of(options, i) != option_of(&usual, i))
+            fprintf(out, " %s=%" PRIu64, option_names[i].name, option_of(options, i));
 }
 
 void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,

@@ -82,6 +82,9 @@ struct world {
     uint64_t clocks[WORLD_NODES]; /* what each node is told */
     bool up[WORLD_NODES];
     bool broken;
+    const char *broken_by; /* the invariant */
+    bool hushed;           /* says nothing of it */
+    uint32_t liar; /* this node's disk confirms what it does not have, 0: none: a test of the tests */
     bool may_halt; /* a halted node is what the script is about */
     uint64_t committed;
     uint64_t led_by[WORLD_TERMS];
@@ -104,6 +107,9 @@ struct world {
 
 /* Small limits, so that they are met. */
 struct teak_raft_options world_options(void);
+/* By name, as scripts have them. false: there is none of that name. */
+bool world_set_option(struct teak_raft_options *options, const char *name, uint64_t value);
+void world_print_options(FILE *out, const struct teak_raft_options *options); /* that are not those of above */
 
 /* Nodes 1 .. count; the members are the founding configuration, of which each node has the first entry. */
 void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,
