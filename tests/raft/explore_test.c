@@ -53,8 +53,9 @@ static const struct row elections_rows[] = {
                     .budget = {.elections = 2, .drops = 1}}},
     {SMALL, false, {.name = "a transfer", .nodes = 3, .net_max = 3, .setup = "leader",
                     .budget = {.transfers = 1, .proposals = 1}}},
-    {LONG, false, {.name = "two elections, a loss, a repeat", .nodes = 3, .net_max = 3,
-                   .budget = {.elections = 2, .drops = 1, .dups = 1}}},
+    {LONG, false, {.name = "two elections, two losses, a repeat", .nodes = 3, .net_max = 3,
+                   .budget = {.elections = 2, .drops = 2, .dups = 1}}},
+    {LONG, false, {.name = "three elections", .nodes = 3, .net_max = 3, .budget = {.elections = 3}}},
 };
 
 static const struct row replication_rows[] = {
@@ -66,6 +67,8 @@ static const struct row replication_rows[] = {
                     .budget = {.elections = 1, .promises = 1, .proposals = 1}}},
     {SMALL, false, {.name = "no space", .nodes = 2, .net_max = 3, .setup = "leader",
                     .budget = {.refusals = 1, .proposals = 2, .elections = 1}}},
+    {LONG, false, {.name = "two proposals, a loss, a repeat, a heartbeat", .nodes = 3, .net_max = 4,
+                   .setup = "leader", .budget = {.proposals = 2, .drops = 1, .dups = 1, .heartbeats = 1}}},
 };
 
 static const struct row reads_rows[] = {
@@ -82,6 +85,10 @@ static const struct row reads_rows[] = {
                    .budget = {.elections = 1, .times = 4, .reads = 1, .crashes = 1}}},
     {USUAL, true, {.name = "leases, and a transfer", .nodes = 3, .net_max = 2, .setup = "leader, heard",
                    .budget = {.transfers = 2, .reads = 1}}},
+    {LONG, true, {.name = "leases, two reads, two transfers", .nodes = 3, .net_max = 2, .setup = "leader, heard",
+                  .budget = {.transfers = 2, .reads = 2}}},
+    {LONG, false, {.name = "two reads, a proposal, an election", .nodes = 3, .net_max = 3, .setup = "leader",
+                   .budget = {.reads = 2, .proposals = 1, .elections = 1, .promises = 1}}},
 };
 
 static const struct row membership_rows[] = {
@@ -90,6 +97,8 @@ static const struct row membership_rows[] = {
     {USUAL, false, {.name = "a change, and a promise that ends", .nodes = 3, .learners = 1, .net_max = 3,
                     .setup = "leader", .budget = {.changes = 1, .elections = 1, .promises = 1}}},
     {USUAL, false, {.name = "two changes", .nodes = 3, .net_max = 3, .setup = "leader", .budget = {.changes = 2}}},
+    {LONG, false, {.name = "two changes, and an election", .nodes = 3, .net_max = 3, .setup = "leader",
+                   .budget = {.changes = 2, .elections = 1}}},
 };
 
 /* An offer of a snapshot is on its way to the last node. More of them: explore_snapshot_test. */
@@ -98,6 +107,8 @@ static const struct row snapshots_rows[] = {
                     .budget = {.crashes = 1, .heartbeats = 1}}},
     {USUAL, false, {.name = "a snapshot, losses, repeats, crashes", .nodes = 2, .learners = 1, .net_max = 3,
                     .setup = "behind", .budget = {.crashes = 1, .heartbeats = 1, .drops = 1, .dups = 1}}},
+    {LONG, false, {.name = "a snapshot, a newer one, a crash, an election", .nodes = 3, .net_max = 3,
+                   .setup = "behind", .budget = {.proposals = 1, .snapshots = 1, .crashes = 1, .elections = 1}}},
 };
 
 static const struct row crashes_rows[] = {
@@ -107,6 +118,10 @@ static const struct row crashes_rows[] = {
                     .budget = {.elections = 1, .crashes = 2}}},
     {USUAL, false, {.name = "a crash, a proposal, an election", .nodes = 3, .net_max = 3, .setup = "leader",
                     .budget = {.elections = 1, .crashes = 1, .proposals = 1}}},
+    {LONG, false, {.name = "two elections, a crash, a loss", .nodes = 3, .net_max = 3,
+                   .budget = {.elections = 2, .crashes = 1, .drops = 1}}},
+    {LONG, false, {.name = "a crash, two proposals, an election, a promise that ends", .nodes = 3, .net_max = 3,
+                   .setup = "leader", .budget = {.elections = 1, .promises = 1, .crashes = 1, .proposals = 2}}},
 };
 
 static void search(const struct row *row)
