@@ -1,5 +1,5 @@
-/* script.h: a small language for the world. A script has blocks of commands; after a line of ---- stands what they print,
- * up to an empty line.
+/* script.h: a small language for the world. A script has blocks of commands; after a line of ---- stands what they
+ * print, up to an empty line.
  *
  *   nodes 3 [members=1,2,3] [learners=4] [priorities=012] [OPTION=VALUE]...     nodes 1 .. 3, of which those found the
  *                                  cluster; what is not given is as world_options has it
