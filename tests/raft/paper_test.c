@@ -17,7 +17,7 @@
 
 static struct world world;
 
-static struct disk_model *disk_of(uint32_t node) { return &world.disks[node - 1]; }
+static struct disk_model *disk_of(uint32_t node) { return &world.at[node - 1]->disk; }
 
 static int end(void **state)
 {
