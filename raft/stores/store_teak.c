@@ -298,8 +298,10 @@ static enum teak_raft_status adapter_state(void *self, uint64_t id, struct teak_
 
 /* ------------------------------------------------------------------------------------------------------------ start */
 
-/* All runs, the oldest first. */
-static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, struct teak_raft_start *out)
+/* All runs, the oldest first. The engine's begin above the base of a compacted log; the commit index may be the base, and
+ * its term is to be known. */
+static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, struct teak_pos base,
+                                       struct teak_raft_start *out)
 {
     struct teak_pos newest_first[64], *found = newest_first;
     uint32_t room = 64, count;
@@ -310,11 +312,15 @@ static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, str
         found = more;
     }
     struct teak_raft_pos *runs =
-        count < room ? make_room(adapter->runs, &adapter->run_room, count, sizeof *runs) : NULL;
+        count < room ? make_room(adapter->runs, &adapter->run_room, (uint64_t)count + 1, sizeof *runs) : NULL;
     if (runs) adapter->runs = runs;
     out->run_count = 0;
-    for (uint32_t i = runs ? count : 0; i-- > 0;)
-        if (found[i].index > 0 && found[i].term > 0) runs[out->run_count++] = pos_of(found[i]);
+    if (runs && base.index > 0) runs[out->run_count++] = pos_of(base);
+    for (uint32_t i = runs ? count : 0; i-- > 0;) {
+        if (found[i].index <= base.index || found[i].term == 0) continue; /* it says no more than the base */
+        if (out->run_count == 0 || runs[out->run_count - 1].term != found[i].term)
+            runs[out->run_count++] = pos_of(found[i]);
+    }
     if (found != newest_first) free(found);
     out->runs = runs;
     return runs ? TEAK_RAFT_OK : TEAK_RAFT_NO_SPACE;
@@ -411,7 +417,7 @@ static enum teak_raft_status adapter_start(void *self, uint64_t id, struct teak_
     if (!read_meta(adapter->engine, id, &born)) return TEAK_RAFT_DAMAGED;
     if (!group) group = add_group(adapter, id);
     if (!group) return TEAK_RAFT_NO_SPACE;
-    enum teak_raft_status status = find_runs(adapter, id, out);
+    enum teak_raft_status status = find_runs(adapter, id, log.base, out);
     if (status == TEAK_RAFT_OK) status = find_configs(adapter, id, log.last.index, out);
     if (status == TEAK_RAFT_OK) status = find_snapshot(adapter, id, log.snapshot, out);
     if (status != TEAK_RAFT_OK) return status;
