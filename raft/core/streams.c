@@ -46,11 +46,10 @@ static bool falls_behind(const struct teak_raft *raft, uint32_t slot)
            peer->progress != TEAK_RAFT_NEEDS_SNAPSHOT && !(raft->paused >> slot & 1);
 }
 
-static bool waits(const struct teak_raft *raft, uint32_t slot)
+static bool needs(const struct teak_raft *raft, uint32_t slot)
 {
     return raft->role == TEAK_RAFT_LEADER && (others(raft) >> slot & 1) &&
-           peer_at(raft, slot)->progress == TEAK_RAFT_NEEDS_SNAPSHOT && !(raft->paused >> slot & 1) &&
-           !stream_of(raft, slot);
+           peer_at(raft, slot)->progress == TEAK_RAFT_NEEDS_SNAPSHOT && !(raft->paused >> slot & 1);
 }
 
 /* Where the log has been compacted beyond what it brings, it helps nobody. */
@@ -61,12 +60,22 @@ static bool is_wanted(const struct teak_raft *raft, const struct stream *stream)
            peer_at(raft, slot)->progress == TEAK_RAFT_NEEDS_SNAPSHOT && stream->snap.name.pos.index + 1 >= raft->first;
 }
 
+/* Would sifting have something to say? A stream that nobody wants and that was never read for ends unheard, and a member
+ * that there is no stream for waits unheard. */
 static bool has_news(const struct teak_raft *raft)
 {
-    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++)
-        if (stream_at(raft, i)->to != 0 && !is_wanted(raft, stream_at(raft, i))) return true;
-    for (uint32_t slot = 0; slot < raft->config.count; slot++)
-        if (falls_behind(raft, slot) || (waits(raft, slot) && free_stream(raft))) return true;
+    bool is_free = free_stream(raft) != NULL;
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
+        const struct stream *stream = stream_at(raft, i);
+        if (stream->to == 0 || is_wanted(raft, stream)) continue;
+        if (stream->opened_for != 0) return true;
+        is_free = true;
+    }
+    for (uint32_t slot = 0; slot < raft->config.count && is_free; slot++) {
+        if (falls_behind(raft, slot)) return true;
+        const struct stream *stream = stream_of(raft, slot);
+        if (needs(raft, slot) && (!stream || !is_wanted(raft, stream))) return true;
+    }
     return false;
 }
 
@@ -81,13 +90,22 @@ static void begin(struct teak_raft *raft, uint32_t slot)
     stream->first_round = stream->round = ++raft->snap_round;
 }
 
+/* Read for a place that the stream went back from. */
+static bool is_astray(const struct stream *stream)
+{
+    return stream->read == LANE_FILLED && stream->read_at != stream->sent;
+}
+
 void streams_sift(struct teak_raft *raft)
 {
-    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++)
-        if (stream_at(raft, i)->to != 0 && !is_wanted(raft, stream_at(raft, i))) end(raft, stream_at(raft, i));
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
+        struct stream *stream = stream_at(raft, i);
+        if (stream->to != 0 && !is_wanted(raft, stream)) end(raft, stream);
+        if (is_astray(stream)) drop_piece(stream);
+    }
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         if (falls_behind(raft, slot)) peer_needs_snapshot(peer_at(raft, slot));
-        if (waits(raft, slot)) begin(raft, slot);
+        if (needs(raft, slot) && !stream_of(raft, slot)) begin(raft, slot);
     }
 }
 
@@ -112,7 +130,7 @@ void streams_clear(struct teak_raft *raft)
 static bool wants_piece(const struct teak_raft *raft, const struct stream *stream)
 {
     const struct teak_raft_options *options = &raft->options;
-    if (stream->to == 0 || !stream->greeted || stream->read != LANE_IDLE) return false;
+    if (stream->to == 0 || !stream->greeted || (stream->read != LANE_IDLE && !is_astray(stream))) return false;
     if (options->snapshot_beat_bytes > 0 && raft->beat_bytes >= options->snapshot_beat_bytes) return false;
     return stream->sent < stream->snap.name.bytes &&
            stream->sent - stream->acked < (uint64_t)options->snapshot_window * options->snapshot_chunk_bytes;
@@ -186,21 +204,21 @@ bool streams_done(struct teak_raft *raft, uint64_t ticket, enum teak_raft_outcom
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
 
-static bool has_piece(const struct stream *stream) { return stream->to != 0 && stream->read == LANE_FILLED; }
+static bool has_piece(const struct stream *stream) { return stream->read == LANE_FILLED && !is_astray(stream); }
 
 bool streams_have_message(const struct teak_raft *raft)
 {
-    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++)
-        if (has_piece(stream_at(raft, i)) || (stream_at(raft, i)->to != 0 && stream_at(raft, i)->offer_owed))
-            return true;
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
+        const struct stream *stream = stream_at(raft, i);
+        if (stream->to != 0 && is_wanted(raft, stream) && (stream->offer_owed || has_piece(stream))) return true;
+    }
     return false;
 }
 
-/* An offer is a chunk without bytes. What was read for a place that it went back from is thrown away. */
+/* An offer is a chunk without bytes. */
 static bool send_one(struct teak_raft *raft, uint32_t number)
 {
     struct stream *stream = stream_at(raft, number);
-    if (has_piece(stream) && stream->read_at != stream->sent) drop_piece(stream);
     if (!stream->offer_owed && !has_piece(stream)) return true;
     struct teak_raft_msg *msg = outbox_add(raft, TEAK_RAFT_SNAPSHOT, stream->to);
     if (!msg) return false;
