@@ -78,11 +78,13 @@ static bool is_chunk(const struct teak_raft_msg *msg)
            (chunk->bytes == 0 || chunk->data);
 }
 
-/* Bytes from outside are judged once, here. Indexes and terms near the end of 64 bits no log reaches. */
+/* Bytes from outside are judged once, here. Indexes and terms near the end of 64 bits no log reaches. An empty node is in
+ * term 0, and stays there when it answers a question for a vote with what it promised. */
 static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     const uint64_t limit = UINT64_C(1) << 62;
-    if (msg->type == 0 || msg->type >= TEAK_RAFT_MSG_TYPE_COUNT || msg->term == 0 || msg->term >= limit) return false;
+    if (msg->type == 0 || msg->type >= TEAK_RAFT_MSG_TYPE_COUNT || msg->term >= limit) return false;
+    if (msg->term == 0 && msg->type != TEAK_RAFT_PRE_VOTE_REPLY && msg->type != TEAK_RAFT_VOTE_REPLY) return false;
     if (msg->index >= limit || msg->at.index >= limit || msg->at.term > msg->term) return false;
     if (msg->at.index == 0 && msg->at.term != 0) return false;
     if (msg->count > 0 && (msg->type != TEAK_RAFT_APPEND || !msg->entries)) return false;
