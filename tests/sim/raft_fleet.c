@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 #include "core/members.h"
+#include "raft_bodies.h"
 #include "raft_fleet_state.h"
 #include "raft_launch.h"
 #include "raft_meddle.h"
@@ -24,6 +25,7 @@ static void step(void)
         if (node->raft && !fleet.is_calm) meddle_with(id);
         if (node->raft && (fleet.now + id) % 64 == 0) oracle_judge_matching(id);
     }
+    if (strikes(fleet.shape->look_one_in)) launch_look();
 }
 
 /* ----------------------------------------------------------------------------------------------------- a whole life */
@@ -50,7 +52,7 @@ static bool is_settled(uint64_t from, uint64_t *open_out)
     if (raft->config.joint || raft->commit < from || raft->commit != raft->last.index) return false;
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         const struct fleet_node *node = node_of(config_members(raft)[slot].id);
-        if (!node->raft || node->applied != raft->last.index) return false;
+        if (!node->raft || node->machine.applied != raft->last.index) return false;
         *open_out += node->open;
     }
     for (uint32_t id = 1; id <= fleet.shape->nodes; id++) *open_out += node_of(id)->open_reads; /* members or not */
@@ -68,7 +70,7 @@ static void print_nodes(void)
                 "  node %u%s: role %d term %" PRIu64 " leader %" PRIu64 " last %" PRIu64 "/%" PRIu64 " commit %" PRIu64
                 " durable %" PRIu64 " applied %" PRIu64 " open %" PRIu64 " jobs %u room %d rotten %d members", id,
                 node->raft ? "" : " (down)", (int)view.role, view.term, view.leader, view.last.index, view.last.term,
-                view.commit, view.durable, node->applied, node->open, view.jobs, view.has_room, view.rotten);
+                view.commit, view.durable, node->machine.applied, node->open, view.jobs, view.has_room, view.rotten);
         for (uint32_t i = 0; i < set.count; i++)
             fprintf(stderr, " %" PRIu64 ":%u", set.members[i].id, set.members[i].roles);
         fprintf(stderr, " at %" PRIu64 "%s\n", set.index, set.joint ? ", joint" : "");
@@ -78,7 +80,7 @@ static void print_nodes(void)
 static void settle(void)
 {
     fleet.is_calm = true;
-    memset(fleet.cut, 0, sizeof fleet.cut);
+    network_heal();
     for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
         struct fleet_node *node = node_of(id);
         node->wakes_at = node->disk_wakes_at = 0;
@@ -93,7 +95,8 @@ static void settle(void)
             print_nodes();
             broken("it does not settle: %" PRIu64 " are committed", fleet.committed);
         }
-        if (is_settled(committed, &open)) meddle_propose(find_leader());
+        const uint32_t leader = find_leader();
+        if (leader != 0 && meddle_repair(leader) && is_settled(committed, &open)) meddle_propose(leader);
         step();
     }
     fleet.totals->settling += fleet.now - began;
@@ -105,6 +108,7 @@ static void end_all(void)
     for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
         oracle_judge_matching(id);
         launch_down(id, true);
+        bodies_clear(node_of(id));
         sim_free(node_of(id)->medium);
     }
 }
@@ -134,31 +138,55 @@ static uint32_t one_of(struct seeded *dice, uint32_t a, uint32_t b, uint32_t c)
     return values[seeded_below(dice, 3)];
 }
 
+/* Each life has some kinds of trouble and lacks others: what never comes alone hides what it would do alone. */
+static void draw_trouble(struct seeded *dice, struct fleet_shape *shape)
+{
+    shape->lose = one_of(dice, 0, 20, 200);
+    shape->repeat = one_of(dice, 0, 20, 200);
+    shape->delay_max = one_of(dice, 1, 10, 60);
+    shape->cut_power_one_in = one_of(dice, 0, 5000, 800);
+    shape->kill_one_in = one_of(dice, 0, 5000, 1500);
+    shape->pause_one_in = one_of(dice, 0, 3000, 600);
+    shape->stall_one_in = one_of(dice, 0, 3000, 600);
+    shape->cut_link_one_in = one_of(dice, 0, 1000, 200);
+    shape->clog_one_in = one_of(dice, 0, 0, 100);
+    shape->heal_one_in = 500;
+    shape->fill_one_in = one_of(dice, 0, 0, 1000);
+    shape->fail_one_in = one_of(dice, 0, 0, 3000);
+    shape->shorten_one_in = one_of(dice, 0, 0, 100);
+    shape->linger_one_in = one_of(dice, 0, 0, 200);
+    shape->wipe_one_in = one_of(dice, 0, 0, 2000);
+    shape->rot_one_in = one_of(dice, 0, 0, 600);
+    shape->look_one_in = 700;
+}
+
+static void draw_work(struct seeded *dice, struct fleet_shape *shape)
+{
+    shape->propose_one_in = one_of(dice, 4, 10, 60);
+    shape->read_one_in = one_of(dice, 0, 20, 100);
+    shape->transfer_one_in = one_of(dice, 0, 2000, 300);
+    shape->change_one_in = one_of(dice, 0, 400, 60);
+    shape->campaign_one_in = one_of(dice, 0, 0, 500);
+    shape->snapshot_one_in = one_of(dice, 0, 600, 100);
+    shape->body_bytes_max = one_of(dice, 0, 300, 3000);
+    shape->memory = (enum fleet_memory)seeded_below(dice, 3);
+    shape->drift_ppm = one_of(dice, 0, 10000, 150000);
+    shape->skew_ppm = shape->drift_ppm > 0 ? shape->drift_ppm : one_of(dice, 0, 1000, 200000);
+    shape->wants_less = seeded_below(dice, 2) == 0;
+    shape->is_tight = seeded_below(dice, 2) == 0;
+    shape->knows_born = seeded_below(dice, 4) != 0;
+    shape->has_priorities = seeded_below(dice, 4) == 0;
+    shape->strategy = one_of(dice, TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC);
+    shape->disk_one_in = one_of(dice, 1, 3, 15);
+    shape->in_flight = 1 + seeded_below(dice, 4);
+}
+
 struct fleet_shape fleet_draw(uint64_t seed)
 {
     struct seeded dice = {.state = mix(seed, 77)};
     struct fleet_shape shape = {.nodes = 1 + seeded_below(&dice, NODES)};
     shape.voters = 1 + seeded_below(&dice, shape.nodes);
-    shape.lose = one_of(&dice, 0, 20, 200);
-    shape.repeat = one_of(&dice, 0, 20, 200);
-    shape.delay_max = one_of(&dice, 1, 10, 60);
-    shape.propose_one_in = one_of(&dice, 4, 10, 60);
-    shape.read_one_in = one_of(&dice, 0, 20, 100);
-    shape.cut_power_one_in = one_of(&dice, 0, 5000, 800);
-    shape.kill_one_in = one_of(&dice, 0, 5000, 1500);
-    shape.pause_one_in = one_of(&dice, 0, 3000, 600);
-    shape.stall_one_in = one_of(&dice, 0, 3000, 600);
-    shape.cut_link_one_in = one_of(&dice, 0, 1000, 200);
-    shape.heal_one_in = 500;
-    shape.transfer_one_in = one_of(&dice, 0, 2000, 300);
-    shape.change_one_in = one_of(&dice, 0, 400, 60);
-    shape.fill_one_in = one_of(&dice, 0, 0, 1000);
-    shape.campaign_one_in = one_of(&dice, 0, 0, 500);
-    shape.fail_one_in = one_of(&dice, 0, 0, 3000);
-    shape.is_remembered = seeded_below(&dice, 2) == 0;
-    shape.wants_less = seeded_below(&dice, 2) == 0;
-    shape.strategy = one_of(&dice, TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC);
-    shape.disk_one_in = one_of(&dice, 1, 3, 15);
-    shape.in_flight = 1 + seeded_below(&dice, 4);
+    draw_trouble(&dice, &shape);
+    draw_work(&dice, &shape);
     return shape;
 }

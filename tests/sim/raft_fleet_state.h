@@ -1,7 +1,7 @@
 /* raft_fleet_state.h: what the files of a fleet share: its nodes, the dice, what is written down.
  *
  * OWNS   The one fleet there is at a time. What the oracle knows in it is written by raft_oracle.c, what is on its way
- *        by raft_network.c, a node's life by raft_launch.c.
+ *        by raft_network.c, bodies of snapshots by raft_bodies.c, a node's life by raft_launch.c.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_FLEET_STATE_H
 #define TEAK_TESTS_SIM_RAFT_FLEET_STATE_H
@@ -12,9 +12,10 @@
 #include "teak/raft_store_teak.h"
 
 enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, READS_MAX = 64, TERMS_MAX = 6000 };
+enum { BODIES_MAX = 32, IOS_MAX = 256, GHOSTS_MAX = 8 };
 enum { ENTRIES_STOP = 3000 }; /* nobody proposes beyond */
 enum { ELECTION = 100, HEARTBEAT = 20, SETTLE_MAX = 60000 };
-enum { DRIVEN = TEAK_RAFT_SEND | TEAK_RAFT_PERSIST | TEAK_RAFT_APPLY | TEAK_RAFT_FETCH };
+enum { UNIT = 1000 }; /* of a node's clock, in a millisecond of the fleet's */
 
 /* An entry, as the oracle keeps it. */
 struct fact {
@@ -25,21 +26,33 @@ struct fact {
 
 /* A job that was submitted and is not known to be durable. */
 struct job_fact {
-    uint64_t token, cut_from, first;
+    uint64_t token, cut_from, first, compact_to;
+    struct teak_raft_pos snapshot; /* index 0: none */
     struct teak_raft_hard hard;
     uint32_t count;
+    bool clear;
     struct fact entries[SPAN_MAX];
 };
 
+/* Entries from base + 1 to last. What is not above the base a snapshot holds, and it is committed. */
 struct disk_fact {
     struct teak_raft_hard hard;
-    uint64_t last;
+    struct teak_raft_pos snapshot;
+    uint64_t base, last;
     struct fact entries[LOG_MAX + 1];
+};
+
+/* A disk that is gone. What it had it can give to nobody, and it votes for nobody any more. */
+struct ghost {
+    uint64_t id, born;
+    struct disk_fact disk;
 };
 
 struct parcel_on_its_way {
     struct teak_raft_frame frame; /* the network has a reference for each time it is on its way */
     struct teak_raft_msg msg;
+    struct teak_raft_chunk chunk;
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
     struct teak_raft_entry entries[];
 };
 
@@ -48,36 +61,81 @@ struct on_its_way {
     struct parcel_on_its_way *parcel;
 };
 
+/* A snapshot: what the state machine is, and rubbish behind it. raft_bodies.c */
+struct body {
+    struct teak_raft_frame frame;
+    struct teak_raft_snapshot name;
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    uint64_t have;     /* bytes of name.bytes                                        */
+    uint32_t open_for; /* members that it was read for, and no CLOSE came; bit id    */
+    uint8_t data[];
+};
+
+/* An operation on one, not done yet. */
+struct io_on_its_way {
+    struct teak_raft_snap_io io;
+    uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
+    uint64_t due;
+};
+
+/* A state machine: which entries it has seen. */
+struct machine {
+    uint64_t applied, state;
+};
+
+struct asked_read {
+    uint64_t committed; /* when it was asked, + 1; 0: answered */
+    bool by_lease;
+};
+
 struct fleet_node {
     struct sim_medium *medium;
     struct teak_store *engine; /* NULL: it is down */
     struct teak_raft_log_store store;
     struct teak_raft *raft;
     void *block;
+    uint64_t born;
     struct disk_fact disk;
     struct job_fact jobs[JOBS_MAX];
     uint32_t job_count;
-    uint64_t reads[READS_MAX]; /* what was committed when read tag % READS_MAX was asked, + 1; 0: answered */
+    struct asked_read reads[READS_MAX]; /* by tag */
     uint32_t open_reads;
-    uint64_t commit_seen, term_seen, applied, open;
+    uint64_t commit_seen, term_seen, open;
+    struct machine machine, kept; /* now; as its disk has it */
+    struct body *bodies[BODIES_MAX], *part, *saving;
+    uint32_t body_count, io_count;
+    struct io_on_its_way ios[IOS_MAX];
+    uint64_t saving_due;
     uint64_t starts_at, wakes_at, disk_wakes_at;
-    bool is_full;
+    uint64_t clock_at, clock_from, clock_rate; /* units at the millisecond clock_from, units in a thousand of them */
+    bool is_full, is_suspect; /* is_suspect: its disk rotted, it may turn out to be worth nothing                  */
+};
+
+/* Who decided what is committed. */
+struct council {
+    uint32_t voters, next, count;
+    uint64_t ids[NODES], born[NODES];
 };
 
 extern struct fleet {
-    uint64_t seed, now, history, runs, tags;
+    uint64_t seed, now, history, runs, tags, logs_born;
     const struct fleet_shape *shape;
     struct fleet_totals *totals;
     struct seeded dice;
     bool is_told, is_calm;
     struct fleet_node nodes[NODES];
     bool cut[NODES][NODES]; /* from, to */
+    uint64_t clogged_until[NODES][NODES];
     struct on_its_way net[NET_MAX];
     uint32_t net_count;
     uint64_t committed;
+    struct council council;
     struct fact ledger[LOG_MAX + 1];
-    uint64_t committed_in[LOG_MAX + 1];
+    uint64_t committed_in[LOG_MAX + 1], state_at[LOG_MAX + 1];
     uint32_t led_by[TERMS_MAX];
+    uint8_t voted_for[TERMS_MAX][NODES];
+    struct ghost ghosts[GHOSTS_MAX];
+    uint32_t ghost_count;
 } fleet;
 
 /* Ends the test, with the seed. */
@@ -95,6 +153,13 @@ static inline uint64_t mix(uint64_t sum, uint64_t word)
 static inline uint32_t below(uint32_t limit) { return seeded_below(&fleet.dice, limit); }
 static inline bool strikes(uint32_t one_in) { return one_in > 0 && !fleet.is_calm && below(one_in) == 0; }
 static inline uint64_t min_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t max_of(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static inline struct fleet_node *node_of(uint64_t id) { return &fleet.nodes[id - 1]; }
+
+/* What the node's own clock says. */
+static inline uint64_t clock_of(const struct fleet_node *node)
+{
+    return node->clock_at + (fleet.now - node->clock_from) * node->clock_rate / 1000;
+}
 
 #endif

@@ -2,18 +2,53 @@
 #include "raft_launch.h"
 
 #include "core/core.h"
-#include "raft_fleet_state.h"
+#include "raft_bodies.h"
 #include "raft_oracle.h"
 #include "raft_turn.h"
 
+/* ---------------------------------------------------------------------------------------------------------- options */
+
+static uint32_t one_of(struct seeded *dice, uint32_t a, uint32_t b, uint32_t c)
+{
+    const uint32_t values[] = {a, b, c};
+    return values[seeded_below(dice, 3)];
+}
+
+/* Limits of its own, each down to the least there is, and hit at every turn. */
+static void tighten(struct teak_raft_options *options, struct seeded *dice)
+{
+    options->message_bytes_max = one_of(dice, 1, 300, 2048);
+    options->job_bytes_max = one_of(dice, 1, 1000, 4096);
+    options->apply_bytes_max = one_of(dice, 1, 500, 4096);
+    options->window_bytes = one_of(dice, 1, 2000, 8192);
+    options->window_messages = 1 + seeded_below(dice, 4);
+    options->tail_entries = one_of(dice, 8, 16, 2 * SPAN_MAX);
+    options->tail_bytes_max = one_of(dice, 16384, 65536, 1 << 20);
+    options->jobs_max = 1 + seeded_below(dice, JOBS_MAX);
+    options->reads_max = 1 + seeded_below(dice, 8);
+    options->tags_max = one_of(dice, 1, 4, 64);
+    options->term_runs = one_of(dice, 8, 12, 64);
+    options->trailing_entries = one_of(dice, 0, 5, 100);
+    options->retain_entries = options->trailing_entries + one_of(dice, 0, 50, 100000);
+    options->snapshot_streams = 1 + seeded_below(dice, 3);
+    options->snapshot_chunk_bytes = one_of(dice, 16, 200, 1500);
+    options->snapshot_window = 1 + seeded_below(dice, 4);
+    options->snapshot_beat_bytes = one_of(dice, 0, 1, 500);
+    if (options->promise_max > 0 && seeded_below(dice, 4) == 0) options->promise_max /= 2;
+}
+
 static struct teak_raft_options options_of(uint32_t id)
 {
+    struct seeded dice = {.state = mix(fleet.seed, 500 + id)};
     struct teak_raft_options options = teak_raft_options_default();
     options.id = id;
     options.seed = mix(fleet.seed, id);
     memset(options.cluster, 7, sizeof options.cluster);
-    options.election = ELECTION;
-    options.heartbeat = HEARTBEAT;
+    options.election = ELECTION * UNIT;
+    options.heartbeat = HEARTBEAT * UNIT;
+    options.disk_stall = one_of(&dice, 0, 60, 200) * UNIT;
+    options.lease_drift_ppm = fleet.shape->drift_ppm;
+    options.promise_max = fleet.shape->drift_ppm > 0 ? options.election : 0;
     options.entry_bytes_max = 1024;
     options.message_bytes_max = 2048;
     options.job_bytes_max = 4096;
@@ -24,8 +59,14 @@ static struct teak_raft_options options_of(uint32_t id)
     options.jobs_max = JOBS_MAX;
     options.members_max = NODES;
     options.reads_max = 8;
+    options.trailing_entries = one_of(&dice, 0, 5, 20);
+    options.retain_entries = one_of(&dice, 20, 50, 1 << 20);
+    options.snapshot_chunk_bytes = 300;
+    if (fleet.shape->is_tight) tighten(&options, &dice);
     return options;
 }
+
+/* ------------------------------------------------------------------------------------------------------------- disk */
 
 static void refuse_space(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOSPC); }
 
@@ -38,46 +79,129 @@ void launch_full(struct fleet_node *node, bool is_full)
 
 void launch_faults(struct fleet_node *node)
 {
-    const uint32_t one_in = fleet.is_calm ? 0 : fleet.shape->fail_one_in;
-    sim_set_faults(node->medium, (struct sim_faults){.fail_one_in = one_in, .seed = seeded_u64(&fleet.dice)});
+    struct sim_faults faults = {.seed = seeded_u64(&fleet.dice)};
+    if (!fleet.is_calm) {
+        faults.fail_one_in = fleet.shape->fail_one_in;
+        faults.shorten_one_in = fleet.shape->shorten_one_in;
+        faults.stall_one_in = fleet.shape->linger_one_in;
+        faults.stall_ns = 50000000;
+    }
+    sim_set_faults(node->medium, faults);
 }
 
-static void open_store(uint32_t id)
+/* An engine and its adapter on a medium. False: it does not open. */
+static bool moor(struct sim_medium *medium, struct teak_store **engine, struct teak_raft_log_store *store,
+                 struct teak_error *error)
 {
-    struct fleet_node *node = node_of(id);
-    struct teak_error error = {0};
-    node->engine = berth_open(node->medium, (enum teak_strategy)fleet.shape->strategy, fleet.shape->in_flight, &error);
-    if (!node->engine) {
-        char text[300];
-        teak_error_text(&error, text, sizeof text);
-        broken("the store of node %u does not open: %s", id, text);
+    *engine = berth_open(medium, (enum teak_strategy)fleet.shape->strategy, fleet.shape->in_flight, error);
+    if (!*engine) return false;
+    assert_int_equal(teak_raft_teak_open(*engine, false, store), TEAK_RAFT_OK);
+    return true;
+}
+
+/* All that the engine has of the log, by the adapter's way of reading. False: it cannot be read. */
+static bool read_all(const struct teak_raft_log_store *store, const struct teak_raft_start *start,
+                     struct disk_fact *out)
+{
+    out->hard = start->hard;
+    out->snapshot = start->snapshot ? start->snapshot->pos : (struct teak_raft_pos){0, 0};
+    out->base = out->last = start->first - 1;
+    while (out->last < start->last.index) {
+        const struct teak_raft_fetch fetch = {.ticket = 1, .first = out->last + 1, .last = start->last.index,
+                                              .bytes_max = 65536};
+        struct teak_raft_completion done;
+        assert_int_equal(store->ops->fetch(store->self, 0, &fetch), TEAK_RAFT_OK);
+        while (store->ops->collect(store->self, 1000000, &done, 1) == 0) continue;
+        if (done.kind != TEAK_RAFT_FETCH_DONE || done.outcome != TEAK_RAFT_FETCHED) return false;
+        for (uint32_t i = 0; i < done.count; i++) out->entries[++out->last] = oracle_fact(&done.entries[i]);
     }
-    assert_int_equal(teak_raft_teak_open(node->engine, false, &node->store), TEAK_RAFT_OK);
+    return true;
+}
+
+/* What is on a disk, judged. UINT32_MAX: the store cannot give what it should; else how many jobs it has that nobody
+ * was told of. */
+static uint32_t survey(uint32_t id, const struct teak_raft_log_store *store, struct teak_raft_start *start,
+                       struct disk_fact *found)
+{
+    const struct fleet_node *node = node_of(id);
+    const enum teak_raft_status status = store->ops->start(store->self, 0, start);
+    const bool is_whole = status == TEAK_RAFT_OK && start->verdict == TEAK_RAFT_WHOLE;
+    if (is_whole && start->born != node->born) broken("node %u was born another time", id);
+    if (is_whole && read_all(store, start, found)) return oracle_judge_disk(id, found);
+    if (!node->is_suspect)
+        broken("the log of node %u is not there: %s, %d", id, teak_raft_status_name(status), (int)start->verdict);
+    return UINT32_MAX;
+}
+
+static void say_why(uint32_t id, const struct teak_error *error)
+{
+    char text[300];
+    teak_error_text(error, text, sizeof text);
+    broken("the store of node %u does not open: %s", id, text);
+}
+
+/* ------------------------------------------------------------------------------------------------- up and down again */
+
+static void start_clock(struct fleet_node *node)
+{
+    const uint32_t skew = fleet.shape->skew_ppm;
+    node->clock_at = below(1000000000);
+    node->clock_from = fleet.now;
+    node->clock_rate = UNIT * 1000 - skew + (skew > 0 ? below(2 * skew + 1) : 0);
+}
+
+/* False: its disk cannot give its log. */
+static bool begin(uint32_t id)
+{
+    static struct disk_fact found;
+    struct fleet_node *node = node_of(id);
+    const struct teak_raft_options options = options_of(id);
+    struct teak_raft_start start = {.incarnation = ++fleet.runs};
+    assert_int_equal(node->store.ops->fits(node->store.self, &options), TEAK_RAFT_OK);
+    const uint32_t jobs_found = survey(id, &node->store, &start, &found);
+    if (jobs_found == UINT32_MAX) return false;
+    oracle_begin(id, jobs_found);
+    bodies_begin(node, start.snapshot);
+    start.can_restore = start.snapshot != NULL;
+    if (fleet.shape->memory == FLEET_FORGETS) node->kept = (struct machine){.applied = 0};
+    node->machine = node->kept;
+    start.applied = node->machine.applied;
+    start_clock(node);
+    const size_t bytes = (teak_raft_size(&options) + 15) & ~(size_t)15;
+    node->block = aligned_alloc(16, bytes);
+    assert_non_null(node->block);
+    const enum teak_raft_status status =
+        teak_raft_init(node->block, bytes, &options, &start, clock_of(node), &node->raft);
+    if (status != TEAK_RAFT_OK)
+        broken("node %u does not start: %s; entries %" PRIu64 " to %" PRIu64 ", commit %" PRIu64 ", snapshot %" PRIu64
+               ", applied %" PRIu64 ", %u configurations, %u runs", id, teak_raft_status_name(status), start.first,
+               start.last.index, start.hard.commit, found.snapshot.index, start.applied, start.config_count,
+               start.run_count);
+    note("up", id, start.last.index, start.hard.term);
+    return true;
+}
+
+static void close_store(struct fleet_node *node)
+{
+    node->store.ops->close(node->store.self);
+    teak_abandon(node->engine);
+    node->engine = NULL;
 }
 
 void launch_up(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
-    const struct teak_raft_options options = options_of(id);
-    struct teak_raft_start start = {.incarnation = ++fleet.runs};
+    struct teak_error error = {0};
     sim_set_faults(node->medium, (struct sim_faults){.seed = 0});
-    open_store(id);
-    assert_int_equal(node->store.ops->fits(node->store.self, &options), TEAK_RAFT_OK);
-    assert_int_equal(node->store.ops->start(node->store.self, 0, &start), TEAK_RAFT_OK);
-    oracle_judge_disk(id, &start);
-    if (start.born != 100 + id) broken("node %u was born another time", id);
-    if (!fleet.shape->is_remembered) node->applied = 0;
-    start.applied = node->applied;
-    const size_t bytes = (teak_raft_size(&options) + 15) & ~(size_t)15;
-    node->block = aligned_alloc(16, bytes);
-    assert_non_null(node->block);
-    const enum teak_raft_status status = teak_raft_init(node->block, bytes, &options, &start, fleet.now, &node->raft);
-    if (status != TEAK_RAFT_OK) broken("node %u does not start: %s", id, teak_raft_status_name(status));
-    node->commit_seen = node->term_seen = node->open = 0;
-    node->open_reads = 0;
-    memset(node->reads, 0, sizeof node->reads);
+    const bool opens = moor(node->medium, &node->engine, &node->store, &error);
+    if (!opens && !node->is_suspect) say_why(id, &error);
+    if (!opens || !begin(id)) {
+        fleet.totals->unreadable++;
+        if (opens) close_store(node);
+        launch_wipe(id);
+        return;
+    }
     node->wakes_at = node->disk_wakes_at = 0;
-    note("up", id, start.last.index, start.hard.term);
     launch_full(node, node->is_full && !fleet.is_calm);
     launch_faults(node);
     oracle_judge(id);
@@ -89,6 +213,7 @@ void launch_down(uint32_t id, bool is_power)
     teak_raft_fini(node->raft);
     free(node->block);
     node->raft = NULL;
+    bodies_crash(node, is_power);
     node->store.ops->close(node->store.self);
     struct sim_medium *left = sim_cut(node->medium, is_power ? SIM_POWER : SIM_KILL, &fleet.dice);
     teak_abandon(node->engine);
@@ -101,36 +226,94 @@ void launch_down(uint32_t id, bool is_power)
     note("down", id, is_power, node->job_count);
 }
 
-/* The log of a node: founded, or empty. */
-void launch_found(uint32_t id)
+/* ------------------------------------------------------------------------------------------------- other, new disks */
+
+static void wait_for(const struct teak_raft_log_store *store, enum teak_raft_status status)
+{
+    if (status == TEAK_RAFT_BUSY)
+        store->ops->collect(store->self, 1000000, NULL, 0);
+    else
+        assert_int_equal(status, TEAK_RAFT_OK);
+}
+
+static void bootstrap(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
     struct teak_raft_member members[NODES];
     uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(NODES)];
-    struct teak_raft_start start = {.applied = 0};
     struct teak_raft_completion done;
     struct teak_raft_entry entry;
     struct teak_raft_job job;
-    enum teak_raft_status status;
     for (uint32_t i = 0; i < fleet.shape->voters; i++)
-        members[i] = (struct teak_raft_member){.id = i + 1, .born = 101 + i, .roles = TEAK_RAFT_VOTER};
-    node->medium = sim_make(mix(fleet.seed, 1000 + id));
-    open_store(id);
-    while ((status = node->store.ops->create(node->store.self, 0, 100 + id)) == TEAK_RAFT_BUSY)
-        node->store.ops->collect(node->store.self, 1000000, NULL, 0);
-    assert_int_equal(status, TEAK_RAFT_OK);
-    while ((status = node->store.ops->start(node->store.self, 0, &start)) == TEAK_RAFT_BUSY)
-        node->store.ops->collect(node->store.self, 1000000, NULL, 0);
-    assert_int_equal(status, TEAK_RAFT_OK);
-    if (id <= fleet.shape->voters) {
-        assert_int_equal(teak_raft_bootstrap(members, fleet.shape->voters, bytes, sizeof bytes, &entry, &job),
-                         TEAK_RAFT_OK);
-        turn_submit(id, &job);
-        while (node->store.ops->collect(node->store.self, 1000000, &done, 1) == 0) continue;
-        assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
-        oracle_durable(node, 0);
-    }
-    node->store.ops->close(node->store.self);
+        members[i] = (struct teak_raft_member){
+            .id = i + 1, .born = fleet.shape->knows_born ? 101 + i : 0, .roles = TEAK_RAFT_VOTER,
+            .priority = fleet.shape->has_priorities ? (uint8_t)(mix(fleet.seed, 900 + i) % 3) : 0};
+    assert_int_equal(teak_raft_bootstrap(members, fleet.shape->voters, bytes, sizeof bytes, &entry, &job),
+                     TEAK_RAFT_OK);
+    turn_submit(id, &job);
+    while (node->store.ops->collect(node->store.self, 1000000, &done, 1) == 0) continue;
+    assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
+    oracle_durable(id, 0);
+}
+
+static void make_log(uint32_t id, uint64_t born, bool is_founder)
+{
+    struct fleet_node *node = node_of(id);
+    struct teak_raft_start start = {.applied = 0};
+    struct teak_error error = {0};
+    enum teak_raft_status status = TEAK_RAFT_BUSY;
+    node->born = born;
+    node->medium = sim_make(mix(mix(fleet.seed, 1000 + id), born));
+    if (!moor(node->medium, &node->engine, &node->store, &error)) say_why(id, &error);
+    const struct teak_raft_log_store *store = &node->store;
+    while (status == TEAK_RAFT_BUSY) wait_for(store, status = store->ops->create(store->self, 0, born));
+    status = TEAK_RAFT_BUSY;
+    while (status == TEAK_RAFT_BUSY) wait_for(store, status = store->ops->start(store->self, 0, &start));
+    if (is_founder) bootstrap(id);
+    store->ops->close(store->self);
     assert_int_equal(teak_close(node->engine, NULL), TEAK_OK);
+    node->engine = NULL;
     launch_up(id);
+}
+
+void launch_found(uint32_t id) { make_log(id, 100 + id, id <= fleet.shape->voters); }
+
+void launch_wipe(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    if (node->raft) launch_down(id, false);
+    oracle_lose(id);
+    bodies_clear(node);
+    sim_free(node->medium);
+    node->is_full = node->is_suspect = false;
+    fleet.totals->wipes++;
+    note("wiped", id, node->born, 0);
+    make_log(id, 1000 + ++fleet.logs_born, false);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- looking */
+
+void launch_look(void)
+{
+    static struct disk_fact found[NODES];
+    const struct disk_fact *disks[NODES];
+    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+        struct teak_raft_start start = {.incarnation = 1};
+        struct teak_raft_log_store store;
+        struct teak_store *engine;
+        struct teak_error error = {0};
+        struct sim_medium *copy = sim_cut(node_of(id)->medium, SIM_POWER, &fleet.dice);
+        disks[id - 1] = &node_of(id)->disk; /* what rotted may not be worth anything: then it is as if it was gone */
+        if (moor(copy, &engine, &store, &error)) {
+            if (survey(id, &store, &start, &found[id - 1]) != UINT32_MAX) disks[id - 1] = &found[id - 1];
+            store.ops->close(store.self);
+            teak_abandon(engine);
+        } else if (!node_of(id)->is_suspect) {
+            say_why(id, &error);
+        }
+        sim_free(copy);
+    }
+    oracle_judge_quorum(disks, "the power is cut on copies");
+    fleet.totals->looks++;
+    note("looked", fleet.committed, 0, 0);
 }

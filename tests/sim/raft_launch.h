@@ -1,4 +1,4 @@
-/* raft_launch.h: a node is founded, goes down, and comes up again from what its disk has. */
+/* raft_launch.h: a node is founded, goes down, and comes up again from what its disk has; or gets another disk. */
 #ifndef TEAK_TESTS_SIM_RAFT_LAUNCH_H
 #define TEAK_TESTS_SIM_RAFT_LAUNCH_H
 
@@ -6,10 +6,18 @@
 
 /* The log of a node: founded, or empty. It is up then. */
 void launch_found(uint32_t id);
+
+/* It comes up from its disk; from an empty one where that rotted, and is worth nothing. */
 void launch_up(uint32_t id);
 
 /* A power cut, or a kill. */
 void launch_down(uint32_t id, bool is_power);
+
+/* An empty disk in place of its own. It is up then, another one under the same id. */
+void launch_wipe(uint32_t id);
+
+/* The power is cut on copies of all disks: is what has to be there still there? */
+void launch_look(void);
 
 /* What its disk does from now on. */
 void launch_full(struct fleet_node *node, bool is_full);

@@ -2,6 +2,7 @@
 #include "raft_meddle.h"
 
 #include "core/core.h"
+#include "raft_bodies.h"
 #include "raft_fleet_state.h"
 #include "raft_launch.h"
 #include "raft_oracle.h"
@@ -44,50 +45,93 @@ static void ask(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
     uint64_t tag = 0;
-    while (tag < READS_MAX && node->reads[tag] != 0) tag++;
+    while (tag < READS_MAX && node->reads[tag].committed != 0) tag++;
     if (tag == READS_MAX) return;
-    const enum teak_raft_status status = teak_raft_read(node->raft, tag, TEAK_RAFT_READ_INDEX);
+    const bool by_lease = below(2) == 0;
+    const enum teak_raft_status status =
+        teak_raft_read(node->raft, tag, by_lease ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX);
     note("asks", id, (uint64_t)status, tag);
     if (status == TEAK_RAFT_OK) {
-        node->reads[tag] = fleet.committed + 1;
+        node->reads[tag] = (struct asked_read){.committed = fleet.committed + 1, .by_lease = by_lease};
         node->open_reads++;
         fleet.totals->reads++;
     }
+    if (below(4) != 0) turn_drain(id); /* else the time goes on before it is told, and maybe the process stands still */
+}
+
+/* ------------------------------------------------------------------------------------------------------- membership */
+
+/* Somebody comes, votes, or goes. */
+static uint32_t turn_over(uint32_t who, struct teak_raft_member *members, uint32_t count)
+{
+    uint32_t at = 0;
+    while (at < count && members[at].id < who) at++;
+    const bool is_member = at < count && members[at].id == who;
+    if (!is_member) {
+        memmove(members + at + 1, members + at, (count - at) * sizeof members[0]);
+        members[at] = (struct teak_raft_member){.id = who, .born = node_of(who)->born, .roles = TEAK_RAFT_LEARNER};
+        return count + 1;
+    }
+    const bool is_another = members[at].born != 0 && members[at].born != node_of(who)->born;
+    if (!is_another && below(2) == 0) {
+        members[at].roles = members[at].roles == TEAK_RAFT_VOTER ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER;
+        return count;
+    }
+    memmove(members + at, members + at + 1, (count - at - 1) * sizeof members[0]);
+    return count - 1;
+}
+
+static void ask_for(uint32_t id, uint64_t seen, const struct teak_raft_member *members, uint32_t count)
+{
+    if (count == 0 || !oracle_may_have(members, count)) return;
+    const enum teak_raft_status status = teak_raft_change(node_of(id)->raft, seen, members, count);
+    if (status == TEAK_RAFT_MISUSE || status == TEAK_RAFT_CHANGED) broken("a change is called %d", (int)status);
+    fleet.totals->changes += status == TEAK_RAFT_OK;
+    note("changes", id, count, (uint64_t)status);
+    oracle_judge(id);
     turn_drain(id);
 }
 
-/* Another set than the one in force: somebody comes, votes, or goes. */
+/* Another set than the one in force, by one member or several. */
 static void change(uint32_t id)
 {
-    struct fleet_node *node = node_of(id);
+    struct teak_raft_member members[NODES + 1];
+    struct teak_raft_set set;
+    teak_raft_config(node_of(id)->raft, &set);
+    if (set.joint) return;
+    uint32_t count = set.count, first = below(fleet.shape->nodes);
+    memcpy(members, set.members, count * sizeof members[0]);
+    const uint32_t others = below(4) == 0 ? 1 + below(3) : 1;
+    for (uint32_t i = 0; i < others && i < fleet.shape->nodes; i++)
+        count = turn_over(1 + (first + i) % fleet.shape->nodes, members, count);
+    ask_for(id, set.index, members, count);
+}
+
+bool meddle_repair(uint32_t id)
+{
     struct teak_raft_member members[NODES];
     struct teak_raft_set set;
-    teak_raft_config(node->raft, &set);
-    if (set.joint) return;
-    const uint32_t who = 1 + below(fleet.shape->nodes);
     uint32_t count = 0;
-    bool was_member = false;
+    teak_raft_config(node_of(id)->raft, &set);
     for (uint32_t i = 0; i < set.count; i++) {
-        struct teak_raft_member member = set.members[i];
-        if (member.id == who) {
-            was_member = true;
-            if (below(2) == 0) continue; /* it goes */
-            member.roles = member.roles == TEAK_RAFT_VOTER ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER;
-        }
-        members[count++] = member;
+        const uint64_t born = set.members[i].born;
+        if (born == 0 || born == node_of(set.members[i].id)->born) members[count++] = set.members[i];
     }
-    if (!was_member) {
-        uint32_t place = count++;
-        for (; place > 0 && members[place - 1].id > who; place--) members[place] = members[place - 1];
-        members[place] = (struct teak_raft_member){.id = who, .born = 100 + who, .roles = TEAK_RAFT_LEARNER};
-    }
-    if (count == 0) return;
-    const enum teak_raft_status status = teak_raft_change(node->raft, set.index, members, count);
-    if (status == TEAK_RAFT_MISUSE || status == TEAK_RAFT_CHANGED) broken("a change is called %d", (int)status);
-    fleet.totals->changes += status == TEAK_RAFT_OK;
-    note("changes", id, who, (uint64_t)status);
-    oracle_judge(id);
-    turn_drain(id);
+    if (count == set.count) return true;
+    if (!set.joint) ask_for(id, set.index, members, count);
+    return false;
+}
+
+/* -------------------------------------------------------------------------------------------------------- accidents */
+
+static void rot(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    struct sim_decay decay = {.offset = 0};
+    if (node->is_suspect || !oracle_may_lose(id) || !sim_decay(node->medium, &fleet.dice, &decay)) return;
+    node->is_suspect = true;
+    fleet.totals->decayed++;
+    note("rots", id, decay.offset, 0);
 }
 
 void meddle_with(uint32_t id)
@@ -96,12 +140,19 @@ void meddle_with(uint32_t id)
     const struct fleet_shape *shape = fleet.shape;
     if (strikes(shape->propose_one_in)) meddle_propose(id);
     if (strikes(shape->read_one_in)) ask(id);
-    if (strikes(shape->transfer_one_in)) note("hands over", id, (uint64_t)teak_raft_transfer(node->raft, 0), 0);
+    if (strikes(shape->snapshot_one_in)) bodies_take(id);
+    if (strikes(shape->transfer_one_in)) {
+        const enum teak_raft_status status = teak_raft_transfer(node->raft, below(shape->nodes + 1));
+        fleet.totals->transfers += status == TEAK_RAFT_OK;
+        note("hands over", id, (uint64_t)status, 0);
+    }
     if (strikes(shape->campaign_one_in)) note("campaigns", id, (uint64_t)teak_raft_campaign(node->raft), 0);
     if (node->raft->role == TEAK_RAFT_LEADER && strikes(shape->change_one_in)) change(id);
     if (strikes(shape->pause_one_in)) node->wakes_at = fleet.now + below(4 * ELECTION);
     if (strikes(shape->stall_one_in)) node->disk_wakes_at = fleet.now + below(4 * ELECTION);
     if (strikes(shape->fill_one_in)) launch_full(node, !node->is_full);
+    if (strikes(shape->rot_one_in)) rot(id);
+    if (strikes(shape->wipe_one_in) && oracle_may_lose(id)) launch_wipe(id);
     if (strikes(shape->cut_power_one_in))
         launch_down(id, true);
     else if (strikes(shape->kill_one_in))

@@ -7,10 +7,17 @@
 
 static void free_parcel(struct teak_raft_frame *frame) { free(frame); }
 
+static uint8_t *take_along(uint8_t *to, const uint8_t **data, uint32_t bytes)
+{
+    if (bytes > 0) memcpy(to, *data, bytes);
+    *data = to;
+    return to + bytes;
+}
+
 /* The bytes travel along. */
 static struct parcel_on_its_way *wrap(const struct teak_raft_msg *msg)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = msg->chunk ? msg->chunk->bytes : 0;
     for (uint32_t i = 0; i < msg->count; i++) bytes += msg->entries[i].bytes;
     const uint64_t head = sizeof(struct parcel_on_its_way) + msg->count * sizeof(struct teak_raft_entry);
     struct parcel_on_its_way *parcel = malloc(head + bytes);
@@ -22,11 +29,16 @@ static struct parcel_on_its_way *wrap(const struct teak_raft_msg *msg)
         parcel->entries[i] = msg->entries[i];
         parcel->entries[i].tag = 0;
         parcel->entries[i].frame = &parcel->frame;
-        parcel->entries[i].data = to;
-        if (msg->entries[i].bytes > 0) memcpy(to, msg->entries[i].data, msg->entries[i].bytes);
-        to += msg->entries[i].bytes;
+        to = take_along(to, &parcel->entries[i].data, msg->entries[i].bytes);
     }
     parcel->msg.entries = msg->count > 0 ? parcel->entries : NULL;
+    if (!msg->chunk) return parcel;
+    parcel->msg.chunk = &parcel->chunk;
+    parcel->chunk = *msg->chunk;
+    parcel->chunk.frame = &parcel->frame;
+    (void)take_along(to, &parcel->chunk.data, msg->chunk->bytes);
+    memcpy(parcel->config, msg->chunk->snapshot.config, msg->chunk->snapshot.config_bytes);
+    parcel->chunk.snapshot.config = parcel->config;
     return parcel;
 }
 
@@ -44,6 +56,7 @@ static void put_on_its_way(struct parcel_on_its_way *parcel)
 void network_post(const struct teak_raft_msg *msg)
 {
     if (msg->to == 0 || msg->to > fleet.shape->nodes) broken("a message to nobody");
+    oracle_judge_message(msg);
     fleet.totals->messages++;
     note("sends", msg->from * 10 + msg->to, (uint64_t)msg->type * 1000 + msg->count, msg->index);
     if (fleet.cut[msg->from - 1][msg->to - 1]) return;
@@ -59,27 +72,47 @@ void network_post(const struct teak_raft_msg *msg)
     }
     teak_raft_drop(&parcel->frame);
 }
+static void give(const struct teak_raft_msg *msg)
+{
+    const uint32_t id = (uint32_t)msg->to;
+    struct fleet_node *to = node_of(id);
+    if (!to->raft || fleet.cut[msg->from - 1][id - 1]) return;
+    const enum teak_raft_status status = teak_raft_receive(to->raft, msg);
+    if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED && status != TEAK_RAFT_HALTED)
+        broken("node %u calls a message of type %u %s", id, msg->type, teak_raft_status_name(status));
+    oracle_judge(id);
+    turn_drain(id);
+}
+
+/* It waits in a link that is clogged, and before a process that stands still. */
+static bool waits(const struct on_its_way *one)
+{
+    const struct teak_raft_msg *msg = &one->parcel->msg;
+    const struct fleet_node *to = node_of(msg->to);
+    return max_of(one->due, fleet.clogged_until[msg->from - 1][msg->to - 1]) > fleet.now ||
+           (to->raft && to->wakes_at > fleet.now);
+}
+
 void network_deliver(void)
 {
     for (uint32_t i = 0; i < fleet.net_count;) {
         const struct on_its_way one = fleet.net[i];
-        struct fleet_node *to = node_of(one.parcel->msg.to);
-        if (one.due > fleet.now || (to->raft && to->wakes_at > fleet.now)) {
+        if (waits(&one)) {
             i++;
             continue;
         }
         memmove(fleet.net + i, fleet.net + i + 1, (--fleet.net_count - i) * sizeof fleet.net[0]);
-        const uint32_t id = (uint32_t)one.parcel->msg.to;
-        if (to->raft && !fleet.cut[one.parcel->msg.from - 1][id - 1]) {
-            const enum teak_raft_status status = teak_raft_receive(to->raft, &one.parcel->msg);
-            if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED && status != TEAK_RAFT_HALTED)
-                broken("node %u calls a message %s", id, teak_raft_status_name(status));
-            oracle_judge(id);
-            turn_drain(id);
-        }
+        give(&one.parcel->msg);
         teak_raft_drop(&one.parcel->frame);
     }
 }
+
+void network_heal(void)
+{
+    memset(fleet.cut, 0, sizeof fleet.cut);
+    memset(fleet.clogged_until, 0, sizeof fleet.clogged_until);
+}
+
 void network_break(void)
 {
     const uint32_t nodes = fleet.shape->nodes;
@@ -92,5 +125,10 @@ void network_break(void)
             if (way == 1) fleet.cut[i][who] = true;
         }
     }
-    if (strikes(fleet.shape->heal_one_in)) memset(fleet.cut, 0, sizeof fleet.cut);
+    if (strikes(fleet.shape->clog_one_in)) {
+        const uint32_t from = below(nodes), to = below(nodes);
+        fleet.clogged_until[from][to] = fleet.now + below(4 * ELECTION);
+        note("clogged", from + 1, to + 1, fleet.clogged_until[from][to]);
+    }
+    if (strikes(fleet.shape->heal_one_in)) network_heal();
 }

@@ -1,6 +1,7 @@
-/* raft_network.h: messages on their way: they are lost, repeated, delayed, overtaken, and links are cut.
+/* raft_network.h: messages on their way: they are lost, repeated, delayed, overtaken, held up in a link and let go all at
+ * once, and links are cut.
  *
- * OWNS   The net, and which links are cut.
+ * OWNS   The net, and which links are cut or clogged.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_NETWORK_H
 #define TEAK_TESTS_SIM_RAFT_NETWORK_H
@@ -13,7 +14,8 @@ void network_post(const struct teak_raft_msg *msg);
 /* Messages that are due go in. */
 void network_deliver(void);
 
-/* Links are cut, and healed. */
+/* Links are cut, clogged, and healed. */
 void network_break(void);
+void network_heal(void);
 
 #endif

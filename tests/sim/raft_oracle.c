@@ -4,7 +4,6 @@
 #include "core/core.h"
 #include "core/quorum.h"
 #include "core/tail.h"
-#include "raft_fleet_state.h"
 
 struct fact oracle_fact(const struct teak_raft_entry *entry)
 {
@@ -18,16 +17,25 @@ static bool is_same(const struct fact *a, const struct fact *b)
     return a->term == b->term && a->sum == b->sum && a->bytes == b->bytes && a->kind == b->kind;
 }
 
+static uint64_t state_after(uint64_t state, uint64_t index, const struct fact *fact)
+{
+    return fact->kind < TEAK_RAFT_KIND_APPLICATION ? state : mix(mix(state, index), fact->sum);
+}
+
 /* --------------------------------------------------------------------------------------------- the oracle of a disk */
 
 static void put_on_disk(struct disk_fact *disk, const struct job_fact *job)
 {
     if (job->cut_from != 0) disk->last = min_of(disk->last, job->cut_from - 1);
+    if (job->snapshot.index != 0) disk->snapshot = job->snapshot;
+    if (job->clear) disk->base = disk->last = job->snapshot.index;
     for (uint32_t i = 0; i < job->count; i++) {
         if (job->first + i != disk->last + 1) broken("a job leaves a hole at %" PRIu64, job->first + i);
         if (disk->last == LOG_MAX) broken("the log is longer than was thought");
         disk->entries[++disk->last] = job->entries[i];
     }
+    disk->base = max_of(disk->base, job->compact_to);
+    if (disk->base > disk->snapshot.index) broken("a job lets go of what no snapshot holds, to %" PRIu64, disk->base);
     disk->hard = job->hard;
 }
 
@@ -37,12 +45,35 @@ static void forget_jobs(struct fleet_node *node, uint32_t count)
     memmove(node->jobs, node->jobs + count, node->job_count * sizeof node->jobs[0]);
 }
 
-void oracle_durable(struct fleet_node *node, uint64_t token)
+/* A snapshot stands for what is committed. */
+static void judge_snapshot(uint32_t id, struct teak_raft_pos pos)
 {
+    if (pos.index > fleet.committed || fleet.ledger[pos.index].term != pos.term)
+        broken("node %u has a snapshot of what is not committed, at %" PRIu64, id, pos.index);
+}
+
+void oracle_submit(uint32_t id, const struct teak_raft_job *job)
+{
+    struct fleet_node *node = node_of(id);
+    if (node->job_count == JOBS_MAX || job->count > SPAN_MAX) broken("node %u hands out too much", id);
+    struct job_fact *fact = &node->jobs[node->job_count++];
+    *fact = (struct job_fact){.token = job->token, .cut_from = job->cut_from, .hard = job->hard, .count = job->count,
+                              .first = job->count > 0 ? job->entries[0].index : 0, .clear = job->clear,
+                              .compact_to = job->compact_to};
+    if (job->snapshot) judge_snapshot(id, fact->snapshot = job->snapshot->pos);
+    for (uint32_t i = 0; i < job->count; i++) fact->entries[i] = oracle_fact(&job->entries[i]);
+}
+
+void oracle_durable(uint32_t id, uint64_t token)
+{
+    struct fleet_node *node = node_of(id);
+    bool loses = false;
     while (node->job_count > 0 && node->jobs[0].token <= token) {
+        loses |= node->jobs[0].cut_from != 0 || node->jobs[0].clear;
         put_on_disk(&node->disk, &node->jobs[0]);
         forget_jobs(node, 1);
     }
+    if (loses) oracle_judge_disks("a log was cut");
 }
 
 void oracle_refused(struct fleet_node *node, uint64_t token)
@@ -52,16 +83,159 @@ void oracle_refused(struct fleet_node *node, uint64_t token)
     node->job_count = kept;
 }
 
+static bool is_same_disk(const struct disk_fact *a, const struct disk_fact *b)
+{
+    if (memcmp(&a->hard, &b->hard, sizeof a->hard) != 0 || a->base != b->base || a->last != b->last) return false;
+    if (memcmp(&a->snapshot, &b->snapshot, sizeof a->snapshot) != 0) return false;
+    for (uint64_t index = a->base + 1; index <= a->last; index++)
+        if (!is_same(&a->entries[index], &b->entries[index])) return false;
+    return true;
+}
+
+uint32_t oracle_judge_disk(uint32_t id, const struct disk_fact *found)
+{
+    static struct disk_fact told;
+    const struct fleet_node *node = node_of(id);
+    told = node->disk;
+    for (uint32_t jobs = 0;; jobs++) {
+        if (is_same_disk(found, &told)) return jobs;
+        if (jobs == node->job_count) break;
+        put_on_disk(&told, &node->jobs[jobs]);
+    }
+    if (node->is_suspect) return UINT32_MAX;
+    broken("the disk of node %u lost something: it is %" PRIu64 " to %" PRIu64 ", and was %" PRIu64 " to %" PRIu64, id,
+           found->base, found->last, node->disk.base, node->disk.last);
+}
+
+void oracle_begin(uint32_t id, uint32_t jobs_found)
+{
+    struct fleet_node *node = node_of(id);
+    for (uint32_t i = 0; i < jobs_found; i++) put_on_disk(&node->disk, &node->jobs[i]);
+    node->job_count = 0;
+    node->commit_seen = node->term_seen = node->open = 0;
+    node->open_reads = 0;
+    memset(node->reads, 0, sizeof node->reads);
+    fleet.totals->jobs_found += jobs_found;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- quorums */
+
+/* The disk of a member, or what it had when it went. */
+static const struct disk_fact *disk_of(const struct disk_fact *const disks[NODES], uint64_t id, uint64_t born)
+{
+    if (born == 0 || node_of(id)->born == born) return disks[id - 1];
+    for (uint32_t i = 0; i < fleet.ghost_count; i++)
+        if (fleet.ghosts[i].id == id && fleet.ghosts[i].born == born) return &fleet.ghosts[i].disk;
+    broken("node %" PRIu64 " was never born so", id);
+}
+
+static void all_disks(const struct disk_fact *out[NODES])
+{
+    for (uint32_t i = 0; i < NODES; i++) out[i] = &fleet.nodes[i].disk;
+}
+
+static bool has_entry(const struct disk_fact *disk, uint64_t index)
+{
+    if (index <= disk->base) return true; /* judge_snapshot */
+    return index <= disk->last && is_same(&disk->entries[index], &fleet.ledger[index]);
+}
+
+void oracle_judge_quorum(const struct disk_fact *const disks[NODES], const char *when)
+{
+    const struct council *council = &fleet.council;
+    for (uint64_t index = fleet.committed; index > 0; index--) {
+        uint32_t have = 0;
+        for (uint32_t slot = 0; slot < council->count; slot++)
+            if (has_entry(disk_of(disks, council->ids[slot], council->born[slot]), index))
+                have |= UINT32_C(1) << slot;
+        if (!quorum_has(council->voters, council->next, have))
+            broken("%s: what is committed at %" PRIu64 " is not on a majority of disks", when, index);
+    }
+}
+
+void oracle_judge_disks(const char *when)
+{
+    const struct disk_fact *disks[NODES];
+    all_disks(disks);
+    oracle_judge_quorum(disks, when);
+}
+
+static void seat(const struct teak_raft *leader)
+{
+    fleet.council = (struct council){.voters = leader->config.voters, .next = leader->config.next,
+                                     .count = leader->config.count};
+    for (uint32_t slot = 0; slot < leader->config.count; slot++) {
+        fleet.council.ids[slot] = config_members(leader)[slot].id;
+        fleet.council.born[slot] = config_members(leader)[slot].born;
+    }
+}
+
+/* A member that can be counted on: its disk is the one that it was made a member with, and sound. */
+static bool is_sound(uint64_t id, uint64_t born, uint32_t without)
+{
+    const struct fleet_node *node = node_of(id);
+    return id != without && node->born == born && !node->is_suspect;
+}
+
+static bool has_enough(const struct config *config, const struct teak_raft_member *members, uint32_t without)
+{
+    uint32_t sound = 0;
+    for (uint32_t slot = 0; slot < config->count; slot++) {
+        if (members[slot].born == 0) return false; /* whoever has the id counts */
+        if (is_sound(members[slot].id, members[slot].born, without)) sound |= UINT32_C(1) << slot;
+    }
+    return config->count == 0 || quorum_has(config->voters, config->next, sound);
+}
+
+bool oracle_may_lose(uint32_t id)
+{
+    uint32_t gone = fleet.ghost_count;
+    for (uint32_t i = 1; i <= fleet.shape->nodes; i++) gone += node_of(i)->is_suspect;
+    if (gone >= GHOSTS_MAX) return false;
+    for (uint32_t i = 1; i <= fleet.shape->nodes; i++) {
+        const struct teak_raft *raft = node_of(i)->raft;
+        if (!raft || !has_enough(&raft->config, config_members(raft), id) ||
+            !has_enough(&raft->previous, previous_members(raft), id))
+            return false;
+    }
+    return true;
+}
+
+bool oracle_may_have(const struct teak_raft_member *members, uint32_t count)
+{
+    uint32_t voters = 0, sound = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (members[i].roles != TEAK_RAFT_VOTER) continue;
+        voters++;
+        sound += members[i].born == 0 || is_sound(members[i].id, members[i].born, 0);
+    }
+    return sound > voters / 2;
+}
+
+void oracle_lose(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    fleet.ghosts[fleet.ghost_count++] = (struct ghost){.id = id, .born = node->born, .disk = node->disk};
+    memset(&node->disk, 0, sizeof node->disk);
+    node->job_count = 0;
+    node->machine = node->kept = (struct machine){.applied = 0};
+    for (uint32_t term = 0; term < TERMS_MAX; term++) fleet.voted_for[term][id - 1] = 0;
+}
+
 /* ------------------------------------------------------------------------------------------------------- invariants */
 
-/* The entry at `index` as the node sees it. What is not in memory is durable. */
+/* The entry at `index` as the node sees it. What is not in memory is durable, what the log does not keep committed. */
 static bool seen(uint32_t id, uint64_t index, struct fact *out)
 {
     const struct fleet_node *node = node_of(id);
     if (index > node->raft->last.index) return false;
+    if (index < node->raft->first) {
+        *out = fleet.ledger[index];
+        return index <= fleet.committed;
+    }
     if (index < node->raft->tail_first) {
         *out = node->disk.entries[index];
-        return index <= node->disk.last;
+        return index <= node->disk.last && index > node->disk.base;
     }
     *out = oracle_fact(tail_at(node->raft, index));
     return true;
@@ -69,11 +243,14 @@ static bool seen(uint32_t id, uint64_t index, struct fact *out)
 
 static bool is_on_quorum(const struct teak_raft *leader, uint64_t index, uint64_t term)
 {
+    const struct disk_fact *disks[NODES];
     uint32_t have = 0;
+    all_disks(disks);
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
-        const uint64_t id = config_members(leader)[slot].id;
-        const struct disk_fact *disk = &node_of(id)->disk;
-        if (index <= disk->last && disk->entries[index].term == term) have |= UINT32_C(1) << slot;
+        const struct teak_raft_member *member = &config_members(leader)[slot];
+        const struct disk_fact *disk = disk_of(disks, member->id, member->born);
+        if (index > disk->base && index <= disk->last && disk->entries[index].term == term)
+            have |= UINT32_C(1) << slot;
     }
     return quorum_has(leader->config.voters, leader->config.next, have);
 }
@@ -93,8 +270,10 @@ static void judge_commit(uint32_t id)
         }
         if (raft->role == TEAK_RAFT_LEADER && !is_on_quorum(raft, raft->commit, raft->term))
             broken("node %u committed %" PRIu64 ", which is not on a majority of disks", id, raft->commit);
+        if (raft->role == TEAK_RAFT_LEADER || index == 1) seat(raft);
         fleet.ledger[index] = fact;
         fleet.committed_in[index] = raft->term;
+        fleet.state_at[index] = state_after(fleet.state_at[index - 1], index, &fact);
         fleet.committed = index;
         note("committed", id, index, fact.term);
     }
@@ -126,13 +305,15 @@ static void judge_leader(uint32_t id)
     }
 }
 
-/* Equal (index, term): equal bytes, and equal entries before. */
+/* Each (index, term) that a leader has, it has appended and never changed: of its own term. */
 void oracle_judge_matching(uint32_t id)
 {
+    const struct teak_raft *raft = node_of(id)->raft;
     for (uint32_t other = 1; other <= fleet.shape->nodes; other++) {
         const struct disk_fact *disk = &node_of(other)->disk;
+        const uint64_t floor = max_of(raft->first - 1, disk->base);
         bool agreed = false;
-        for (uint64_t index = min_of(node_of(id)->raft->last.index, disk->last); index > 0; index--) {
+        for (uint64_t index = min_of(raft->last.index, disk->last); index > floor; index--) {
             struct fact mine;
             if (!seen(id, index, &mine)) broken("node %u has a hole at %" PRIu64, id, index);
             agreed |= mine.term == disk->entries[index].term;
@@ -149,21 +330,58 @@ void oracle_judge(uint32_t id)
     judge_commit(id);
 }
 
+/* A vote that is told is durable, and the only one of its term. */
+void oracle_judge_message(const struct teak_raft_msg *msg)
+{
+    const struct fleet_node *node = node_of(msg->from);
+    if (msg->type != TEAK_RAFT_VOTE_REPLY || msg->refused) return;
+    if (msg->term >= TERMS_MAX) broken("more terms than were thought");
+    if (node->disk.hard.term != msg->term || node->disk.hard.vote != msg->to)
+        broken("node %" PRIu64 " tells a vote of term %" PRIu64 " that is not durable", msg->from, msg->term);
+    uint8_t *vote = &fleet.voted_for[msg->term][msg->from - 1];
+    if (*vote != 0 && *vote != msg->to) broken("node %" PRIu64 " votes twice in %" PRIu64, msg->from, msg->term);
+    *vote = (uint8_t)msg->to;
+}
+
+/* ------------------------------------------------------------------------------------------- what a ready hands out */
+
+static void judge_machine(uint32_t id)
+{
+    const struct machine *machine = &node_of(id)->machine;
+    if (machine->applied > fleet.committed || machine->state != fleet.state_at[machine->applied])
+        broken("the state machine of node %u is not what it should be at %" PRIu64, id, machine->applied);
+}
+
 void oracle_apply(uint32_t id, const struct teak_raft_apply *given)
 {
     struct fleet_node *node = node_of(id);
+    struct machine *machine = &node->machine;
     for (uint32_t i = 0; i < given->count; i++) {
         const struct teak_raft_entry *entry = &given->entries[i];
         const struct fact fact = oracle_fact(entry);
         if (entry->index > fleet.committed || !is_same(&fact, &fleet.ledger[entry->index]))
             broken("node %u applies what is not committed at %" PRIu64, id, entry->index);
-        if (entry->index > node->disk.last || !is_same(&fact, &node->disk.entries[entry->index]))
+        if (entry->index <= node->disk.base || entry->index > node->disk.last ||
+            !is_same(&fact, &node->disk.entries[entry->index]))
             broken("node %u applies what is not durable there at %" PRIu64, id, entry->index);
-        if (entry->index <= node->applied) broken("node %u applies %" PRIu64 " twice", id, entry->index);
-        node->applied = entry->index;
+        if (entry->index <= machine->applied) broken("node %u applies %" PRIu64 " twice", id, entry->index);
+        machine->applied = entry->index;
+        machine->state = state_after(machine->state, entry->index, &fact);
     }
-    if (given->upto < node->applied) broken("node %u applies beyond what it says", id);
-    node->applied = given->upto;
+    if (given->upto < machine->applied) broken("node %u applies beyond what it says", id);
+    machine->applied = given->upto;
+    judge_machine(id);
+}
+
+void oracle_restore(uint32_t id, const struct body *body)
+{
+    struct fleet_node *node = node_of(id);
+    if (node->disk.snapshot.index < body->name.pos.index)
+        broken("node %u restores what is not in force at %" PRIu64, id, body->name.pos.index);
+    if (body->name.pos.index <= node->machine.applied) broken("node %u restores what it has", id);
+    memcpy(&node->machine, body->data, sizeof node->machine);
+    if (node->machine.applied != body->name.pos.index) broken("node %u restores something else", id);
+    judge_machine(id);
 }
 
 void oracle_done(uint32_t id, const struct teak_raft_done *done)
@@ -183,57 +401,18 @@ void oracle_done(uint32_t id, const struct teak_raft_done *done)
 void oracle_read(uint32_t id, const struct teak_raft_answer *read)
 {
     struct fleet_node *node = node_of(id);
-    uint64_t *asked = &node->reads[read->tag % READS_MAX];
-    if (*asked == 0) broken("node %u answers a read that nobody asked for", id);
+    struct asked_read *asked = &node->reads[read->tag % READS_MAX];
+    if (asked->committed == 0) broken("node %u answers a read that nobody asked for", id);
     note("read", id, (uint64_t)read->fate, read->index);
     if (read->fate == TEAK_RAFT_READ_OK) {
         fleet.totals->served++;
-        if (node->applied < *asked - 1 || read->index > node->applied)
-            broken("node %u serves a read at %" PRIu64 ", and %" PRIu64 " was committed", id, node->applied,
-                   *asked - 1);
+        fleet.totals->leased += asked->by_lease;
+        const bool is_stale = node->machine.applied < asked->committed - 1;
+        fleet.totals->stale += is_stale;
+        if ((is_stale && !fleet.shape->breaks_bound) || read->index > node->machine.applied)
+            broken("node %u serves a read at %" PRIu64 ", and %" PRIu64 " was committed", id, node->machine.applied,
+                   asked->committed - 1);
     }
-    *asked = 0;
+    asked->committed = 0;
     node->open_reads--;
-}
-
-/* All that the engine has of the log, by the adapter's way of reading. */
-static void read_all(uint32_t id, const struct teak_raft_start *start, struct disk_fact *out)
-{
-    const struct teak_raft_log_store *store = &node_of(id)->store;
-    out->hard = start->hard;
-    out->last = 0;
-    while (out->last < start->last.index) {
-        const struct teak_raft_fetch fetch = {.ticket = 1, .first = out->last + 1, .last = start->last.index,
-                                              .bytes_max = 65536};
-        struct teak_raft_completion done;
-        assert_int_equal(store->ops->fetch(store->self, 0, &fetch), TEAK_RAFT_OK);
-        while (store->ops->collect(store->self, 1000000, &done, 1) == 0) continue;
-        if (done.outcome != TEAK_RAFT_FETCHED) broken("node %u cannot read %" PRIu64, id, fetch.first);
-        for (uint32_t i = 0; i < done.count; i++) out->entries[++out->last] = oracle_fact(&done.entries[i]);
-    }
-}
-
-static bool is_same_disk(const struct disk_fact *a, const struct disk_fact *b)
-{
-    if (memcmp(&a->hard, &b->hard, sizeof a->hard) != 0 || a->last != b->last) return false;
-    for (uint64_t index = 1; index <= a->last; index++)
-        if (!is_same(&a->entries[index], &b->entries[index])) return false;
-    return true;
-}
-
-/* What is there is what was told, and of the jobs in flight a prefix, whole. */
-void oracle_judge_disk(uint32_t id, const struct teak_raft_start *start)
-{
-    static struct disk_fact found;
-    struct fleet_node *node = node_of(id);
-    read_all(id, start, &found);
-    while (!is_same_disk(&found, &node->disk)) {
-        if (node->job_count == 0)
-            broken("the disk of node %u lost something: it ends at %" PRIu64 ", and ended at %" PRIu64, id, found.last,
-                   node->disk.last);
-        put_on_disk(&node->disk, &node->jobs[0]);
-        forget_jobs(node, 1);
-        fleet.totals->jobs_found++;
-    }
-    node->job_count = 0;
 }

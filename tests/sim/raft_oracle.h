@@ -1,7 +1,8 @@
 /* raft_oracle.h: what is known of all nodes at once, and what has to hold of them.
  *
  * OWNS   Of each node: what its disk has by what was told, the jobs in flight. Of all: which entry is committed at
- *        which index, who led which term, what is asked and not answered.
+ *        which index, and what a state machine is then; who led which term, who voted for whom; what is asked and not
+ *        answered.
  * FAILS  What does not hold ends the test.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_ORACLE_H
@@ -11,8 +12,9 @@
 
 struct fact oracle_fact(const struct teak_raft_entry *entry);
 
-/* A completion: jobs up to `token` are durable; none from it on is done. */
-void oracle_durable(struct fleet_node *node, uint64_t token);
+/* A job is handed out; a completion: jobs up to `token` are durable; none from it on is done. */
+void oracle_submit(uint32_t id, const struct teak_raft_job *job);
+void oracle_durable(uint32_t id, uint64_t token);
 void oracle_refused(struct fleet_node *node, uint64_t token);
 
 /* After each input of a node. */
@@ -21,12 +23,31 @@ void oracle_judge(uint32_t id);
 /* Equal (index, term): equal bytes, and equal entries before; in memory here, and on all disks. */
 void oracle_judge_matching(uint32_t id);
 
-/* What a ready hands out. */
+/* A message leaves. */
+void oracle_judge_message(const struct teak_raft_msg *msg);
+
+/* What a ready hands out. `body`: what is to be restored. */
 void oracle_apply(uint32_t id, const struct teak_raft_apply *given);
+void oracle_restore(uint32_t id, const struct body *body);
 void oracle_done(uint32_t id, const struct teak_raft_done *done);
 void oracle_read(uint32_t id, const struct teak_raft_answer *read);
 
-/* A node begins: what is there is what was told, and of the jobs in flight a prefix, whole. */
-void oracle_judge_disk(uint32_t id, const struct teak_raft_start *start);
+/* What is there is what was told, and of the jobs in flight a prefix, whole: whose length is returned. UINT32_MAX: not
+ * so; where that is a fault, it ends the test. */
+uint32_t oracle_judge_disk(uint32_t id, const struct disk_fact *found);
+
+/* A node begins with what is there. */
+void oracle_begin(uint32_t id, uint32_t jobs_found);
+
+/* Its disk is gone. Are there enough without it, as any node sees the members? */
+bool oracle_may_lose(uint32_t id);
+void oracle_lose(uint32_t id);
+
+/* Would there be with this set of members, all of them voters at once? */
+bool oracle_may_have(const struct teak_raft_member *members, uint32_t count);
+
+/* What is committed is on a quorum of these disks: of each node one, and those that are gone. */
+void oracle_judge_quorum(const struct disk_fact *const disks[NODES], const char *when);
+void oracle_judge_disks(const char *when);
 
 #endif

@@ -31,6 +31,12 @@ static void print(const struct fleet_totals *totals)
         {"jobs", totals->jobs}, {"refused for want of space", totals->refusals}, {"fetches", totals->fetches},
         {"power cuts", totals->power_cuts}, {"kills", totals->kills}, {"nodes poisoned", totals->poisoned},
         {"nodes rotten", totals->rotten}, {"jobs found that nobody was told of", totals->jobs_found},
+        {"reads by lease served", totals->leased}, {"snapshots taken", totals->snapshots},
+        {"chunks of them read", totals->chunks}, {"transfers resumed", totals->resumed},
+        {"restored from one", totals->restores}, {"logs compacted", totals->compactions},
+        {"leadership handed over", totals->transfers}, {"disks rotten", totals->decayed},
+        {"of these given up", totals->unreadable}, {"disks replaced", totals->wipes},
+        {"copies cut and looked at", totals->looks},
     };
     for (uint32_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         printf("%12" PRIu64 " %s\n", lines[i].count, lines[i].what);
