@@ -40,23 +40,29 @@ void commits_open(struct teak_raft *raft, uint64_t tag)
 }
 
 /* Indexes up to `to` are decided now. A run is of one term: what of it is committed comes first, and from the first
- * place where another term stands it is lost: a later one, or an earlier one that a later leader committed. */
+ * place where another term stands it is lost: a later one, or an earlier one that a later leader committed. Where `to`
+ * is of a later term, what lies beyond is lost, too: terms do not fall along a log, and all logs to come hold `to`.
+ * That must be told, for else:
+ *   1. a leader proposes up to 50, is cut off, and its entries from 5 on are replaced   2. it leads again, its log ends
+ *   at 6   3. as many runs are open as there may be, it refuses what would let the log grow to 50: for ever */
 static void decide(struct teak_raft *raft, uint64_t to)
 {
+    const uint64_t term = tail_term(raft, to);
     for (uint32_t i = 0; i < raft->proposal_count; i++) {
         struct proposal *run = &proposals(raft)[i];
         const uint64_t open = run->first_index + run->committed + run->lost + run->unknown;
-        const uint64_t end = min_index(to + 1, run->first_index + run->count);
-        if (open >= end) continue;
+        const uint64_t end = run->first_index + run->count, known = min_index(to + 1, end);
+        const uint64_t told = run->term < term ? end : known;
+        if (open >= told) continue;
         if (run->unknown > 0) { /* fates are told in order, and this one may be */
-            run->unknown += (uint32_t)(end - open);
+            run->unknown += (uint32_t)(told - open);
             continue;
         }
         uint64_t kept = open - 1;
-        if (run->lost == 0 && tail_term(raft, open) == run->term)
-            kept = tail_last_of_term(raft, end - 1, run->term, open - 1);
+        if (run->lost == 0 && open < known && tail_term(raft, open) == run->term)
+            kept = tail_last_of_term(raft, known - 1, run->term, open - 1);
         run->committed += (uint32_t)(kept - (open - 1));
-        run->lost += (uint32_t)(end - 1 - kept);
+        run->lost += (uint32_t)(told - 1 - kept);
     }
 }
 

@@ -504,15 +504,17 @@ static void print_done(FILE *out, uint32_t node, const struct teak_raft_done *do
             done->first_tag + done->count - 1, done->first_index, done->term, fates[done->fate]);
 }
 
-/* COMMITTED is in the ledger with its term, LOST is there with another. */
+/* COMMITTED is in the ledger with its term, LOST is there with another, or lies beyond an entry of a later term. */
 static void judge_done(struct world *world, uint32_t node, const struct teak_raft_done *done)
 {
     world->fates[done->fate] += done->count;
     world->open[node - 1] -= done->count;
     for (uint64_t index = done->first_index; index < done->first_index + done->count; index++) {
         if (done->fate == TEAK_RAFT_UNKNOWN) continue;
-        const bool is_there = index <= world->committed && world->ledger[index].term == done->term;
-        if (index > world->committed || is_there != (done->fate == TEAK_RAFT_COMMITTED))
+        const bool is_beyond = index > world->committed;
+        const bool is_there = !is_beyond && world->ledger[index].term == done->term;
+        const bool may_come = is_beyond && world->ledger[world->committed].term <= done->term;
+        if (may_come || is_there != (done->fate == TEAK_RAFT_COMMITTED))
             world_broken(world, "a fate is not true", index, done->fate);
     }
 }

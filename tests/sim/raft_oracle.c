@@ -392,8 +392,10 @@ void oracle_done(uint32_t id, const struct teak_raft_done *done)
     fleet.totals->answered += done->count;
     for (uint64_t index = done->first_index; index < done->first_index + done->count; index++) {
         if (done->fate == TEAK_RAFT_UNKNOWN) continue;
-        const bool is_there = index <= fleet.committed && fleet.ledger[index].term == done->term;
-        if (index > fleet.committed || is_there != (done->fate == TEAK_RAFT_COMMITTED))
+        const bool is_beyond = index > fleet.committed;
+        const bool is_there = !is_beyond && fleet.ledger[index].term == done->term;
+        const bool may_come = is_beyond && fleet.ledger[fleet.committed].term <= done->term;
+        if (may_come || is_there != (done->fate == TEAK_RAFT_COMMITTED))
             broken("node %u tells a fate that is not true of %" PRIu64, id, index);
     }
 }

@@ -403,7 +403,8 @@ struct teak_raft_fetch {
 
 enum teak_raft_fate {
     TEAK_RAFT_COMMITTED = 1, /* it will be applied everywhere                                                   */
-    TEAK_RAFT_LOST,          /* another entry is committed in its place                                         */
+    TEAK_RAFT_LOST,          /* it will never be: another entry is committed in its place, or one of a later term *
+                              * before it                                                                       */
     TEAK_RAFT_UNKNOWN        /* the node halted, or a snapshot hides its place: it may be committed, or never   */
 };
 
