@@ -870,6 +870,30 @@ static void a_snapshot_from_elsewhere_clears_the_tail(void)
     expect_entries(7, 103, 103, 6);
 }
 
+/* What is committed may be all that was compacted: its term has to be known by the next start. */
+static void a_compacted_log_starts_with_the_term_of_its_base(void)
+{
+    begin_group(7);
+    append(7, 0, 1, 4);
+    append(7, 4, 2, 6);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(7, 2), false, 7, 0)->job), OK);
+    wait_for(7, trial.token);
+    crash();
+    struct teak_raft_start is = start(7);
+    WANT(is.first, 8);
+    WANT(is.run_count, 1);
+    WANT_TRUE(is.runs[0].index <= 7 && is.runs[0].term == 2);
+    append(7, 10, 5, 2);
+    ANSWERS(DO(submit, 7, &snapshot_job(pos(12, 5), false, 12, 0)->job), OK);
+    wait_for(7, trial.token);
+    crash();
+    is = start(7);
+    WANT(is.first, 13);
+    WANT(is.last.index, 12);
+    WANT(is.run_count, 1);
+    WANT_TRUE(is.runs[0].index <= 12 && is.runs[0].term == 5);
+}
+
 static void a_log_without_a_snapshot_has_no_name(void)
 {
     begin_group(7);
@@ -1039,6 +1063,7 @@ static const struct {
     CASE(a_run_is_not_told_what_the_one_before_asked_for),
     CASE(a_snapshot_of_its_own_keeps_the_tail),
     CASE(a_snapshot_from_elsewhere_clears_the_tail),
+    CASE(a_compacted_log_starts_with_the_term_of_its_base),
     CASE(a_log_without_a_snapshot_has_no_name),
     CASE(a_snapshot_that_contradicts_the_log_poisons_its_group),
     CASE(a_dropped_group_is_gone),
