@@ -78,8 +78,8 @@ static bool is_chunk(const struct teak_raft_msg *msg)
            (chunk->bytes == 0 || chunk->data);
 }
 
-/* Bytes from outside are judged once, here. Indexes and terms near the end of 64 bits no log reaches. An empty node is in
- * term 0, and stays there when it answers a question for a vote with what it promised. */
+/* Bytes from outside are judged once, here. Indexes and terms near the end of 64 bits no log reaches. An empty node is
+ * in term 0, and answers a question for a vote in it. */
 static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     const uint64_t limit = UINT64_C(1) << 62;

@@ -60,8 +60,8 @@ static bool is_wanted(const struct teak_raft *raft, const struct stream *stream)
            peer_at(raft, slot)->progress == TEAK_RAFT_NEEDS_SNAPSHOT && stream->snap.name.pos.index + 1 >= raft->first;
 }
 
-/* Would sifting have something to say? A stream that nobody wants and that was never read for ends unheard, and a member
- * that there is no stream for waits unheard. */
+/* Would sifting have something to say? A stream that nobody wants and that was never read for ends unheard, and a
+ * member that there is no stream for waits unheard. */
 static bool has_news(const struct teak_raft *raft)
 {
     bool is_free = free_stream(raft) != NULL;

@@ -298,8 +298,8 @@ static enum teak_raft_status adapter_state(void *self, uint64_t id, struct teak_
 
 /* ------------------------------------------------------------------------------------------------------------ start */
 
-/* All runs, the oldest first. The engine's begin above the base of a compacted log; the commit index may be the base, and
- * its term is to be known. */
+/* All runs, the oldest first. The engine's begin above the base of a compacted log; the commit index may be the base,
+ * and its term is to be known. */
 static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, struct teak_pos base,
                                        struct teak_raft_start *out)
 {

@@ -119,7 +119,7 @@ static void finish_own(uint32_t id)
     let_go(node, number_of(node, &body->name));
 }
 
-/* ------------------------------------------------------------------------------------------------ sent, and received */
+/* ----------------------------------------------------------------------------------------------- sent, and received */
 
 struct reply {
     enum teak_raft_outcome outcome;
@@ -240,7 +240,7 @@ void bodies_work(uint32_t id)
     while (node->io_count > 0 && node->ios[0].due <= fleet.now) do_first(id);
 }
 
-/* ------------------------------------------------------------------------------------------------ end, and beginning */
+/* ----------------------------------------------------------------------------------------------- end, and beginning */
 
 /* Of a part some is lost with the power, and now and then what is there is something else: its checksum tells. */
 void bodies_crash(struct fleet_node *node, bool is_power)

@@ -140,7 +140,7 @@ static void say_why(uint32_t id, const struct teak_error *error)
     broken("the store of node %u does not open: %s", id, text);
 }
 
-/* ------------------------------------------------------------------------------------------------- up and down again */
+/* ------------------------------------------------------------------------------------------------ up and down again */
 
 static void start_clock(struct fleet_node *node)
 {

@@ -1,5 +1,5 @@
-/* raft_network.h: messages on their way: they are lost, repeated, delayed, overtaken, held up in a link and let go all at
- * once, and links are cut.
+/* raft_network.h: messages on their way: they are lost, repeated, delayed, overtaken, held up in a link and let go all
+ * at once, and links are cut.
  *
  * OWNS   The net, and which links are cut or clogged.
  */
