@@ -243,6 +243,12 @@ static void last_falls_back_below_a_pending_truncation(void **state)
     end(&scene);
 }
 
+static bool stands_still(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->writer.ends_in_mark && store->disk->submitted == store->disk->collected;
+}
+
 /* More logs than the active segment has effects for: all of them fall back. */
 static void many_logs_fall_back_at_once(void **state)
 {
@@ -261,7 +267,7 @@ static void many_logs_fall_back_at_once(void **state)
     store = backend_open_faulty(&rig, &options, &faulty);
     rig_append(store, 1, 8, 8, 1, 20); /* a segment or a stretch of its own, with few effects */
     rig_drain(store);
-    rig_settle(store); /* else an idle mark may come first */
+    rig_drive_until(store, stands_still, NULL); /* else an idle mark may come first */
     faulty_arm(faulty, DISK_WRITE, 1, EIO);
     struct teak_error error = {0};
     static struct teak_op ops[LOGS];
