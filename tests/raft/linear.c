@@ -142,7 +142,7 @@ struct part {
     uint32_t *stack, *values;      /* operations done, and the value before each                                */
     uint32_t depth, value, unreturned;
     uint32_t sights;               /* operations not done that saw a value                                      */
-    uint32_t *best;                /* the longest order that reached the last return that any order reached     */
+    uint32_t *best, *best_values;  /* the longest order that reached the last return that any order reached     */
     uint32_t best_depth, best_value, best_return;
     uint64_t *cache;               /* sets and values that were reached: records of words + 1 words             */
     uint32_t *slots;               /* of records, + 1; 0: free                                                  */
@@ -350,6 +350,7 @@ static void remember_best(struct part *part, uint32_t at)
     part->best_depth = part->depth;
     part->best_value = part->value;
     memcpy(part->best, part->stack, part->depth * sizeof part->best[0]);
+    memcpy(part->best_values, part->values, part->depth * sizeof part->values[0]);
 }
 
 static enum linear_verdict search(struct part *part, uint64_t steps_max, uint64_t *steps)
@@ -393,14 +394,30 @@ static void tell_value(const struct part *part, uint32_t value, struct linear_re
 {
     uint64_t items[TOLD_ITEMS];
     uint32_t count = 0;
-    if (value == UNSEEN) tell(report, " what nobody saw");
-    if (value == UNSEEN) return;
     if (value == LINEAR_NOTHING) tell(report, " nothing");
     const uint32_t length = part->history->values[value].length;
     for (; value != 0 && count < TOLD_ITEMS; value = part->history->values[value].before)
         items[count++] = part->history->values[value].item;
     if (count < length) tell(report, " (%u items) ..", length);
     while (count > 0) tell(report, " %" PRIu64, items[--count]);
+}
+
+/* What nobody saw has no number: what hid the last value that was seen, and what is behind it, say what it is. */
+static void tell_best_value(const struct part *part, struct linear_report *report)
+{
+    uint32_t at = part->best_depth;
+    if (part->best_value != UNSEEN) {
+        tell_value(part, part->best_value, report);
+        return;
+    }
+    do at--;
+    while (part->best_values[at] == UNSEEN && part->ops[part->best[at]].kind != LINEAR_WRITE);
+    if (part->ops[part->best[at]].kind == LINEAR_APPEND && part->best_values[at] != LINEAR_NOTHING)
+        tell_value(part, part->best_values[at], report);
+    tell(report, " %" PRIu64, part->ops[part->best[at]].item);
+    while (++at < part->best_depth)
+        if (part->ops[part->best[at]].kind == LINEAR_APPEND) tell(report, " %" PRIu64, part->ops[part->best[at]].item);
+    tell(report, ", which nobody saw");
 }
 
 static void tell_op(const struct part *part, const struct linear_op *op, struct linear_report *report)
@@ -437,7 +454,7 @@ static void tell_account(struct part *part, uint64_t upto, struct linear_report 
     for (uint32_t i = part->best_depth > TOLD_DONE ? part->best_depth - TOLD_DONE : 0; i < part->best_depth; i++)
         tell_op(part, &ops[part->origins[part->best[i]]], report);
     tell(report, "the value is");
-    tell_value(part, part->best_value, report);
+    tell_best_value(part, report);
     tell(report, ". By %" PRIu64 " this has to be done, and cannot be:\n", upto);
     tell_op(part, &ops[report->op], report);
     uint32_t told = 0;
@@ -497,6 +514,7 @@ static enum linear_verdict check_upto(const struct of_key *of, uint64_t upto, bo
     part.stack = zeros(part.count, sizeof part.stack[0]);
     part.values = zeros(part.count, sizeof part.values[0]);
     part.best = zeros(part.count, sizeof part.best[0]);
+    part.best_values = zeros(part.count, sizeof part.best_values[0]);
     part.done = zeros(part.words, sizeof part.done[0]);
     grow_cache(&part);
     make_list(&part);
@@ -504,7 +522,7 @@ static enum linear_verdict check_upto(const struct of_key *of, uint64_t upto, bo
     report->steps += steps;
     if (is_told) tell_account(&part, upto, report);
     void *const all[] = {part.ops, part.origins, part.seen_at, part.call_of, part.return_of, part.stack,
-                         part.values, part.best, part.done, part.cache, part.slots, part.events};
+                         part.values, part.best, part.best_values, part.done, part.cache, part.slots, part.events};
     for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
     return verdict;
 }

@@ -164,7 +164,28 @@ static void an_account_names_what_fits_and_what_cannot_come_next(void **state)
     linear_end(&history);
 }
 
-/* Of a register that is only written to by many at a time, and read at the end. */
+static void an_account_tells_a_value_that_nobody_saw(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"a1 1-2; r1 3-4; a2 5-6; a3 7-8; r1 9-10", "the value is 1 2 3, which nobody saw. By 10"},
+        {"w1 1-2; r1 3-4; w2 5-6; a3 7-8; r1 9-10", "the value is 2 3, which nobody saw. By 10"},
+        {"w1 1-2; w2 3-4; a3 5-6; w4 7-8; r1 9-10", "the value is 4, which nobody saw. By 10"},
+        {"a1 1-2; r 3-4", "the value is 1, which nobody saw. By 4"},
+    };
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct linear_history history;
+        struct linear_report report;
+        read_history(&history, cases[i].text);
+        assert_int_equal(linear_check(&history, LINEAR_KEY_VALUE, STEPS_MAX, &report), LINEAR_BROKEN);
+        if (!strstr(report.text, cases[i].line)) fail_msg("%s: %s", cases[i].text, report.text);
+        linear_end(&history);
+    }
+}
+
+/* A register that many write at a time. */
 static void a_search_that_is_given_up_is_not_fine(void **state)
 {
     (void)state;
@@ -523,6 +544,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(histories_by_hand),
         cmocka_unit_test(an_account_names_what_fits_and_what_cannot_come_next),
+        cmocka_unit_test(an_account_tells_a_value_that_nobody_saw),
         cmocka_unit_test(a_search_that_is_given_up_is_not_fine),
         cmocka_unit_test(a_broken_key_is_told_beside_one_that_was_given_up),
         cmocka_unit_test(what_is_no_history_of_the_model_is_malformed),

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-TESTS = ["script_test", "walk_test", "api_test", "explore_test", "explore_snapshot_test"]
+TESTS = ["script_test", "walk_test", "api_test", "explore_test", "explore_snapshot_test", "lives_test"]
 
 # (what is wrong, file, as it is, as it would be)
 MUTANTS = [
@@ -149,7 +149,8 @@ def build(folder, compiler):
              f'-DTEAK_SOURCE_DIR="{ROOT}"', f"-I{folder}", f"-I{ROOT}/engine", f"-I{ROOT}/raft/include",
              f"-I{ROOT}/tests/raft", f"-I{ROOT}/tests"]
     shared = sorted(glob.glob(f"{folder}/core/*.c")) + [f"{ROOT}/engine/base/check.c", f"{ROOT}/engine/base/terms.c",
-                                                       f"{ROOT}/tests/raft/world.c", f"{ROOT}/tests/raft/explore.c"]
+                                                       f"{ROOT}/tests/raft/world.c", f"{ROOT}/tests/raft/explore.c",
+                                                       f"{ROOT}/tests/raft/linear.c", f"{ROOT}/tests/raft/clients.c"]
     objects = []
     for source in shared:
         objects.append(f"{folder}/{os.path.basename(source)}.o")

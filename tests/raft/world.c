@@ -14,7 +14,7 @@
 /* A table that only grows: what is in it is found again through it, so nothing is lost. */
 const uint8_t *world_intern(const uint8_t *data, uint32_t bytes)
 {
-    enum { MAX = 1 << 16 };
+    enum { MAX = 1 << 20 };
     static struct {
         uint8_t *data;
         uint32_t bytes;
@@ -538,13 +538,22 @@ static void judge_answer(struct world *world, uint32_t node, const struct teak_r
         return;
     }
     world->answers[told->fate]++;
-    if (told->fate == TEAK_RAFT_READ_OK && told->index < open[place].floor)
+    if (told->fate == TEAK_RAFT_READ_OK && told->index < open[place].floor && !world->may_be_stale)
         world_broken(world, "a read misses what was committed before it was asked", told->index, open[place].floor);
     if (told->fate == TEAK_RAFT_READ_OK && world->at[node - 1]->disk.applied < told->index)
         world_broken(world, "a read is answered before it is applied here", node, told->index);
     world->read_count[node - 1]--;
     memmove(&open[place], &open[place + 1], (world->read_count[node - 1] - place) * sizeof open[0]);
     memset(&open[world->read_count[node - 1]], 0, sizeof open[0]);
+}
+
+/* What a read sees is what was applied before it was answered. */
+static void tell_ear(struct world *world, uint32_t node, const struct teak_raft_ready *ready)
+{
+    struct world_ear *ear = world->ear;
+    for (uint32_t i = 0; i < ready->done_count; i++) ear->is_told(ear, node, &ready->done[i]);
+    for (uint32_t i = 0; i < ready->read_count; i++) ear->is_answered(ear, node, &ready->reads[i]);
+    if (ready->apply.upto) ear->applies(ear, node, &ready->apply);
 }
 
 void world_drain(struct world *world, uint32_t node)
@@ -568,6 +577,7 @@ void world_drain(struct world *world, uint32_t node)
         for (uint32_t i = 0; i < ready.done_count; i++) judge_done(world, node, &ready.done[i]);
         for (uint32_t i = 0; world->out && i < ready.read_count; i++) print_answer(world->out, node, &ready.reads[i]);
         for (uint32_t i = 0; i < ready.read_count; i++) judge_answer(world, node, &ready.reads[i]);
+        if (world->ear) tell_ear(world, node, &ready);
         if (ready.job) to_disk(world, node, ready.job);
         for (uint32_t i = 0; i < ready.send_count; i++) to_net(world, &ready.send[i]);
         if (ready.apply.upto) to_state_machine(world, node, &ready.apply);

@@ -65,6 +65,13 @@ struct letter {
     struct teak_raft_entry entries[WORLD_SPAN];
 };
 
+/* Who hears what nodes hand out, after it was judged. The first member of something larger. */
+struct world_ear {
+    void (*applies)(struct world_ear *ear, uint32_t node, const struct teak_raft_apply *apply);
+    void (*is_told)(struct world_ear *ear, uint32_t node, const struct teak_raft_done *done);
+    void (*is_answered)(struct world_ear *ear, uint32_t node, const struct teak_raft_answer *answer);
+};
+
 /* A node and its disk. Copies of a world share it until one of them goes on: world_touch. */
 struct place {
     uint64_t sum[2]; /* of all that follows, and of what the world knows of the node */
@@ -86,6 +93,8 @@ struct world {
     bool hushed;           /* says nothing of it */
     uint32_t liar; /* this node's disk confirms what it does not have, 0: none: a test of the tests */
     bool may_halt; /* a halted node is what the script is about */
+    bool may_be_stale; /* reads are judged by somebody else     */
+    struct world_ear *ear; /* NULL: nobody                      */
     uint64_t committed;
     uint64_t led_by[WORLD_TERMS];
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
