@@ -265,11 +265,16 @@ static bool has_another_way(const struct disk_op *op, int error)
            (op->kind == DISK_ALLOCATE && error == EOPNOTSUPP);
 }
 
+/* A worker of the ring that waited when the process was stopped (SIGSTOP, a debugger) gives up. It was to be run again
+ * by the way back into the process, which it has none of: the kernel's own codes for that are handed out as they are
+ * (include/linux/errno.h, ERESTARTSYS to ERESTART_RESTARTBLOCK; io_openat2() does not translate them). */
+static bool was_interrupted(int error) { return error == EINTR || (error >= 512 && error <= 516); }
+
 static void land_error(struct uring *uring, struct disk_op *op, int error)
 {
-    if (op->kind == DISK_CLOSE && error == EINTR) {
+    if (op->kind == DISK_CLOSE && was_interrupted(error)) {
         end(uring, op, 0); /* closed all the same: close(2), NOTES */
-    } else if (error == EINTR || error == EAGAIN) {
+    } else if (was_interrupted(error) || error == EAGAIN) {
         uring->disk.counters.retries++;
         again(uring, op);
     } else if (has_another_way(op, error)) {

@@ -496,7 +496,7 @@ static void wait_for_nothing(uint64_t wait_ns)
     const uint64_t began = disk_now(now.disk);
     assert_int_equal(disk_collect(now.disk, done, 1, wait_ns), 0);
     const uint64_t took = disk_now(now.disk) - began;
-    assert_true(took + MS >= wait_ns && took < wait_ns + 500 * MS);
+    assert_true(took + MS >= wait_ns && took < wait_ns + 10 * SECOND);
 }
 
 static void a_wait_ends_after_its_time(void **state)
@@ -516,6 +516,35 @@ static void a_wait_ends_after_its_time(void **state)
     assert_int_equal(op.error, 0);
     close_file(op.file);
     close(writer);
+}
+
+/* What the process is stopped over goes on. */
+static void a_wait_outlives_a_stop(void **state)
+{
+    (void)state;
+    struct disk_op *done[1];
+    assert_int_equal(disk_attach(now.disk), 0);
+    assert_int_equal(mkfifoat(now.dir, "fifo", 0600), 0);
+    for (int i = 0; i < 20; i++) {
+        struct disk_op op = {.kind = DISK_OPEN, .dir = now.dir, .name = "fifo", .flags = DISK_OR_CREATE};
+        disk_submit(now.disk, &op);
+        assert_int_equal(disk_collect(now.disk, done, 1, MS), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            kill(getppid(), SIGSTOP);
+            usleep(2000);
+            kill(getppid(), SIGCONT);
+            _exit(0);
+        }
+        assert_true(child > 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_int_equal(disk_collect(now.disk, done, 1, MS), 0);
+        const int writer = let_go();
+        assert_int_equal(disk_collect(now.disk, done, 1, 10 * SECOND), 1);
+        assert_int_equal(op.error, 0);
+        close_file(op.file);
+        close(writer);
+    }
 }
 
 /* A pipe gives less than was asked: no file does so at will. preadv(2) knows no pipes. */
@@ -1028,7 +1057,7 @@ static int run_on(const char *root, bool uring)
         TEST(a_misaligned_direct_transfer_is_an_error),
         TEST(memory_is_registered_as_far_as_the_limit_goes),
         TEST(nothing_out_returns_at_once_and_without_a_call),
-        TEST(a_wait_ends_after_its_time),
+        TEST(a_wait_ends_after_its_time), TEST(a_wait_outlives_a_stop),
         TEST(the_rest_of_a_short_transfer_is_asked_for),
         TEST(a_signal_does_not_end_a_wait),
         TEST(chores_leave_a_worker_to_commits),
