@@ -29,6 +29,37 @@ int main(int argc, char **argv)
     return 0;
 }
 """
+# A node by itself, on a log store; what a node sends, as bytes.
+RAFT_PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <teak/raft_store_memory.h>
+#include <teak/raft_wire.h>
+int main(int argc, char **argv)
+{
+    struct teak_raft_options options = teak_raft_options_default();
+    struct teak_raft_log_store store;
+    static struct teak_raft_msg msg;
+    struct teak_raft_span spans[TEAK_RAFT_WIRE_SPANS(1)];
+    static uint8_t head[TEAK_RAFT_WIRE_HEAD_BYTES(1)];
+    static struct teak_raft_wire_out out;
+    (void)argc;
+    (void)argv;
+    options.id = 1;
+    if (teak_raft_size(&options) == 0 || teak_raft_wire_bytes_max(&options, NULL) == 0) return 1;
+    if (teak_raft_memory_open(&store) != TEAK_RAFT_OK) return 2;
+    if (store.ops->create(store.self, 1, 7) != TEAK_RAFT_OK) return 3;
+    store.ops->close(store.self);
+    out.head = head;
+    out.head_bytes = sizeof head;
+    out.spans = spans;
+    out.span_max = TEAK_RAFT_WIRE_SPANS(1);
+    msg.type = TEAK_RAFT_HEARTBEAT;
+    if (teak_raft_wire_encode(&msg, &out) != TEAK_RAFT_OK || out.bytes != TEAK_RAFT_WIRE_HEAD) return 4;
+    puts(teak_raft_status_name(TEAK_RAFT_OK));
+    return 0;
+}
+"""
 PROJECT = """
 cmake_minimum_required(VERSION 3.25)
 project(user C CXX)
@@ -41,9 +72,14 @@ foreach(language c cc)
     target_link_libraries(shared_${{language}} teak::teak)
     add_executable(static_${{language}} program.${{language}})
     target_link_libraries(static_${{language}} teak::static)
+    add_executable(raft_shared_${{language}} raft.${{language}})
+    target_link_libraries(raft_shared_${{language}} teak::raft_stores teak::raft)
+    add_executable(raft_static_${{language}} raft.${{language}})
+    target_link_libraries(raft_static_${{language}} teak::raft_stores_static teak::raft_static)
 endforeach()
 """
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+PACKAGES = {"teak": "libteak.a", "teak-raft": "libteak_raft.a", "teak-raft-stores": "libteak_raft_stores.a"}
 LANGUAGES = {"c": ["gcc", "-std=c11"], "cc": ["g++", "-std=c++17"]}
 
 
@@ -71,10 +107,13 @@ class Installed(unittest.TestCase):
         self.prefix, self.found = prefix, {}
         for folder, _, files in os.walk(prefix):
             self.found.update({name: folder for name in files})
+        for name in ("libteak_raft.a", "libteak_raft.so.0", "libteak_raft_stores.a", "libteak_raft_stores.so.0",
+                     "teak-raft.pc", "teak-raft-stores.pc", "raft.h", "raft_wire.h", "raft_driver.h", "raft_kv.c"):
+            self.assertIn(name, [*self.found, *os.listdir(self.found["libteak.a"])])
         for name in ("libteak.a", "libteak.so.0", "teak.pc", "teakConfig.cmake", "teakConfigVersion.cmake", "engine.h",
                      "status.h", "teak", "teak.1", "teak-append.1", "LICENSE", "README.md", "embedding.md", "hello.c"):
             self.assertTrue(name in self.found or os.path.islink(os.path.join(self.found["libteak.a"], name)), name)
-        for name in ("layout.h", "disk.h"): # what is not public
+        for name in ("layout.h", "disk.h", "core.h", "wire_layout.h"): # what is not public
             self.assertNotIn(name, self.found)
         self.libraries = self.found["libteak.a"]
         self.environment = os.environ | {"PKG_CONFIG_PATH": self.found["teak.pc"], "LD_LIBRARY_PATH": self.libraries}
@@ -106,6 +145,8 @@ class Installed(unittest.TestCase):
         for suffix in LANGUAGES:
             with open(os.path.join(self.work, "program." + suffix), "w", encoding="ascii") as file:
                 file.write(includes + PROGRAM)
+            with open(os.path.join(self.work, "raft." + suffix), "w", encoding="ascii") as file:
+                file.write(RAFT_PROGRAM)
 
     def check_program(self, program, name, is_shared):
         store = os.path.join(self.work, "store-" + name)
@@ -117,8 +158,26 @@ class Installed(unittest.TestCase):
         if is_shared:
             self.assertIn(self.libraries, needed)
 
+    def check_raft_program(self, program, is_shared):
+        self.assertEqual(self.run_it(program, env=self.environment), "ok\n")
+        needed = self.run_it("ldd", program, env=self.environment)
+        for name in ("libteak_raft.so.0", "libteak_raft_stores.so.0"):
+            self.assertEqual(name in needed, is_shared, needed)
+
+    def check_raft_pkg_config(self, kind, compiler, suffix):
+        flags = self.run_it("pkg-config", "--cflags", "--libs", *(["--static"] if kind == "static" else []),
+                            "teak-raft-stores", env=self.environment).split()
+        if kind == "static":
+            archives = {"-l" + name[3:-2]: os.path.join(self.libraries, name) for name in PACKAGES.values()}
+            flags = [archives.get(flag, flag) for flag in flags]
+        program = os.path.join(self.work, f"pc-raft-{kind}-{suffix}")
+        self.run_it(*compiler, *WARNINGS, "-o", program, os.path.join(self.work, "raft." + suffix), *flags)
+        self.check_raft_program(program, kind == "shared")
+
     def check_pkg_config(self):
-        self.assertEqual(self.run_it("pkg-config", "--modversion", "teak", env=self.environment).strip(), self.version)
+        for name in PACKAGES:
+            version = self.run_it("pkg-config", "--modversion", name, env=self.environment).strip()
+            self.assertEqual(version, self.version)
         for kind in ("shared", "static"):
             flags = self.run_it("pkg-config", "--cflags", "--libs", *(["--static"] if kind == "static" else []), "teak",
                                 env=self.environment).split()
@@ -132,6 +191,7 @@ class Installed(unittest.TestCase):
                 program = os.path.join(self.work, f"pc-{kind}-{suffix}")
                 self.run_it(*compiler, *WARNINGS, "-o", program, os.path.join(self.work, "program." + suffix), *flags)
                 self.check_program(program, f"pc-{kind}-{suffix}", kind == "shared")
+                self.check_raft_pkg_config(kind, compiler, suffix)
 
     def check_find_package(self):
         with open(os.path.join(self.work, "CMakeLists.txt"), "w", encoding="ascii") as file:
@@ -142,3 +202,4 @@ class Installed(unittest.TestCase):
         for suffix in LANGUAGES:
             for kind in ("shared", "static"):
                 self.check_program(os.path.join(build, f"{kind}_{suffix}"), f"cmake-{kind}-{suffix}", kind == "shared")
+                self.check_raft_program(os.path.join(build, f"raft_{kind}_{suffix}"), kind == "shared")
