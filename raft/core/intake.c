@@ -189,11 +189,15 @@ static void go_on(struct teak_raft *raft, bool refused)
     reply(raft, refused, intake->written);
 }
 
-/* A candidate goes on with the log that it asked votes for; the next leader offers it again. */
+/* A candidate goes on with the log that it asked votes for; the next leader offers it again. What was verified since
+ * the first piece came may contradict the snapshot, as what was verified before it may. */
 static void finish(struct teak_raft *raft)
 {
-    if (is_here(raft, raft->intake.snap.name.pos)) {
+    const struct teak_raft_pos pos = raft->intake.snap.name.pos;
+    if (is_here(raft, pos)) {
         give_up(raft);
+    } else if (follow_contradicts(raft, pos)) {
+        role_halt(raft, TEAK_RAFT_HALT_COMMITTED_DIFFERS, pos.index);
     } else {
         if (raft->role == TEAK_RAFT_FOLLOWER) install_begin(raft);
         suspend(raft);

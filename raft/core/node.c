@@ -87,6 +87,7 @@ static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg 
     if (msg->term == 0 && msg->type != TEAK_RAFT_PRE_VOTE_REPLY && msg->type != TEAK_RAFT_VOTE_REPLY) return false;
     if (msg->index >= limit || msg->at.index >= limit || msg->at.term > msg->term) return false;
     if (msg->at.index == 0 && msg->at.term != 0) return false;
+    if (msg->at.index != 0 && msg->at.term == 0 && !is_reply(msg->type)) return false; /* 0 is also: not known here */
     if (msg->count > 0 && (msg->type != TEAK_RAFT_APPEND || !msg->entries)) return false;
     if (msg->type == TEAK_RAFT_SNAPSHOT) return is_chunk(msg);
     uint64_t term = msg->at.term;
