@@ -241,6 +241,7 @@ static void walk(uint64_t seed)
     options.term_runs = WORLD_TERMS; /* as many leaders may fail to commit anything, one after the other */
     world_begin(&world, options, nodes, members, nodes, getenv("TEAK_TRACE") ? stdout : NULL);
     world.net_max = 4 + seeded_below(&seeded, WORLD_NET - 4);
+    world.by_wire = seeded_below(&seeded, 2);
     for (uint32_t i = 0; i < STEPS && !world.broken; i++) step(&seeded, &weather);
     world.net_max = WORLD_NET;
     if (!world.broken) settle(&seeded);

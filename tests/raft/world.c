@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "core/quorum.h"
 #include "core/tail.h"
+#include "golden/wire_samples.h"
 
 /* ------------------------------------------------------------------------------------------------------------ bytes */
 
@@ -364,10 +365,9 @@ static void to_disk(struct world *world, uint32_t node, const struct teak_raft_j
     if (world->out) print_job(world->out, node, job);
 }
 
-static void to_net(struct world *world, const struct teak_raft_msg *msg)
+/* A copy whose bytes are the program's. */
+static void keep_letter(struct letter *letter, const struct teak_raft_msg *msg)
 {
-    if (world->net_count == world->net_max) world_drop(world, 0);
-    struct letter *letter = &world->net[world->net_count++];
     letter->msg = *msg;
     if (msg->count > WORLD_SPAN) abort();
     for (uint32_t i = 0; i < msg->count; i++) letter->entries[i] = kept_entry(msg->entries[i]);
@@ -379,6 +379,13 @@ static void to_net(struct world *world, const struct teak_raft_msg *msg)
         if (msg->chunk->bytes > 0) letter->chunk.data = world_intern(msg->chunk->data, msg->chunk->bytes);
         letter->msg.chunk = NULL;
     }
+}
+
+static void to_net(struct world *world, const struct teak_raft_msg *msg)
+{
+    if (world->net_count == world->net_max) world_drop(world, 0);
+    struct letter *letter = &world->net[world->net_count++];
+    keep_letter(letter, msg);
     sum_letter(letter);
     if (!world->out) return;
     world_print_msg(world->out, msg);
@@ -599,16 +606,38 @@ void world_drain(struct world *world, uint32_t node)
 
 /* ------------------------------------------------------------------------------------------------------------ steps */
 
+static void open_letter(struct letter *letter)
+{
+    letter->msg.entries = letter->entries;
+    if (letter->msg.type == TEAK_RAFT_SNAPSHOT) letter->msg.chunk = &letter->chunk;
+}
+
+/* Its message as bytes, and back: the same. */
+static void pass_wire(struct world *world, struct letter *letter)
+{
+    uint8_t bytes[SAMPLE_BYTES_MAX];
+    struct teak_raft_entry entries[WORLD_SPAN];
+    struct teak_raft_wire_in in = {.entries = entries, .entry_max = WORLD_SPAN};
+    const size_t count = sample_encode(&letter->msg, bytes, sizeof bytes);
+    if (count == 0 || teak_raft_wire_judge(bytes, count, NULL, &in) != TEAK_RAFT_OK ||
+        !same_message(&letter->msg, &in.msg)) {
+        world_broken(world, "a message is another one behind the wire", letter->msg.type, count);
+        return;
+    }
+    keep_letter(letter, &in.msg); /* from here on it is what came */
+    open_letter(letter);
+}
+
 enum teak_raft_status world_deliver(struct world *world, uint32_t place, bool keep)
 {
     struct letter letter;
     copy_letter(&letter, &world->net[place]);
-    letter.msg.entries = letter.entries;
-    if (letter.msg.type == TEAK_RAFT_SNAPSHOT) letter.msg.chunk = &letter.chunk;
+    open_letter(&letter);
     if (!keep) world_drop(world, place);
     const uint32_t node = (uint32_t)letter.msg.to;
     if (node == 0 || node > world->node_count || !world->up[node - 1]) return TEAK_RAFT_DROPPED;
     world_touch(world, node);
+    if (world->by_wire) pass_wire(world, &letter);
     const enum teak_raft_status status = teak_raft_receive(world_node(world, node), &letter.msg);
     if (status == TEAK_RAFT_BAD_MESSAGE || status == TEAK_RAFT_MISUSE)
         world_broken(world, "a message is refused", letter.msg.type, status);

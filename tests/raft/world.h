@@ -95,6 +95,7 @@ struct world {
     bool may_halt; /* a halted node is what the script is about */
     bool may_be_stale; /* reads are judged by somebody else     */
     struct world_ear *ear; /* NULL: nobody                      */
+    bool by_wire;  /* each message is delivered as bytes */
     uint64_t committed;
     uint64_t led_by[WORLD_TERMS];
     uint64_t commit_seen[WORLD_NODES], term_seen[WORLD_NODES];
