@@ -154,8 +154,10 @@ struct teak_raft_frame {
     void (*free)(struct teak_raft_frame *frame); /* called when refs becomes 0, on the thread that dropped */
 };
 
-/* Does: one reference more, one less. Threads: any. Durable: nothing. Fails: never; NULL is fine. */
+/* Does: one reference more. Threads: any. Durable: nothing. Fails: never; NULL is fine. */
 TEAK_API void teak_raft_hold(struct teak_raft_frame *frame);
+
+/* Does: one reference less; the last one frees it. Threads: any. Durable: nothing. Fails: never; NULL is fine. */
 TEAK_API void teak_raft_drop(struct teak_raft_frame *frame);
 
 /* Kinds 0 to 15 are Raft's own; from 16 on they are the application's and travel untouched. */
