@@ -1,7 +1,5 @@
 /* store_micro.cc: nanoseconds of what a store does per entry, on a real directory (TEAK_BENCH_DIR, else the current
  * one) under TEAK_NONE, so that processor is measured and not the disk; and the check that appending allocates nothing.
- *
- * The linker wraps the allocator's functions (CMakeLists.txt): what the engine asks for is counted here.
  */
 #include <benchmark/benchmark.h>
 
@@ -30,64 +28,9 @@ extern "C" {
 }
 #pragma GCC diagnostic pop
 
-namespace {
-uint64_t allocations;
-}
-
-extern "C" {
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *memory, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *memory, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    allocations++;
-    return __real_malloc(bytes);
-}
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    allocations++;
-    return __real_calloc(count, bytes);
-}
-void *__wrap_realloc(void *memory, size_t bytes)
-{
-    allocations++;
-    return __real_realloc(memory, bytes);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    allocations++;
-    return __real_aligned_alloc(alignment, bytes);
-}
-}
+#include "no_allocations.h"
 
 namespace {
-
-/* Every benchmark of what must not allocate tells how often it did, and fails the program where it did. */
-class no_allocations {
-public:
-    explicit no_allocations(benchmark::State &whose) : state(whose) {}
-    void begin() { begun = allocations; }
-    void end() { count += allocations - begun; }
-    ~no_allocations()
-    {
-        state.counters["allocations"] = static_cast<double>(count);
-        if (count == 0) return;
-        fprintf(stderr, "%llu allocations where there must be none\n", static_cast<unsigned long long>(count));
-        exit(1);
-    }
-    no_allocations(const no_allocations &) = delete;
-    no_allocations &operator=(const no_allocations &) = delete;
-
-private:
-    benchmark::State &state;
-    uint64_t begun = 0, count = 0;
-};
 
 const uint64_t log_id = 7;
 const uint32_t chunk = 1024; /* entries between two polls */
