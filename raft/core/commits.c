@@ -17,26 +17,36 @@ static struct proposal *proposals(const struct teak_raft *raft)
 
 /* ------------------------------------------------------------------------------------------------------------ fates */
 
-bool commits_has_place(const struct teak_raft *raft, uint64_t tag)
-{
-    if (raft->proposal_count < raft->options.tags_max) return true;
-    const struct proposal *run = &proposals(raft)[raft->proposal_count - 1];
-    return run->term == raft->term && run->first_index + run->count == raft->last.index + 1 &&
-           run->first_tag + run->count == tag && run->count < UINT32_MAX;
-}
-
-/* The last entry of the log is a proposal with this tag. */
-void commits_open(struct teak_raft *raft, uint64_t tag)
+/* The run that a proposal with this tag at `index` goes on, or NULL. */
+static struct proposal *open_run(const struct teak_raft *raft, uint64_t index, uint64_t tag)
 {
     struct proposal *run = raft->proposal_count > 0 ? &proposals(raft)[raft->proposal_count - 1] : NULL;
-    if (run && run->term == raft->term && run->first_index + run->count == raft->last.index &&
-        run->first_tag + run->count == tag && run->count < UINT32_MAX) {
-        run->count++;
-        return;
+    return run && run->term == raft->term && run->first_index + run->count == index &&
+                   run->first_tag + run->count == tag ? run : NULL;
+}
+
+uint32_t commits_places(const struct teak_raft *raft, uint64_t tag, uint32_t count)
+{
+    if (raft->proposal_count < raft->options.tags_max) return count;
+    const struct proposal *run = open_run(raft, raft->last.index + 1, tag);
+    return run ? (uint32_t)min_index(count, UINT32_MAX - run->count) : 0;
+}
+
+void commits_open(struct teak_raft *raft, uint64_t tag, uint32_t count)
+{
+    uint64_t first = raft->last.index + 1 - count;
+    struct proposal *run = open_run(raft, first, tag);
+    if (run) {
+        const uint32_t more = (uint32_t)min_index(count, UINT32_MAX - run->count);
+        run->count += more;
+        first += more;
+        tag += more;
+        count -= more;
     }
+    if (count == 0) return;
     CHECK_LT(raft->proposal_count, raft->options.tags_max);
     proposals(raft)[raft->proposal_count++] = (struct proposal){
-        .first_tag = tag, .first_index = raft->last.index, .term = raft->term, .count = 1};
+        .first_tag = tag, .first_index = first, .term = raft->term, .count = count};
 }
 
 /* Indexes up to `to` are decided now. A run is of one term: what of it is committed comes first, and from the first

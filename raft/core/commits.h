@@ -18,9 +18,11 @@ void commits_to(struct teak_raft *raft, uint64_t index);
 /* A snapshot holds all up to `index` and hides what stood there. */
 void commits_jump(struct teak_raft *raft, uint64_t index);
 
-/* A proposal is at the end of the log. Ask commits_has_place first. */
-bool commits_has_place(const struct teak_raft *raft, uint64_t tag);
-void commits_open(struct teak_raft *raft, uint64_t tag);
+/* How many of `count` proposals, with tags from `tag` on, may follow the end of the log? */
+uint32_t commits_places(const struct teak_raft *raft, uint64_t tag, uint32_t count);
+
+/* They are at the end of the log: no more than there were places. */
+void commits_open(struct teak_raft *raft, uint64_t tag, uint32_t count);
 
 /* Fates that were not told yet: whether, and tell them. */
 bool commits_has_done(const struct teak_raft *raft);

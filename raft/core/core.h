@@ -153,6 +153,14 @@ struct intake {
 enum { EVENTS_MAX = 16 };
 
 struct teak_raft {
+    /* what a tick looks at where nothing is due, side by side: of ten thousand groups most are idle */
+    uint64_t now, next;            /* timers.c: no timer runs out before `next`                             */
+    uint32_t fresh;                /* timers.c: those that a message started: they count from the next tick */
+    bool halted;                   /* role.c                                                                */
+    bool lent;                     /* ready.c: a ready was handed out since the last call                   */
+    bool reads_open;               /* reads.c: false: no read waits for anything, and no member's batch     */
+    bool receiving;                /* timers.c: a message is being taken                                    */
+
     uint32_t size, members_max, span_max; /* span_max: most entries in one message, job, apply or fetch     */
     uint32_t config_at, previous_at;      /* members of `config`, of `previous`                             */
     uint32_t peers_at, parcels_at, tail_at, runs_at, jobs_at, proposals_at, send_at, fetch_at, done_at;
@@ -167,17 +175,14 @@ struct teak_raft {
     uint64_t term, vote, leader;
     uint64_t leader_incarnation;
     uint8_t role;
-    bool halted;
     bool last_word;                /* ... a leader, and the one message in its outbox may still leave        */
     bool rotten;                   /* the store lost entries in the middle: it must not lead                */
     bool apply_stops;              /* ... and the next one to apply is among them                           */
 
     /* timers.c */
-    uint64_t now, at[TIMER_COUNT]; /* TEAK_RAFT_NEVER: does not run */
+    uint64_t at[TIMER_COUNT];      /* TEAK_RAFT_NEVER: does not run */
     uint64_t random;
     uint32_t backoff;              /* failed elections in a row: the next timeout is 2^backoff longer       */
-    uint32_t fresh;                /* timers that a message started: they count from the next tick          */
-    bool receiving;
 
     /* elect.c: sets of members */
     uint64_t vote_round;

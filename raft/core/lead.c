@@ -63,9 +63,9 @@ static enum teak_raft_status judge_blobs(const struct teak_raft *raft, const str
 }
 
 /* With nothing undecided the first entry is always taken, however large its frame. */
-static bool takes(struct teak_raft *raft, const struct teak_raft_blob *blob, uint64_t tag)
+static bool takes(struct teak_raft *raft, const struct teak_raft_blob *blob)
 {
-    if (blob->bytes > raft->options.entry_bytes_max || !commits_has_place(raft, tag)) return false;
+    if (blob->bytes > raft->options.entry_bytes_max) return false;
     if (tail_has_room(raft, blob->frame, blob->bytes, TAIL_KEEP_FOR_PEERS, false)) return true;
     if (tail_has_room(raft, blob->frame, blob->bytes, TAIL_KEEP_FOR_APPLY, false)) return true;
     return raft->commit == raft->last.index && raft->handed == raft->last.index &&
@@ -77,15 +77,16 @@ enum teak_raft_status lead_propose(struct teak_raft *raft, const struct teak_raf
 {
     const enum teak_raft_status status = judge_blobs(raft, blobs, count);
     if (status != TEAK_RAFT_OK) return status;
+    const uint32_t places = commits_places(raft, first_tag, count);
     uint32_t taken = 0;
-    for (; taken < count && takes(raft, &blobs[taken], first_tag + taken); taken++) {
+    for (; taken < places && takes(raft, &blobs[taken]); taken++) {
         const struct teak_raft_blob *blob = &blobs[taken];
         const struct teak_raft_entry entry = {
             .index = raft->last.index + 1, .term = raft->term, .tag = first_tag + taken, .data = blob->data,
             .frame = blob->frame, .bytes = blob->bytes, .kind = blob->kind};
         tail_append(raft, &entry); /* no CONFIG: nothing to refuse */
-        commits_open(raft, entry.tag);
     }
+    if (taken > 0) commits_open(raft, first_tag, taken);
     *taken_out = taken;
     return taken > 0 ? TEAK_RAFT_OK : TEAK_RAFT_BUSY;
 }
@@ -136,7 +137,7 @@ static void confirm(struct teak_raft *raft, uint32_t slot, uint64_t match)
     compare(raft, slot, match);
     peer_confirmed(raft, slot, match);
     raft->paused &= ~(UINT32_C(1) << slot);
-    commits_count(raft);
+    if (peer_at(raft, slot)->match > raft->commit) commits_count(raft); /* else what a majority has is below it too */
     handoff_check(raft);
 }
 

@@ -55,16 +55,22 @@ static bool is_for_me(const struct teak_raft *raft, const struct teak_raft_msg *
            memcmp(msg->cluster, raft->options.cluster, sizeof msg->cluster) == 0;
 }
 
-static bool is_entry(const struct teak_raft *raft, const struct teak_raft_entry *entry)
+static bool is_entry_of_raft(const struct teak_raft_entry *entry)
 {
     struct teak_raft_member members[TEAK_RAFT_MEMBERS_MAX];
     struct config config;
-    if (entry->bytes > 0 && !entry->data) return false;
     switch (entry->kind) {
     case TEAK_RAFT_NOOP: return entry->bytes == 0;
     case TEAK_RAFT_CONFIG: return members_judge(entry->data, entry->bytes, members, &config);
-    default: return entry->kind >= TEAK_RAFT_KIND_APPLICATION && entry->bytes <= raft->options.entry_bytes_max;
+    default: return false;
     }
+}
+
+static bool is_entry(const struct teak_raft *raft, const struct teak_raft_entry *entry)
+{
+    if (entry->bytes > 0 && !entry->data) return false;
+    if (entry->kind < TEAK_RAFT_KIND_APPLICATION) return is_entry_of_raft(entry);
+    return entry->bytes <= raft->options.entry_bytes_max;
 }
 
 /* A piece lies within its body, and the body below the sender's term. */
@@ -180,9 +186,16 @@ enum teak_raft_status teak_raft_receive(struct teak_raft *raft, const struct tea
 
 /* ----------------------------------------------------------------------------------------------------- other inputs */
 
+/* Nothing was lent, nobody waits for the time. */
+static bool is_idle(const struct teak_raft *raft) { return !raft->halted && !raft->lent && !raft->reads_open; }
+
 enum teak_raft_status teak_raft_tick(struct teak_raft *raft, uint64_t now)
 {
     if (!raft) return TEAK_RAFT_MISUSE;
+    if (is_idle(raft) && now >= raft->now && timers_are_quiet(raft, now)) {
+        raft->now = now;
+        return TEAK_RAFT_OK;
+    }
     if (!raft_in(raft)) return TEAK_RAFT_HALTED;
     if (now < raft->now) return TEAK_RAFT_MISUSE;
     timers_tick(raft, now);
@@ -333,9 +346,4 @@ enum teak_raft_status teak_raft_ready(struct teak_raft *raft, uint32_t want, str
     return TEAK_RAFT_OK;
 }
 
-uint64_t teak_raft_deadline(const struct teak_raft *raft)
-{
-    uint64_t deadline = TEAK_RAFT_NEVER;
-    for (int timer = 0; timer < TIMER_COUNT; timer++) deadline = min_index(deadline, raft->at[timer]);
-    return deadline;
-}
+uint64_t teak_raft_deadline(const struct teak_raft *raft) { return timers_next(raft); }

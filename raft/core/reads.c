@@ -67,9 +67,16 @@ static void join_round(struct teak_raft *raft)
     }
 }
 
+static bool has_open(const struct teak_raft *raft)
+{
+    for (uint32_t i = 0; i < raft->read_count; i++)
+        if (reads(raft)[i].state == READ_WAITS || reads(raft)[i].state == READ_ASKED) return true;
+    return has_batch(raft, READ_WAITS) || has_batch(raft, READ_ASKED);
+}
+
 void reads_settle(struct teak_raft *raft)
 {
-    if (!knows_commit(raft)) return;
+    if (!raft->reads_open || !knows_commit(raft)) return;
     const uint64_t upto = answered(raft);
     if (upto == UINT64_MAX) join_round(raft);
     for (uint32_t i = 0; i < raft->read_count; i++) {
@@ -80,6 +87,7 @@ void reads_settle(struct teak_raft *raft)
         struct peer *peer = peer_at(raft, slot);
         if (peer->read_state == READ_ASKED && peer->read_beat <= upto) peer->read_state = READ_KNOWN;
     }
+    raft->reads_open = has_open(raft);
 }
 
 /* Nobody has been told of the newest round yet. */
@@ -90,7 +98,8 @@ static bool is_round_unsent(const struct teak_raft *raft)
 
 static bool wants_round(const struct teak_raft *raft)
 {
-    if (!knows_commit(raft) || !(has_read(raft, READ_WAITS) || has_batch(raft, READ_WAITS))) return false;
+    if (!raft->reads_open || !knows_commit(raft)) return false;
+    if (!(has_read(raft, READ_WAITS) || has_batch(raft, READ_WAITS))) return false;
     return is_round_unsent(raft) || answered(raft) >= raft->read_beat;
 }
 
@@ -117,6 +126,7 @@ void reads_on_question(struct teak_raft *raft, uint32_t slot, const struct teak_
     peer->read_run = msg->incarnation;
     peer->read_round = msg->round;
     peer->read_state = READ_WAITS;
+    raft->reads_open = true;
     reads_settle(raft);
 }
 
@@ -188,6 +198,7 @@ enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag, bool by_le
     reads(raft)[raft->read_count++] = (struct read){
         .tag = tag, .state = READ_WAITS,
         .is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};
+    raft->reads_open = true;
     reads_settle(raft);
     return TEAK_RAFT_OK;
 }
@@ -226,6 +237,7 @@ void reads_lose(struct teak_raft *raft)
         peer->read_state = READ_NONE;
         peer->read_round = peer->read_run = peer->read_index = peer->read_beat = 0;
     }
+    raft->reads_open = raft->read_count > 0;
 }
 
 void reads_grow_old(struct teak_raft *raft)
@@ -271,5 +283,6 @@ uint32_t reads_tell(struct teak_raft *raft, struct teak_raft_answer *out)
     memset(reads(raft) + kept, 0, told * sizeof(struct read));
     raft->read_count = kept;
     if (kept == 0) timer_stop(raft, TIMER_READ);
+    if (kept == 0 && raft->role != TEAK_RAFT_LEADER) raft->reads_open = false;
     return told;
 }

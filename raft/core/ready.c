@@ -31,6 +31,8 @@ static void spoil(struct teak_raft *raft)
 
 void ready_take_back(struct teak_raft *raft)
 {
+    if (!raft->lent) return;
+    raft->lent = false;
 #ifdef TEAK_DEBUG
     spoil(raft);
 #endif
@@ -218,6 +220,7 @@ static void fill_events(struct teak_raft *raft, struct teak_raft_ready *out)
 void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *out)
 {
     *out = (struct teak_raft_ready){.send_count = 0};
+    raft->lent = true;
     fill_events(raft, out);
     out->done = (struct teak_raft_done *)raft_at(raft, raft->done_at);
     out->done_count = commits_tell(raft, (struct teak_raft_done *)raft_at(raft, raft->done_at));

@@ -8,22 +8,10 @@
 
 static uint32_t ring_size(const struct teak_raft *raft) { return raft->options.tail_entries + TAIL_RESERVE; }
 
-static uint32_t ring_count(const struct teak_raft *raft)
-{
-    return (uint32_t)(raft->last.index + 1 - raft->tail_first);
-}
-
-static struct teak_raft_entry *place(const struct teak_raft *raft, uint64_t index)
-{
-    uint32_t slot = raft->tail_slot + (uint32_t)(index - raft->tail_first);
-    if (slot >= ring_size(raft)) slot -= ring_size(raft);
-    return (struct teak_raft_entry *)raft_at(raft, raft->tail_at) + slot;
-}
-
 const struct teak_raft_entry *tail_at(const struct teak_raft *raft, uint64_t index)
 {
     CHECK(index >= raft->tail_first && index <= raft->last.index);
-    return place(raft, index);
+    return tail_place(raft, index);
 }
 
 uint64_t tail_term(const struct teak_raft *raft, uint64_t index)
@@ -63,29 +51,29 @@ static void let_go(struct teak_raft *raft, struct teak_raft_entry *entry, const 
         raft->tail_bytes -= charge(entry);
         teak_raft_drop(entry->frame);
     }
-    memset(entry, 0, sizeof *entry); /* equal nodes are equal bytes */
+    *entry = (struct teak_raft_entry){.index = 0}; /* equal nodes are equal bytes */
 }
 
 static void forget_first(struct teak_raft *raft)
 {
-    struct teak_raft_entry *first = place(raft, raft->tail_first);
-    const struct teak_raft_entry *next = ring_count(raft) > 1 ? place(raft, raft->tail_first + 1) : NULL;
-    let_go(raft, first, next);
+    struct teak_raft_entry *first = tail_ring(raft) + raft->tail_slot;
+    const uint32_t next = raft->tail_slot + 1 == ring_size(raft) ? 0 : raft->tail_slot + 1;
+    let_go(raft, first, tail_count(raft) > 1 ? tail_ring(raft) + next : NULL);
     raft->tail_first++;
-    raft->tail_slot = raft->tail_slot + 1 == ring_size(raft) ? 0 : raft->tail_slot + 1;
+    raft->tail_slot = next;
 }
 
 static void forget_last(struct teak_raft *raft)
 {
-    struct teak_raft_entry *last = place(raft, raft->last.index);
-    const struct teak_raft_entry *before = ring_count(raft) > 1 ? place(raft, raft->last.index - 1) : NULL;
+    struct teak_raft_entry *last = tail_place(raft, raft->last.index);
+    const struct teak_raft_entry *before = tail_count(raft) > 1 ? tail_place(raft, raft->last.index - 1) : NULL;
     let_go(raft, last, before);
     raft->last.index--;
 }
 
 void tail_clear(struct teak_raft *raft)
 {
-    while (ring_count(raft) > 0) forget_first(raft);
+    while (tail_count(raft) > 0) forget_first(raft);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- room */
@@ -103,38 +91,31 @@ static uint64_t loose(const struct teak_raft *raft, enum tail_grip grip)
     return upto;
 }
 
-static bool fits(const struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, bool reserved)
+/* What nobody needs goes in stretches, for finding out costs more than forgetting; of all else as little as will do. */
+bool tail_make_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
+                    bool reserved)
 {
-    const uint32_t places = raft->options.tail_entries + (reserved ? TAIL_RESERVE : 0);
-    const uint32_t count = ring_count(raft);
-    if (count >= places) return false;
-    if (reserved || count == 0 || (frame && place(raft, raft->last.index)->frame == frame)) return true;
-    return raft->tail_bytes + (frame ? frame->bytes : bytes) <= raft->options.tail_bytes_max;
-}
-
-bool tail_has_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
-                   bool reserved)
-{
-    if (fits(raft, frame, bytes, reserved)) return true;
     const uint64_t upto = loose(raft, grip);
-    while (raft->tail_first <= upto && ring_count(raft) > 0) {
+    uint32_t more = grip == TAIL_KEEP_FOR_PEERS ? raft->options.tail_entries / 64 : 0;
+    bool fits = false;
+    while (raft->tail_first <= upto && tail_count(raft) > 0 && (!fits || more-- > 0)) {
         forget_first(raft);
-        if (fits(raft, frame, bytes, reserved)) return true;
+        fits = fits || tail_fits(raft, frame, bytes, reserved);
     }
-    return false;
+    return fits;
 }
 
 bool tail_forget_one(struct teak_raft *raft)
 {
-    if (ring_count(raft) == 0 || raft->tail_first > raft->durable) return false;
+    if (tail_count(raft) == 0 || raft->tail_first > raft->durable) return false;
     forget_first(raft);
     return true;
 }
 
-bool tail_has_run(struct teak_raft *raft, uint64_t term)
+bool tail_make_run(struct teak_raft *raft)
 {
     struct terms terms = raft_terms(raft);
-    if (!terms_is_full(&terms) || (terms.count > 0 && terms.runs[terms.count - 1].term == term)) return true;
+    if (!terms_is_full(&terms)) return true;
     terms_compact(&terms, min_index(raft->commit, raft->durable));
     raft->run_count = terms.count;
     return !terms_is_full(&terms);
@@ -146,16 +127,18 @@ bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry)
 {
     CHECK_EQ(entry->index, raft->last.index + 1);
     CHECK_LE(raft->last.term, entry->term);
-    CHECK_LT(ring_count(raft), ring_size(raft));
-    struct terms terms = raft_terms(raft);
-    terms_append(&terms, entry->index, entry->term);
-    raft->run_count = terms.count;
-    const struct teak_raft_entry *before = ring_count(raft) > 0 ? place(raft, raft->last.index) : NULL;
+    CHECK_LT(tail_count(raft), ring_size(raft));
+    if (entry->term != raft->last.term) {
+        struct terms terms = raft_terms(raft);
+        terms_append(&terms, entry->index, entry->term);
+        raft->run_count = terms.count;
+    }
+    const struct teak_raft_entry *before = tail_count(raft) > 0 ? tail_place(raft, raft->last.index) : NULL;
     if (!shares(entry, before)) {
         raft->tail_bytes += charge(entry);
         teak_raft_hold(entry->frame);
     }
-    *place(raft, entry->index) = *entry;
+    *tail_place(raft, entry->index) = *entry;
     raft->last = (struct teak_raft_pos){entry->index, entry->term};
     return entry->kind != TEAK_RAFT_CONFIG || members_adopt(raft, entry);
 }
@@ -167,7 +150,7 @@ void tail_truncate(struct teak_raft *raft, uint64_t from)
     struct terms terms = raft_terms(raft);
     const uint64_t last_term = from == 1 ? 0 : terms_at(&terms, from - 1);
     CHECK(from == 1 || last_term != 0);
-    while (raft->last.index >= from && ring_count(raft) > 0) forget_last(raft);
+    while (raft->last.index >= from && tail_count(raft) > 0) forget_last(raft);
     if (raft->last.index >= from) { /* the rest was not in memory */
         raft->tail_first = from;
         raft->last.index = from - 1;
@@ -192,13 +175,23 @@ void tail_reset(struct teak_raft *raft, struct teak_raft_pos pos)
 
 void tail_begin(struct teak_raft *raft, uint64_t first)
 {
-    while (raft->tail_first < first && ring_count(raft) > 0) forget_first(raft);
+    while (raft->tail_first < first && tail_count(raft) > 0) forget_first(raft);
     struct terms terms = raft_terms(raft);
     terms_compact(&terms, first - 1);
     raft->run_count = terms.count;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ spans */
+
+/* How many of `count` entries side by side have no more than bytes_max, with `*bytes` of those before. */
+static uint32_t within(const struct teak_raft_entry *entries, uint32_t count, uint64_t bytes_max, uint64_t *bytes)
+{
+    uint64_t sum = *bytes;
+    uint32_t i = 0;
+    for (; i < count && sum + entries[i].bytes <= bytes_max; i++) sum += entries[i].bytes;
+    *bytes = sum;
+    return i;
+}
 
 /* What lies at the beginning of the ring and follows its end is copied behind the end: a span is one array. The ring
  * has span_max places more for that, and what is in them is true until an entry changes, which no const call does. */
@@ -214,18 +207,17 @@ const struct teak_raft_entry *tail_span(const struct teak_raft *raft, uint64_t f
 {
     CHECK_LE(raft->tail_first, first);
     CHECK_LE(last, raft->last.index);
-    uint64_t bytes = 0;
-    uint32_t count = 0;
-    if (count_max > raft->span_max) count_max = raft->span_max;
-    for (uint64_t index = first; index <= last && count < count_max; index++, count++) {
-        const uint32_t more = place(raft, index)->bytes;
-        if (count > 0 && bytes + more > bytes_max) break;
-        bytes += more;
-    }
+    *count_out = 0;
+    *bytes_out = 0;
+    if (first > last || count_max == 0) return NULL;
+    const struct teak_raft_entry *ring = tail_ring(raft), *span = tail_place(raft, first);
+    const uint32_t most = (uint32_t)min_index(last - first + 1, min_index(count_max, raft->span_max));
+    const uint32_t slot = (uint32_t)(span - ring), to_end = (uint32_t)min_index(most, ring_size(raft) - slot);
+    uint64_t bytes = span->bytes;
+    uint32_t count = 1 + within(span + 1, to_end - 1, bytes_max, &bytes);
+    if (count == to_end) count += within(ring, most - to_end, bytes_max, &bytes);
+    unroll(raft, slot, count);
     *count_out = count;
     *bytes_out = bytes;
-    if (count == 0) return NULL;
-    const struct teak_raft_entry *span = place(raft, first);
-    unroll(raft, (uint32_t)(span - (struct teak_raft_entry *)raft_at(raft, raft->tail_at)), count);
     return span;
 }

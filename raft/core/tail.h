@@ -35,16 +35,57 @@ enum tail_grip {
     TAIL_KEEP_DURABLE    /* only what the disk does not have                        */
 };
 
+static inline uint32_t tail_count(const struct teak_raft *raft)
+{
+    return (uint32_t)(raft->last.index + 1 - raft->tail_first);
+}
+
+static inline struct teak_raft_entry *tail_ring(const struct teak_raft *raft)
+{
+    return (struct teak_raft_entry *)raft_at(raft, raft->tail_at);
+}
+
+/* The place of an entry in memory, or of the one to be appended. */
+static inline struct teak_raft_entry *tail_place(const struct teak_raft *raft, uint64_t index)
+{
+    const uint32_t size = raft->options.tail_entries + TAIL_RESERVE;
+    uint32_t slot = raft->tail_slot + (uint32_t)(index - raft->tail_first);
+    if (slot >= size) slot -= size;
+    return tail_ring(raft) + slot;
+}
+
+/* Room for an entry with this frame and so many bytes as things are? */
+static inline bool tail_fits(const struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes,
+                             bool reserved)
+{
+    const uint32_t places = raft->options.tail_entries + (reserved ? TAIL_RESERVE : 0);
+    const uint32_t count = tail_count(raft);
+    if (count >= places) return false;
+    if (reserved || count == 0 || (frame && tail_place(raft, raft->last.index)->frame == frame)) return true;
+    return raft->tail_bytes + (frame ? frame->bytes : bytes) <= raft->options.tail_bytes_max;
+}
+
+/* ... or where some are forgotten from the front, as far as `grip` allows? */
+bool tail_make_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
+                    bool reserved);
+
 /* Room for an entry with this frame and so many bytes? Forgets from the front, as far as `grip` allows. `reserved`: the
  * places that are kept for the node's own entries count too. */
-bool tail_has_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
-                   bool reserved);
+static inline bool tail_has_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes,
+                                 enum tail_grip grip, bool reserved)
+{
+    return tail_fits(raft, frame, bytes, reserved) || tail_make_room(raft, frame, bytes, grip, reserved);
+}
 
 /* Forgets the first entry in memory. false: the disk does not have it. */
 bool tail_forget_one(struct teak_raft *raft);
 
 /* Room for a new term? Forgets terms of what is committed. */
-bool tail_has_run(struct teak_raft *raft, uint64_t term);
+bool tail_make_run(struct teak_raft *raft);
+static inline bool tail_has_run(struct teak_raft *raft, uint64_t term)
+{
+    return term == raft->last.term || tail_make_run(raft);
+}
 
 /* Appends `entry`, whose index and term follow the last one's. Holds its frame. A CONFIG is in force at once; false: it
  * has too many members. */

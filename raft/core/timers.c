@@ -18,9 +18,17 @@ void timer_start(struct teak_raft *raft, enum timer timer, uint64_t after)
     else
         raft->fresh &= ~(UINT32_C(1) << timer);
     raft->at[timer] = after < latest - min_index(raft->now, latest) ? raft->now + after : latest;
+    raft->next = min_index(raft->next, raft->at[timer]);
 }
 
 void timer_stop(struct teak_raft *raft, enum timer timer) { raft->at[timer] = TEAK_RAFT_NEVER; }
+
+uint64_t timers_next(const struct teak_raft *raft)
+{
+    uint64_t next = TEAK_RAFT_NEVER;
+    for (int timer = 0; timer < TIMER_COUNT; timer++) next = min_index(next, raft->at[timer]);
+    return next;
+}
 
 static uint64_t draw(struct teak_raft *raft, uint64_t limit) /* SplitMix64; below limit > 0 */
 {
@@ -85,4 +93,5 @@ void timers_tick(struct teak_raft *raft, uint64_t now)
         timer_fire(raft, (enum timer)timer);
         if (raft->halted) return;
     }
+    raft->next = timers_next(raft);
 }

@@ -24,4 +24,13 @@ void timer_fire(struct teak_raft *raft, enum timer timer);
 /* All that have run out by `now`. */
 void timers_tick(struct teak_raft *raft, uint64_t now);
 
+/* True if that would do nothing: no timer has run out, and none waits for its beginning. */
+static inline bool timers_are_quiet(const struct teak_raft *raft, uint64_t now)
+{
+    return now < raft->next && raft->fresh == 0;
+}
+
+/* When the next one runs out. */
+uint64_t timers_next(const struct teak_raft *raft);
+
 #endif
