@@ -154,7 +154,7 @@ enum { EVENTS_MAX = 16 };
 
 struct teak_raft {
     /* what a tick looks at where nothing is due, side by side: of ten thousand groups most are idle */
-    uint64_t now, next;            /* timers.c: no timer runs out before `next`                             */
+    uint64_t now, next;            /* timers.c: before `next` a tick has nothing to do; 0: it has to look   */
     uint32_t fresh;                /* timers.c: those that a message started: they count from the next tick */
     bool halted;                   /* role.c                                                                */
     bool lent;                     /* ready.c: a ready was handed out since the last call                   */

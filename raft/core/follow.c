@@ -54,7 +54,9 @@ static uint32_t take(struct teak_raft *raft, const struct teak_raft_msg *msg, ui
     for (; from < msg->count && raft->has_room; from++) {
         struct teak_raft_entry entry = msg->entries[from];
         if (!tail_has_run(raft, entry.term)) break;
-        if (!tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_DURABLE, false)) break;
+        if (!tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_FOR_PEERS, false) &&
+            !tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_DURABLE, false))
+            break;
         entry.tag = 0;
         if (tail_append(raft, &entry)) continue;
         role_halt(raft, TEAK_RAFT_HALT_MEMBERS, entry.index);

@@ -26,6 +26,12 @@ static bool has_batch(const struct teak_raft *raft, enum read_state state)
     return false;
 }
 
+static void open_up(struct teak_raft *raft)
+{
+    raft->reads_open = true;
+    timers_wake(raft);
+}
+
 static void watch(struct teak_raft *raft)
 {
     timer_start(raft, TIMER_READ, (raft->options.election + 1) / 2);
@@ -126,7 +132,7 @@ void reads_on_question(struct teak_raft *raft, uint32_t slot, const struct teak_
     peer->read_run = msg->incarnation;
     peer->read_round = msg->round;
     peer->read_state = READ_WAITS;
-    raft->reads_open = true;
+    open_up(raft);
     reads_settle(raft);
 }
 
@@ -198,7 +204,7 @@ enum teak_raft_status reads_ask(struct teak_raft *raft, uint64_t tag, bool by_le
     reads(raft)[raft->read_count++] = (struct read){
         .tag = tag, .state = READ_WAITS,
         .is_leased = by_lease && raft->role == TEAK_RAFT_LEADER && lease_asks(raft) > 0};
-    raft->reads_open = true;
+    open_up(raft);
     reads_settle(raft);
     return TEAK_RAFT_OK;
 }
@@ -237,7 +243,7 @@ void reads_lose(struct teak_raft *raft)
         peer->read_state = READ_NONE;
         peer->read_round = peer->read_run = peer->read_index = peer->read_beat = 0;
     }
-    raft->reads_open = raft->read_count > 0;
+    raft->reads_open = raft->read_count > 0; /* false: the next tick finds out */
 }
 
 void reads_grow_old(struct teak_raft *raft)

@@ -17,6 +17,7 @@
 #include "core/streams.h"
 #include "core/diskwatch.h"
 #include "core/tail.h"
+#include "core/timers.h"
 
 #ifdef TEAK_DEBUG
 /* What was lent reads as nonsense from now on: a driver that goes on using it is found out here, not in production. */
@@ -221,6 +222,7 @@ void ready_fill(struct teak_raft *raft, uint32_t want, struct teak_raft_ready *o
 {
     *out = (struct teak_raft_ready){.send_count = 0};
     raft->lent = true;
+    timers_wake(raft);
     fill_events(raft, out);
     out->done = (struct teak_raft_done *)raft_at(raft, raft->done_at);
     out->done_count = commits_tell(raft, (struct teak_raft_done *)raft_at(raft, raft->done_at));

@@ -73,6 +73,7 @@ void role_halt(struct teak_raft *raft, enum teak_raft_halt why, uint64_t what)
 {
     if (raft->halted) return;
     raft->halted = true;
+    timers_wake(raft);
     for (int timer = 0; timer < TIMER_COUNT; timer++) timer_stop(raft, (enum timer)timer);
     raft->send_count = 0;
     outbox_event(raft, TEAK_RAFT_EVENT_HALTED, why, what);

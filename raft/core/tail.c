@@ -35,20 +35,10 @@ uint64_t tail_last_of_term(const struct teak_raft *raft, uint64_t upto, uint64_t
 
 /* ----------------------------------------------------------------------------------------------------------- frames */
 
-static uint64_t charge(const struct teak_raft_entry *entry)
-{
-    return entry->frame ? entry->frame->bytes : entry->bytes;
-}
-
-static bool shares(const struct teak_raft_entry *entry, const struct teak_raft_entry *neighbour)
-{
-    return entry->frame && neighbour && neighbour->frame == entry->frame;
-}
-
 static void let_go(struct teak_raft *raft, struct teak_raft_entry *entry, const struct teak_raft_entry *neighbour)
 {
-    if (!shares(entry, neighbour)) {
-        raft->tail_bytes -= charge(entry);
+    if (!tail_shares(entry, neighbour)) {
+        raft->tail_bytes -= tail_charge(entry);
         teak_raft_drop(entry->frame);
     }
     *entry = (struct teak_raft_entry){.index = 0}; /* equal nodes are equal bytes */
@@ -123,25 +113,14 @@ bool tail_make_run(struct teak_raft *raft)
 
 /* ------------------------------------------------------------------------------------------------------ append, cut */
 
-bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry)
+void tail_begin_term(struct teak_raft *raft, uint64_t index, uint64_t term)
 {
-    CHECK_EQ(entry->index, raft->last.index + 1);
-    CHECK_LE(raft->last.term, entry->term);
-    CHECK_LT(tail_count(raft), ring_size(raft));
-    if (entry->term != raft->last.term) {
-        struct terms terms = raft_terms(raft);
-        terms_append(&terms, entry->index, entry->term);
-        raft->run_count = terms.count;
-    }
-    const struct teak_raft_entry *before = tail_count(raft) > 0 ? tail_place(raft, raft->last.index) : NULL;
-    if (!shares(entry, before)) {
-        raft->tail_bytes += charge(entry);
-        teak_raft_hold(entry->frame);
-    }
-    *tail_place(raft, entry->index) = *entry;
-    raft->last = (struct teak_raft_pos){entry->index, entry->term};
-    return entry->kind != TEAK_RAFT_CONFIG || members_adopt(raft, entry);
+    struct terms terms = raft_terms(raft);
+    terms_append(&terms, index, term);
+    raft->run_count = terms.count;
 }
+
+bool tail_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry) { return members_adopt(raft, entry); }
 
 void tail_truncate(struct teak_raft *raft, uint64_t from)
 {

@@ -54,6 +54,16 @@ static inline struct teak_raft_entry *tail_place(const struct teak_raft *raft, u
     return tail_ring(raft) + slot;
 }
 
+/* What an entry takes of tail_bytes_max, and whether its neighbour has taken that already. */
+static inline uint64_t tail_charge(const struct teak_raft_entry *entry)
+{
+    return entry->frame ? entry->frame->bytes : entry->bytes;
+}
+static inline bool tail_shares(const struct teak_raft_entry *entry, const struct teak_raft_entry *neighbour)
+{
+    return entry->frame && neighbour && neighbour->frame == entry->frame;
+}
+
 /* Room for an entry with this frame and so many bytes as things are? */
 static inline bool tail_fits(const struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes,
                              bool reserved)
@@ -89,7 +99,23 @@ static inline bool tail_has_run(struct teak_raft *raft, uint64_t term)
 
 /* Appends `entry`, whose index and term follow the last one's. Holds its frame. A CONFIG is in force at once; false: it
  * has too many members. */
-bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry);
+void tail_begin_term(struct teak_raft *raft, uint64_t index, uint64_t term);
+bool tail_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry);
+static inline bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry)
+{
+    const uint32_t count = tail_count(raft);
+    CHECK_EQ(entry->index, raft->last.index + 1);
+    CHECK_LE(raft->last.term, entry->term);
+    CHECK_LT(count, raft->options.tail_entries + TAIL_RESERVE);
+    if (entry->term != raft->last.term) tail_begin_term(raft, entry->index, entry->term);
+    if (!tail_shares(entry, count > 0 ? tail_place(raft, raft->last.index) : NULL)) {
+        raft->tail_bytes += tail_charge(entry);
+        teak_raft_hold(entry->frame);
+    }
+    *tail_place(raft, entry->index) = *entry;
+    raft->last = (struct teak_raft_pos){entry->index, entry->term};
+    return entry->kind != TEAK_RAFT_CONFIG || tail_adopt(raft, entry);
+}
 
 /* Forgets entries from `from` on; `from` > commit. */
 void tail_truncate(struct teak_raft *raft, uint64_t from);

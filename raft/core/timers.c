@@ -13,10 +13,12 @@ enum { BACKOFF_MAX = 3 }; /* 2^3: eight times */
 void timer_start(struct teak_raft *raft, enum timer timer, uint64_t after)
 {
     const uint64_t latest = TEAK_RAFT_NEVER - 1;
-    if (raft->receiving)
+    if (raft->receiving) {
         raft->fresh |= UINT32_C(1) << timer;
-    else
+        timers_wake(raft);
+    } else {
         raft->fresh &= ~(UINT32_C(1) << timer);
+    }
     raft->at[timer] = after < latest - min_index(raft->now, latest) ? raft->now + after : latest;
     raft->next = min_index(raft->next, raft->at[timer]);
 }
@@ -93,5 +95,5 @@ void timers_tick(struct teak_raft *raft, uint64_t now)
         timer_fire(raft, (enum timer)timer);
         if (raft->halted) return;
     }
-    raft->next = timers_next(raft);
+    raft->next = raft->reads_open ? 0 : timers_next(raft);
 }

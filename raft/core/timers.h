@@ -24,11 +24,9 @@ void timer_fire(struct teak_raft *raft, enum timer timer);
 /* All that have run out by `now`. */
 void timers_tick(struct teak_raft *raft, uint64_t now);
 
-/* True if that would do nothing: no timer has run out, and none waits for its beginning. */
-static inline bool timers_are_quiet(const struct teak_raft *raft, uint64_t now)
-{
-    return now < raft->next && raft->fresh == 0;
-}
+/* The next tick has something to do, whatever the time: what was lent is taken back, a read is judged, a timer that a
+ * message started gets its beginning, or the node has halted. */
+static inline void timers_wake(struct teak_raft *raft) { raft->next = 0; }
 
 /* When the next one runs out. */
 uint64_t timers_next(const struct teak_raft *raft);
