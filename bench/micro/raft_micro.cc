@@ -32,7 +32,7 @@
 namespace {
 
 const uint32_t batch = 64;       /* entries of a proposal, of an APPEND   */
-const uint32_t rounds = 64;      /* of them between two readings of the clock */
+const uint32_t rounds = 32;      /* of them between two readings of the clock */
 const uint32_t entry_bytes = 16; /* never looked at by the core           */
 const uint64_t never = UINT64_C(1) << 50; /* an election timeout that does not run out */
 
@@ -74,7 +74,7 @@ public:
     const uint8_t *payload(uint64_t number) const { return &bytes[number % count * entry_bytes]; }
 
 private:
-    static const uint32_t count = 1 << 17;
+    static const uint32_t count = 1 << 13;
     static void released(teak_raft_frame *) {} /* the benchmark's own reference is the last */
     std::vector<teak_raft_frame> frames;
     std::vector<uint8_t> bytes;

@@ -58,7 +58,7 @@ static uint32_t take(struct teak_raft *raft, const struct teak_raft_msg *msg, ui
             !tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_DURABLE, false))
             break;
         entry.tag = 0;
-        if (tail_append(raft, &entry)) continue;
+        if (tail_push(raft, &entry)) continue;
         role_halt(raft, TEAK_RAFT_HALT_MEMBERS, entry.index);
         break;
     }

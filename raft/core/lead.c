@@ -84,7 +84,7 @@ enum teak_raft_status lead_propose(struct teak_raft *raft, const struct teak_raf
         const struct teak_raft_entry entry = {
             .index = raft->last.index + 1, .term = raft->term, .tag = first_tag + taken, .data = blob->data,
             .frame = blob->frame, .bytes = blob->bytes, .kind = blob->kind};
-        tail_append(raft, &entry); /* no CONFIG: nothing to refuse */
+        tail_push(raft, &entry); /* no CONFIG: nothing to refuse */
     }
     if (taken > 0) commits_open(raft, first_tag, taken);
     *taken_out = taken;

@@ -5,7 +5,8 @@ static struct parcel *parcel_at(const struct teak_raft *raft, uint32_t slot, uin
 {
     const uint32_t window = raft->options.window_messages;
     const struct peer *peer = peer_at(raft, slot);
-    return (struct parcel *)raft_at(raft, raft->parcels_at) + slot * window + (peer->flight_first + number) % window;
+    const uint32_t at = peer->flight_first + number; /* number <= window */
+    return (struct parcel *)raft_at(raft, raft->parcels_at) + slot * window + (at < window ? at : at - window);
 }
 
 void peer_forget_flight(struct peer *peer) { peer->flight_first = peer->flight_count = peer->flight_bytes = 0; }
@@ -52,7 +53,7 @@ void peer_confirmed(struct teak_raft *raft, uint32_t slot, uint64_t match)
         const struct parcel *parcel = parcel_at(raft, slot, 0);
         if (parcel->last > match) break;
         peer->flight_bytes -= (uint32_t)parcel->bytes;
-        peer->flight_first = (peer->flight_first + 1) % raft->options.window_messages;
+        peer->flight_first = peer->flight_first + 1 == raft->options.window_messages ? 0 : peer->flight_first + 1;
         peer->flight_count--;
     }
     uint64_t sent = match; /* what is still on its way need not go again */

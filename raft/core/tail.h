@@ -98,10 +98,11 @@ static inline bool tail_has_run(struct teak_raft *raft, uint64_t term)
 }
 
 /* Appends `entry`, whose index and term follow the last one's. Holds its frame. A CONFIG is in force at once; false: it
- * has too many members. */
+ * has too many members. tail_push: for loops over many. */
 void tail_begin_term(struct teak_raft *raft, uint64_t index, uint64_t term);
 bool tail_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry);
-static inline bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry)
+bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry);
+static inline bool tail_push(struct teak_raft *raft, const struct teak_raft_entry *entry)
 {
     const uint32_t count = tail_count(raft);
     CHECK_EQ(entry->index, raft->last.index + 1);
