@@ -113,9 +113,10 @@ static inline bool tail_push(struct teak_raft *raft, const struct teak_raft_entr
         raft->tail_bytes += tail_charge(entry);
         teak_raft_hold(entry->frame);
     }
-    *tail_place(raft, entry->index) = *entry;
+    struct teak_raft_entry *place = tail_place(raft, entry->index);
+    *place = *entry;
     raft->last = (struct teak_raft_pos){entry->index, entry->term};
-    return entry->kind != TEAK_RAFT_CONFIG || tail_adopt(raft, entry);
+    return entry->kind != TEAK_RAFT_CONFIG || tail_adopt(raft, place);
 }
 
 /* Forgets entries from `from` on; `from` > commit. */
