@@ -1,5 +1,5 @@
-/* no_allocations.cc: see no_allocations.h. */
-#include "no_allocations.h"
+/* no_allocations.cc: see no_allocations.hh. */
+#include "no_allocations.hh"
 
 uint64_t allocations;
 

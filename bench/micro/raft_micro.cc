@@ -27,7 +27,7 @@
 #include "teak/raft.h"
 #pragma GCC diagnostic pop
 
-#include "no_allocations.h"
+#include "no_allocations.hh"
 
 namespace {
 
@@ -250,7 +250,8 @@ extern "C" {
 __attribute__((noinline)) bool raft_timed_propose(teak_raft *raft, const teak_raft_blob *blobs, uint64_t first_tag,
                                                   struct teak_raft_ready *out);
 __attribute__((noinline)) bool raft_timed_append(teak_raft *raft, const teak_raft_msg *msg);
-__attribute__((noinline)) bool raft_timed_follow(teak_raft *raft, const teak_raft_msg *msg, struct teak_raft_ready *out);
+__attribute__((noinline)) bool raft_timed_follow(teak_raft *raft, const teak_raft_msg *msg,
+                                                 struct teak_raft_ready *out);
 __attribute__((noinline)) bool raft_timed_acknowledge(teak_raft *raft, const teak_raft_msg *msg);
 __attribute__((noinline)) bool raft_timed_persisted(teak_raft *raft, uint64_t token, struct teak_raft_ready *out);
 __attribute__((noinline)) bool raft_timed_tick(teak_raft *raft, uint64_t now);
@@ -265,7 +266,10 @@ bool raft_timed_propose(teak_raft *raft, const teak_raft_blob *blobs, uint64_t f
     return proposed && teak_raft_ready(raft, TEAK_RAFT_ALL, out) == TEAK_RAFT_OK;
 }
 
-bool raft_timed_append(teak_raft *raft, const teak_raft_msg *msg) { return teak_raft_receive(raft, msg) == TEAK_RAFT_OK; }
+bool raft_timed_append(teak_raft *raft, const teak_raft_msg *msg)
+{
+    return teak_raft_receive(raft, msg) == TEAK_RAFT_OK;
+}
 
 /* All of a follower's part in an APPEND: taken, handed to the disk, durable, confirmed, applied. */
 bool raft_timed_follow(teak_raft *raft, const teak_raft_msg *msg, struct teak_raft_ready *out)
@@ -333,7 +337,8 @@ void raft_propose(benchmark::State &state)
             const bool good = raft_timed_propose(node.raft, blobs, tag, &node.ready);
             const struct teak_raft_ready &ready = node.ready;
             if (!good || ready.send_count != 2 || ready.send[1].count != batch || ready.send[0].count != batch ||
-                !ready.job || ready.job->count != batch || ready.job->entries[batch - 1].data != blobs[batch - 1].data ||
+                !ready.job || ready.job->count != batch ||
+                ready.job->entries[batch - 1].data != blobs[batch - 1].data ||
                 ready.send[1].entries[0].data != blobs[0].data)
                 refuse("not a job and two messages of the bytes that were proposed");
             tag += batch;
@@ -480,8 +485,8 @@ BENCHMARK(raft_acknowledge_7)->UseManualTime()->Iterations(100);
 void raft_acknowledge_joint(benchmark::State &state) { acknowledge(state, true); }
 BENCHMARK(raft_acknowledge_joint)->UseManualTime()->Iterations(100);
 
-/* A job of 64 is durable at a voter alone: that commits them; their fates are told, they are handed out and applied. Per
- * entry. */
+/* A job of 64 is durable at a voter alone: that commits them; their fates are told, they are handed out and applied.
+ * Per entry. */
 void raft_persisted(benchmark::State &state)
 {
     bench_node node(roomy(), 1, 0);

@@ -28,7 +28,7 @@ extern "C" {
 }
 #pragma GCC diagnostic pop
 
-#include "no_allocations.h"
+#include "no_allocations.hh"
 
 namespace {
 

@@ -1,4 +1,4 @@
-/* no_allocations.h: what a benchmark asks the allocator for. The linker wraps its functions: CMakeLists.txt. */
+/* no_allocations.hh: what a benchmark asks the allocator for. The linker wraps its functions: CMakeLists.txt. */
 #ifndef TEAK_BENCH_NO_ALLOCATIONS_H
 #define TEAK_BENCH_NO_ALLOCATIONS_H
 
