@@ -24,7 +24,7 @@
 enum { NODES = 3, REPS_MAX = 64, BATCH_MAX = 4096, DONE_MAX = 64, TMPFS = 0x01021994, LOG = 1, WARM_SEGMENTS = 6 };
 
 static const char *option_dir = ".", *option_backend = "uring";
-static uint64_t window = 1024, batch_entries = 64, entry_bytes, reps = 5, keep_entries = 1 << 16;
+static uint64_t window = 1024, batch_entries = 64, entry_bytes, reps = 5, keep_entries = 1 << 14;
 static double seconds = 1;
 static bool is_single;
 
@@ -241,7 +241,7 @@ static struct teak_raft_options bench_options(void)
     struct teak_raft_options options = teak_raft_options_default();
     options.election = 10000; /* ms: a stalled machine is not what is measured */
     options.heartbeat = 1000;
-    options.tail_entries = (uint32_t)(4 * window < 1024 ? 1024 : 4 * window);
+    options.tail_entries = (uint32_t)(window + window / 4 + 256); /* what is undecided, and a little */
     options.trailing_entries = 1024;
     options.retain_entries = 1 << 20;
     options.members_max = NODES;
@@ -461,7 +461,7 @@ int main(int argc, char **argv)
         {.name = "--window", .number = &window, .help = "entries proposed and not applied [1024]"},
         {.name = "--batch", .number = &batch_entries, .help = "entries of a proposal, at most [64]"},
         {.name = "--entry-bytes", .number = &entry_bytes, .help = "bytes of one entry, 8 or more [16; single 256]"},
-        {.name = "--keep", .number = &keep_entries, .help = "entries between two snapshots [64k]"},
+        {.name = "--keep", .number = &keep_entries, .help = "entries between two snapshots [16k]"},
         {.name = "--seconds", .seconds = &seconds, .help = "of each repetition [1]"},
         {.name = "--reps", .number = &reps, .help = "repetitions, 1 to 63 [5]"},
         {.name = NULL}};

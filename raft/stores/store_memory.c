@@ -126,12 +126,10 @@ static void release_bytes(struct teak_raft_frame *frame) { free(frame); }
 
 static struct deed *make_deed(struct shelf *shelf, enum deed_kind kind, uint32_t count)
 {
-    struct deed *deed = calloc(1, sizeof *deed + count * sizeof(struct teak_raft_entry));
+    struct deed *deed = malloc(sizeof *deed + count * sizeof(struct teak_raft_entry));
     if (!deed) return NULL;
-    deed->shelf = shelf;
-    deed->kind = kind;
-    deed->run = shelf->group.run;
-    deed->entries = (struct teak_raft_entry *)(deed + 1);
+    *deed = (struct deed){.shelf = shelf, .kind = kind, .run = shelf->group.run,
+                          .entries = (struct teak_raft_entry *)(deed + 1)};
     return deed;
 }
 
@@ -139,6 +137,23 @@ static void free_deed(struct deed *deed)
 {
     for (uint32_t i = 0; i < deed->count; i++) teak_raft_drop(deed->entries[i].frame);
     free(deed);
+}
+
+/* Payloads side by side in one piece; what lies so already, as a batch in one frame does, is copied as one. */
+static void copy_payloads(uint8_t *to, struct teak_raft_entry *entries, uint32_t count, struct teak_raft_frame *frame)
+{
+    for (uint32_t i = 0; i < count;) {
+        const uint8_t *const from = entries[i].data;
+        size_t bytes = 0;
+        do {
+            bytes += entries[i].bytes;
+            entries[i].data = to + bytes - entries[i].bytes;
+            entries[i].frame = frame;
+            entries[i++].tag = 0;
+        } while (i < count && from && entries[i].data == from + bytes);
+        if (bytes > 0) memcpy(to, from, bytes);
+        to += bytes;
+    }
 }
 
 /* Copies a job. NULL: no memory. */
@@ -165,15 +180,8 @@ static struct deed *copy_job(struct shelf *shelf, const struct teak_raft_job *jo
     if (job->count == 0) return deed;
     parcel->frame = (struct teak_raft_frame){.refs = job->count, .bytes = (uint32_t)(sizeof *parcel + bytes),
                                              .free = release_bytes};
-    uint8_t *to = parcel->bytes;
-    for (uint32_t i = 0; i < job->count; i++) {
-        deed->entries[i] = job->entries[i];
-        deed->entries[i].tag = 0;
-        deed->entries[i].frame = &parcel->frame;
-        deed->entries[i].data = to;
-        if (job->entries[i].bytes > 0) memcpy(to, job->entries[i].data, job->entries[i].bytes);
-        to += job->entries[i].bytes;
-    }
+    memcpy(deed->entries, job->entries, job->count * sizeof *job->entries);
+    copy_payloads(parcel->bytes, deed->entries, job->count, &parcel->frame);
     return deed;
 }
 
