@@ -3,10 +3,10 @@
  *     bench_raft --window 4096                three nodes in this process, one thread, log stores in memory
  *     bench_raft --single --dir D             one node on the engine, beside the engine alone, in turn
  *
- * PATH   Closed loop: so many entries are proposed and not yet applied by the leader; --batch of them in a frame, copied
- *        into it as an application would. Three nodes: what the core hands out goes to the others at once, by pointer;
- *        each node persists and applies everything. Every --keep entries a node says that a snapshot is taken (of a
- *        state machine without a body), so that its log is compacted.
+ * PATH   Closed loop: so many entries are proposed and not yet applied by the leader; --batch of them in a frame,
+ *        copied into it as an application would. Three nodes: what the core hands out goes to the others at once, by
+ *        pointer; each node persists and applies everything. Every --keep entries a node says that a snapshot is taken
+ *        (of a state machine without a body), so that its log is compacted.
  *        Single: two stores under --dir take the same load in turn, --reps times --seconds each, every second time the
  *        other one first; a ratio is that of two neighbours. The bare engine gets each batch as it comes; the node as
  *        many as it makes of them.
@@ -291,7 +291,7 @@ static void run_cluster(void)
     }
 }
 
-/* --------------------------------------------------------------------------------------- one node, beside the engine */
+/* -------------------------------------------------------------------------------------- one node, beside the engine */
 
 static struct {
     struct teak_store *bare, *under;
@@ -469,8 +469,8 @@ int main(int argc, char **argv)
     if (entry_bytes == 0) entry_bytes = is_single ? 256 : 16;
     if (reps == 0 || reps >= REPS_MAX || window == 0 || window > 1 << 16 || batch_entries == 0 ||
         batch_entries > BATCH_MAX || entry_bytes < 8 || entry_bytes > 1 << 16 || keep_entries < 1024) {
-        fprintf(stderr, "--reps 1 to %d, --window 1 to 65536, --batch 1 to %d, --entry-bytes 8 to 65536, --keep from 1024\n",
-                REPS_MAX - 1, BATCH_MAX);
+        fprintf(stderr, "--reps 1 to %d, --window 1 to 65536, --batch 1 to %d, --entry-bytes 8 to 65536, "
+                        "--keep from 1024\n", REPS_MAX - 1, BATCH_MAX);
         return 2;
     }
     rig_catch_signals();
