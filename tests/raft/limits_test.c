@@ -139,7 +139,7 @@ static void found(struct teak_raft_member *members)
         members[i] = (struct teak_raft_member){.id = i + 1, .roles = TEAK_RAFT_VOTER};
 }
 
-/* A burst of proposals, of reads at two nodes; one more node is to come and another one is away, and both need a snapshot;
+/* A burst of proposals, of reads at two nodes; one more node is to come and another one is away, both need a snapshot;
  * leadership goes to somebody else, more is proposed. */
 static struct tale life(struct teak_raft_options options)
 {
