@@ -16,18 +16,26 @@ void superblock_encode(const struct superblock *superblock, uint8_t *out)
         .version = le32_of(FORMAT_VERSION),
         .block_bytes = le32_of(superblock->block_bytes),
         .segment_bytes = le64_of(superblock->segment_bytes),
-        .arena_bytes = le64_of(superblock->arena_bytes),
-        .linger_ns = le64_of(superblock->linger_ns),
-        .strategy = le32_of(superblock->strategy),
-        .in_flight = le32_of(superblock->in_flight),
-        .group_bytes = le32_of(superblock->group_bytes),
-        .spares = le32_of(superblock->spares),
     };
     memcpy(store.family, superblock->family, sizeof store.family);
     memcpy(store.instance, superblock->instance, sizeof store.instance);
-    store.checksum = le64_of(store_sum(&store));
     memset(out, 0, SUPERBLOCK_BYTES);
     memcpy(out, &store, sizeof store);
+    superblock_put_defaults(superblock, out);
+}
+
+void superblock_put_defaults(const struct superblock *superblock, uint8_t *bytes)
+{
+    struct layout_store store;
+    memcpy(&store, bytes, sizeof store);
+    store.arena_bytes = le64_of(superblock->arena_bytes);
+    store.linger_ns = le64_of(superblock->linger_ns);
+    store.strategy = le32_of(superblock->strategy);
+    store.in_flight = le32_of(superblock->in_flight);
+    store.group_bytes = le32_of(superblock->group_bytes);
+    store.spares = le32_of(superblock->spares);
+    store.checksum = le64_of(store_sum(&store));
+    memcpy(bytes, &store, sizeof store);
 }
 
 /* Version 1 knows no feature, so every bit that is set is an unknown one. */

@@ -21,6 +21,9 @@ struct superblock {
 /* Writes SUPERBLOCK_BYTES. */
 void superblock_encode(const struct superblock *superblock, uint8_t *out);
 
+/* The defaults of `superblock`, and the sum, into the bytes of a STORE; all else stays, known or not. */
+void superblock_put_defaults(const struct superblock *superblock, uint8_t *bytes);
+
 /* TEAK_OK · TEAK_BAD_MAGIC · TEAK_HASH_MISMATCH · TEAK_VERSION · TEAK_FEATURE · TEAK_DECODE (sizes out of range, or
  * fewer bytes than a STORE has). `writable`: also unknown features_read bits are TEAK_FEATURE. */
 enum teak_status superblock_judge(const uint8_t *bytes, uint64_t count, int writable, struct superblock *out);

@@ -683,11 +683,10 @@ enum teak_status committer_open_on(struct disk *disk, const char *directory, con
         if (disk) disk_close(disk);
         return status;
     }
-    struct teak_options mine = {0};
-    if (options) mine = *options;
-    if (mine.in_flight == 0) mine.in_flight = LANES_DEFAULT;
-    status = store_open_on(disk, directory, options ? &mine : NULL, &store, report, error);
+    status = store_open_on(disk, directory, options, &store, report, error);
     if (status != TEAK_OK) return status;
+    if (options->in_flight == 0 && store->superblock.in_flight == 0)
+        store->limits.in_flight = store->flight.in_flight_max = LANES_DEFAULT; /* nothing has flown yet */
     struct teak_committer *committer = make(store, own);
     const int os_errno = committer ? thread_start("teak", drive, committer, &committer->thread) : 0;
     if (committer && !os_errno) {

@@ -69,20 +69,27 @@ static enum teak_status make_up_superblock(struct teak_store *store, enum teak_s
     return TEAK_OK;
 }
 
-static enum teak_status read_superblock(struct teak_store *store, bool *is_short, struct teak_error *error)
+static enum teak_status read_store(struct teak_store *store, uint8_t *bytes, uint64_t *count, struct teak_error *error)
 {
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = "STORE"};
     int os_errno = disk_run(store->disk, &open);
     if (os_errno == ENOENT) return fail_file(error, TEAK_NOT_A_STORE, "open", "STORE", 0);
     if (os_errno) return fail_errno(error, os_errno, "open", "STORE");
-    uint8_t bytes[SUPERBLOCK_BYTES];
-    struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = bytes, .bytes = sizeof bytes};
+    struct disk_op read = {.kind = DISK_READ, .file = open.file, .data = bytes, .bytes = SUPERBLOCK_BYTES};
     os_errno = disk_run(store->disk, &read);
     disk_close_file(store->disk, &open.file);
-    if (os_errno) return fail_errno(error, os_errno, "read", "STORE");
-    *is_short = read.done < sizeof bytes;
-    const enum teak_status status =
-        superblock_judge(bytes, read.done, store->phase != STORE_READING, &store->superblock);
+    *count = read.done;
+    return os_errno ? fail_errno(error, os_errno, "read", "STORE") : TEAK_OK;
+}
+
+static enum teak_status read_superblock(struct teak_store *store, bool *is_short, struct teak_error *error)
+{
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    uint64_t count;
+    enum teak_status status = read_store(store, bytes, &count, error);
+    if (status != TEAK_OK) return status;
+    *is_short = count < sizeof bytes;
+    status = superblock_judge(bytes, count, store->phase != STORE_READING, &store->superblock);
     return status == TEAK_OK ? TEAK_OK : fail_file(error, status, "judge", "STORE", 0);
 }
 
@@ -102,24 +109,46 @@ enum teak_status recover_sync_directory(struct teak_store *store, struct teak_er
     return os_errno ? fail_errno(error, os_errno, "sync", ".") : TEAK_OK;
 }
 
-enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error)
+/* `rename_flags`: DISK_REPLACE where there may be one. */
+static enum teak_status write_store(struct teak_store *store, uint8_t *bytes, uint32_t rename_flags,
+                                    struct teak_error *error)
 {
-    uint8_t bytes[SUPERBLOCK_BYTES];
-    superblock_encode(&store->superblock, bytes);
     struct disk_op unlink = {.kind = DISK_UNLINK, .dir = store->directory, .name = "STORE.tmp"};
-    disk_run(store->disk, &unlink); /* of a creation that was cut short; usually there is none */
+    disk_run(store->disk, &unlink); /* of one that was cut short; usually there is none */
     struct disk_op open = {.kind = DISK_OPEN, .dir = store->directory, .name = "STORE.tmp",
                            .flags = DISK_CREATE | DISK_WRITABLE};
     int os_errno = disk_run(store->disk, &open);
     if (os_errno) return fail_errno(error, os_errno, "create", "STORE.tmp");
-    struct disk_op write = {.kind = DISK_WRITE, .file = open.file, .data = bytes, .bytes = sizeof bytes};
+    struct disk_op write = {.kind = DISK_WRITE, .file = open.file, .data = bytes, .bytes = SUPERBLOCK_BYTES};
     struct disk_op rename = {.kind = DISK_RENAME, .dir = store->directory, .name = "STORE.tmp", .to = "STORE",
-                             .flags = store->store_lost ? DISK_REPLACE : 0};
+                             .flags = rename_flags};
     os_errno = disk_run(store->disk, &write);
     if (!os_errno) os_errno = disk_sync_all(store->disk, open.file);
     disk_close_file(store->disk, &open.file);
     if (!os_errno) os_errno = disk_run(store->disk, &rename);
-    return os_errno ? fail_errno(error, os_errno, "create", "STORE") : recover_sync_directory(store, error);
+    if (!os_errno) return recover_sync_directory(store, error);
+    disk_run(store->disk, &unlink); /* as it was */
+    return fail_errno(error, os_errno, "create", "STORE");
+}
+
+enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error)
+{
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    superblock_encode(&store->superblock, bytes);
+    return write_store(store, bytes, store->store_lost ? DISK_REPLACE : 0, error);
+}
+
+enum teak_status recover_replace_defaults(struct teak_store *store, struct teak_error *error)
+{
+    uint8_t bytes[SUPERBLOCK_BYTES];
+    uint64_t count;
+    struct superblock seen;
+    enum teak_status status = read_store(store, bytes, &count, error);
+    if (status != TEAK_OK) return status;
+    status = superblock_judge(bytes, count, 1, &seen); /* a disk may read it otherwise now */
+    if (status != TEAK_OK) return fail_file(error, status, "judge", "STORE", 0);
+    superblock_put_defaults(&store->superblock, bytes);
+    return write_store(store, bytes, DISK_REPLACE, error);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- create */

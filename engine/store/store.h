@@ -168,6 +168,12 @@ enum teak_status committer_open_on(struct disk *disk, const char *directory, con
                                    const struct teak_committer_options *own, struct teak_committer **out,
                                    struct teak_report *report, struct teak_error *error);
 
+/* teak_defaults_get, and _set with defaults that were judged, on such a disk. */
+enum teak_status store_defaults_get_on(struct disk *disk, const char *directory, struct teak_defaults *out,
+                                       struct teak_error *error);
+enum teak_status store_defaults_set_on(struct disk *disk, const char *directory, const struct teak_defaults *defaults,
+                                       struct teak_error *error);
+
 /* A store to be made of files that come from elsewhere, for copy.c: its directory, made where it is missing, what will
  * stand in its STORE, and LOCK. Reads only, until teak_abandon; recover_read may be asked what the files are. */
 enum teak_status store_begin_bare(const char *directory, const struct superblock *superblock, struct teak_store **out,

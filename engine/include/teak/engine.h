@@ -125,6 +125,34 @@ struct teak_options {
 /* The engine's defaults. Threads: any. */
 TEAK_API struct teak_options teak_options_default(void);
 
+/* What a store says where an opening says 0; 0 here: the engine's own. An opening cannot ask for the engine's own where
+ * the store has another: it names it (TEAK_DSYNC is what TEAK_AUTO does, a linger of 1 ns is none). */
+struct teak_defaults {
+    enum teak_strategy strategy; /* any but TEAK_NONE */
+    uint32_t in_flight, group_bytes, spares;
+    uint64_t arena_bytes, linger_ns;
+};
+
+/* teak_defaults_get: what a store's defaults are.
+ * Does      Looks as a read-only opening does, beside a living writer too.
+ * Owner     Copied out.
+ * Threads   Any.
+ * Durable   Says nothing of it.
+ * Fails     INVALID · as teak_open with read_only. */
+TEAK_API enum teak_status teak_defaults_get(const char *directory, struct teak_defaults *out, struct teak_error *error);
+
+/* teak_defaults_set: a store's defaults become these.
+ * Does      Opens the store as a writer does, and replaces the file STORE. They hold from the next opening on. What they
+ *           replace can be asked first; block and segment size, which all files have, are fixed for the store's life.
+ * Owner     Nothing is kept.
+ * Threads   Any.
+ * Durable   When it answers TEAK_OK. A crash before leaves the old ones or the new ones.
+ * Fails     INVALID · OPTIONS (one is out of its range, or goes not with the store's segments; nothing was changed) ·
+ *           LOCKED (a writer has it open) · as teak_open. With NO_SPACE, DENIED or IO the old ones hold, or, where only
+ *           the last sync failed, the new ones, which a power cut may undo: repeat it. */
+TEAK_API enum teak_status teak_defaults_set(const char *directory, const struct teak_defaults *defaults,
+                                            struct teak_error *error);
+
 enum teak_verdict {
     TEAK_VERDICT_CREATED = 0, /* a new store                                                            */
     TEAK_VERDICT_CLEAN = 1,   /* closed by teak_close                                                   */

@@ -160,6 +160,32 @@ static void random_bytes_are_no_store(void **state)
     }
 }
 
+static void other_defaults_leave_the_rest_as_it_is(void **state)
+{
+    (void)state;
+    struct seeded seeded = seeded_begin(__func__);
+    uint8_t before[SUPERBLOCK_BYTES], after[SUPERBLOCK_BYTES];
+    struct superblock changed = sample, out;
+    superblock_encode(&sample, before);
+    /* what a later version may have put there */
+    seeded_fill(&seeded, before + offsetof(struct layout_store, features_ignore), 8);
+    seeded_fill(&seeded, before + offsetof(struct layout_store, zero), sizeof(((struct layout_store *)0)->zero));
+    seeded_fill(&seeded, before + sizeof(struct layout_store), sizeof before - sizeof(struct layout_store));
+    reseal(before);
+    memcpy(after, before, sizeof before);
+    superblock_put_defaults(&sample, after);
+    assert_memory_equal(after, before, sizeof before);
+    changed.arena_bytes = changed.linger_ns = 77;
+    changed.strategy = changed.in_flight = changed.group_bytes = changed.spares = 0;
+    superblock_put_defaults(&changed, after);
+    assert_int_equal(superblock_judge(after, sizeof after, 1, &out), TEAK_OK);
+    assert_int_equal(out.arena_bytes, 77);
+    assert_int_equal(out.linger_ns, 77);
+    assert_int_equal(out.strategy + out.in_flight + out.group_bytes + out.spares, 0);
+    for (size_t i = 0; i < sizeof before; i++)
+        if ((i < 80 || i >= 112) && (i < 248 || i >= 256)) assert_int_equal(after[i], before[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +197,7 @@ int main(void)
         cmocka_unit_test(an_unknown_feature_does_what_its_word_says),
         cmocka_unit_test(sizes_out_of_range_are_rejected),
         cmocka_unit_test(random_bytes_are_no_store),
+        cmocka_unit_test(other_defaults_leave_the_rest_as_it_is),
     };
     return cmocka_run_group_tests_name("superblock", tests, NULL, NULL);
 }
