@@ -42,8 +42,8 @@ enum teak_status recover_superblock(struct teak_store *store, struct teak_error 
 /* STORE as store->superblock says, durable, in place of none; of what is left of it if store->store_lost. */
 enum teak_status recover_write_superblock(struct teak_store *store, struct teak_error *error);
 
-/* STORE with the defaults that store->superblock has, all else as it is there, durable, in place of the old one. LOCK is
- * held. */
+/* STORE with the defaults that store->superblock has, and all else as it is there, durable, in place of the old one.
+ * LOCK is held. */
 enum teak_status recover_replace_defaults(struct teak_store *store, struct teak_error *error);
 
 /* Names in the store's directory are durable. */

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -121,6 +122,66 @@ class Tune(harness.Store):
         self.assert_runs(result["command"])
         self.assertEqual(os.listdir(self.work), ["store"])
 
+    def defaults(self):
+        """What STORE says of strategy, frames in flight, size of groups, linger: docs/format.md."""
+        with open(os.path.join(self.dir, "STORE"), "rb") as file:
+            store = file.read()
+        linger, strategy, in_flight, group_bytes = struct.unpack_from("<QIII", store, 88)
+        return [strategy, in_flight, group_bytes, linger]
+
+    def test_what_was_chosen_is_applied_and_taken_back(self):
+        strategies = ["auto", "dsync", "fdatasync", "buffered"]
+        self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\ntwo\n")
+        before = self.files()
+        out, err = self.tune("--window", 16, "--json", "--apply")
+        self.assertEqual(err, b"")
+        result = json.loads(out)
+        self.assertTrue(result["applied"])
+        chosen = result["chosen"]
+        wanted = [strategies.index(chosen["strategy"]), chosen["in_flight"], chosen["group_bytes"],
+                  chosen["linger_ns"]]
+        self.assertEqual(self.defaults(), wanted)
+        after = self.files()
+        self.assertEqual({name: after[name] for name in after if name not in ("STORE", "LOCK")},
+                         {name: before[name] for name in before if name not in ("STORE", "LOCK")})
+        self.assertEqual(self.teak("cat", "--dir", self.dir)[0], b"one\ntwo\n")
+        self.teak("append", "--dir", self.dir, data=b"three\n")
+        self.teak("verify", "--dir", self.dir)
+        out, err = self.tune("--reset")
+        self.assertEqual((out, err), (b"", b""))
+        self.assertEqual(self.defaults(), [0, 0, 0, 0])
+        self.assertEqual(self.teak("cat", "--dir", self.dir)[0], b"one\ntwo\nthree\n")
+
+    def test_what_keeps_no_limit_is_not_applied(self):
+        self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\n")
+        out, err = self.tune("--window", 16, "--json", "--apply", "--p99-us", 1, status=1)
+        self.assertFalse(json.loads(out)["applied"])
+        self.assert_one_line(err, "no setting keeps")
+        self.assertEqual(self.defaults(), [0, 0, 0, 0])
+
+    def test_nothing_is_applied_beside_a_writer(self):
+        writer = subprocess.Popen([harness.teak_path, "append", "--dir", self.dir, "--segment-bytes", "256K"],
+                                  stdin=subprocess.PIPE)
+        try:
+            until = time.monotonic() + 60
+            while not os.path.exists(os.path.join(self.dir, "STORE")) and time.monotonic() < until:
+                time.sleep(0.01)
+            for word in ("--apply", "--reset"):
+                out, err = self.tune(word, status=1)
+                self.assertEqual(out, b"")
+                self.assert_one_line(err, self.dir)
+            self.assertEqual(self.defaults(), [0, 0, 0, 0])
+        finally:
+            writer.stdin.close()
+            self.assertEqual(writer.wait(60), 0)
+
+    def test_there_is_nothing_to_apply_it_to(self):
+        for word in ("--apply", "--reset"):
+            out, err = self.tune(word, status=2)
+            self.assertEqual(out, b"")
+            self.assert_one_line(err, word, "there is none")
+            self.assertEqual(os.listdir(self.work), [])
+
     def test_an_empty_directory_stays_and_is_empty(self):
         os.mkdir(self.dir)
         self.tuned("--window", 16)
@@ -132,6 +193,7 @@ class Tune(harness.Store):
                  (["--seconds", "soon"], "--seconds"), (["--window", 0], "--window"), (["--rate", "x"], "--rate"),
                  (["--p99-us", 0], "--p99-us"), (["--segment-bytes", 100000], "--segment-bytes"),
                  (["--segment-bytes", "64K", "--entry-bytes", "16K"], "--entry-bytes"),
+                 (["--apply", "--reset"], "--reset"),
                  (["--rate", 10], "--seconds"), (["--windows", 4], "--window"), (["more"], "more"))
         for words, says in wrong:
             out, err = self.tune(*words, status=2)

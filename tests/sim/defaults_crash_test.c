@@ -9,8 +9,8 @@ enum { LAST = 20, NTH_MAX = 200, CHANGES = 4 };
 static struct teak_defaults defaults_of(uint32_t i)
 {
     if (i == 0) return (struct teak_defaults){0};
-    return (struct teak_defaults){.strategy = i % 2 ? TEAK_FDATASYNC : TEAK_DSYNC, .in_flight = i, .group_bytes = 4096 * i,
-                                  .spares = i + 1, .linger_ns = 1000 * i};
+    return (struct teak_defaults){.strategy = i % 2 ? TEAK_FDATASYNC : TEAK_DSYNC, .in_flight = i,
+                                  .group_bytes = 4096 * i, .spares = i + 1, .linger_ns = 1000 * i};
 }
 
 static bool is(const struct teak_store *store, uint32_t i)

@@ -3,7 +3,7 @@
  * PATH   Look at the place; plan; the search, which asks for one run after the other: open with those settings, the
  *        load of teak bench append, close; take all of it away; show what came of it.
  * FAILS  Whatever ends the run, a signal too, what it wrote is removed.
- * HOLDS  A store that lies in the directory is not written to. */
+ * HOLDS  A store that lies in the directory is not written to; with --apply its STORE is replaced, at the very end. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -62,7 +62,8 @@ struct tune {
     const char *entry_text;
     uint64_t window, rate, p99_us;
     double seconds;
-    bool as_json;
+    bool as_json, apply, reset;
+    bool is_applied;
     bool existed, is_store;     /* the directory; what lies in it        */
     char work[PATH_ROOM];       /* DIRECTORY/tune.tmp                    */
     struct tune_place places[PLACES_MAX];
@@ -127,6 +128,39 @@ static int look_at_store(struct tune *tune)
     tune->at.segment_bytes = limits.segment_bytes;
     tune->at.block_bytes = limits.block_bytes;
     return EXIT_GOOD;
+}
+
+/* Can its defaults be replaced? Asked before anything is measured, for it takes long. */
+static int look_for_writers(const struct tune *tune)
+{
+    struct teak_options options = teak_options_default();
+    struct teak_store *store;
+    struct teak_error error = {0};
+    if (!tune->apply && !tune->reset) return EXIT_GOOD;
+    if (!tune->is_store) {
+        complain(who, "--%s changes the defaults of the store in --dir %s, and there is none: write one that is, or "
+                 "leave it out", tune->apply ? "apply" : "reset", tune->at.directory);
+        return EXIT_WRONG;
+    }
+    if (teak_open(tune->at.directory, &options, &store, NULL, &error) != TEAK_OK)
+        return complain_error(who, tune->at.directory, &error);
+    teak_abandon(store); /* nothing was written: a store is left as it was until its first batch */
+    return EXIT_GOOD;
+}
+
+/* Those of a tuning; arena and spares stay what they are. */
+static int apply(struct tune *tune, const struct tune_setting *setting)
+{
+    struct teak_defaults defaults;
+    struct teak_error error = {0};
+    enum teak_status status = teak_defaults_get(tune->at.directory, &defaults, &error);
+    defaults.strategy = setting->strategy;
+    defaults.in_flight = setting->in_flight;
+    defaults.group_bytes = setting->group_bytes;
+    defaults.linger_ns = setting->linger_ns;
+    if (status == TEAK_OK) status = teak_defaults_set(tune->at.directory, &defaults, &error);
+    tune->is_applied = status == TEAK_OK;
+    return tune->is_applied ? EXIT_GOOD : complain_error(who, tune->at.directory, &error);
 }
 
 static uint64_t usual_segment(const struct tune *tune)
@@ -410,6 +444,8 @@ static void show_text(const struct tune *tune)
     printf("\n ");
     for (uint32_t i = 0; i < words.count; i++) put_word(words.word[i]);
     printf("\n");
+    if (tune->is_applied)
+        printf("\n  These are now the defaults of %s.\n", tune->at.directory);
     if (tune->is_store)
         printf("\n  Segments of %s are what the store has; only a new one can have others.\n",
                human_bytes(tune->at.segment_bytes).text);
@@ -479,6 +515,7 @@ static void show_json(const struct tune *tune)
     for (uint32_t i = 0; i < lines.count; i++) json_text(&json, NULL, lines.line[i]);
     json_close(&json);
     bench_words_of(tune, &words);
+    json_bool(&json, "applied", tune->is_applied);
     json_array(&json, "command");
     for (uint32_t i = 0; i < words.count; i++) json_text(&json, NULL, words.word[i]);
     json_close(&json);
@@ -510,7 +547,9 @@ static int tune_it(struct tune *tune)
 {
     int status = look_at_directory(tune);
     if (status == EXIT_GOOD) status = look_at_store(tune);
+    if (status == EXIT_GOOD) status = look_for_writers(tune);
     if (status != EXIT_GOOD) return status;
+    if (tune->reset) return apply(tune, &(const struct tune_setting){0});
     if (!has_space(tune)) return EXIT_PROBLEM;
     const uint64_t entry_most = usual_segment(tune) / 4 - FRAME_ROOM;
     if (bench_sizes_max(&tune->load.sizes) > entry_most) {
@@ -535,6 +574,8 @@ static int tune_it(struct tune *tune)
         return EXIT_PROBLEM;
     }
     if (status == EXIT_GOOD) status = cleared;
+    if (status == EXIT_GOOD && tune->apply && tune->search.is_met)
+        status = apply(tune, &tune->search.candidates[tune->search.chosen].setting);
     return status == EXIT_GOOD ? show(tune) : status;
 }
 
@@ -550,6 +591,10 @@ static bool sensible(struct tune *tune)
     }
     if (tune->window != 0 && tune->rate != 0) {
         complain(who, "--window and --rate are two kinds of load: write one of them");
+        return false;
+    }
+    if (tune->apply && tune->reset) {
+        complain(who, "--apply and --reset are contrary: write one of them");
         return false;
     }
     if (tune->seconds < SECONDS_MIN) {
@@ -602,6 +647,11 @@ static enum args_answer parse(struct tune *tune, int argc, char **argv)
          .high = 1 << 30, .word = "N",
          .help = "sizes of segments tried are this one and a quarter of it, and four\n"
                  "times it from 10 seconds on; default 64M; of a store: what it has"},
+        {.name = "apply", .type = ARG_FLAG, .to.flag = &tune->apply,
+         .help = "what was chosen becomes what the store in --dir has where an\n"
+                 "opening says nothing; not where no setting keeps --p99-us"},
+        {.name = "reset", .type = ARG_FLAG, .to.flag = &tune->reset,
+         .help = "take back what --apply did, and measure nothing"},
         {.name = "json", .type = ARG_FLAG, .to.flag = &tune->as_json, .help = "one JSON object"},
     };
     const struct arg_command command = {.name = who, .what = "the settings that suit a disk and a load, and why",

@@ -142,14 +142,14 @@ struct teak_defaults {
 TEAK_API enum teak_status teak_defaults_get(const char *directory, struct teak_defaults *out, struct teak_error *error);
 
 /* teak_defaults_set: a store's defaults become these.
- * Does      Opens the store as a writer does, and replaces the file STORE. They hold from the next opening on. What they
- *           replace can be asked first; block and segment size, which all files have, are fixed for the store's life.
+ * Does      Opens the store as a writer does, and replaces the file STORE. They hold from the next opening on. Block and
+ *           segment size are no defaults: they are fixed for the store's life.
  * Owner     Nothing is kept.
  * Threads   Any.
  * Durable   When it answers TEAK_OK. A crash before leaves the old ones or the new ones.
- * Fails     INVALID · OPTIONS (one is out of its range, or goes not with the store's segments; nothing was changed) ·
- *           LOCKED (a writer has it open) · as teak_open. With NO_SPACE, DENIED or IO the old ones hold, or, where only
- *           the last sync failed, the new ones, which a power cut may undo: repeat it. */
+ * Fails     INVALID · OPTIONS (one is out of its range, or does not go with the store's segments) · LOCKED (a writer
+ *           has it open) · as teak_open; then nothing was changed. With IO the old ones hold, or, where only the last
+ *           sync failed, the new ones, which a power cut may undo: repeat it. */
 TEAK_API enum teak_status teak_defaults_set(const char *directory, const struct teak_defaults *defaults,
                                             struct teak_error *error);
 
