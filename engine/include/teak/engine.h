@@ -142,8 +142,8 @@ struct teak_defaults {
 TEAK_API enum teak_status teak_defaults_get(const char *directory, struct teak_defaults *out, struct teak_error *error);
 
 /* teak_defaults_set: a store's defaults become these.
- * Does      Opens the store as a writer does, and replaces the file STORE. They hold from the next opening on. Block and
- *           segment size are no defaults: they are fixed for the store's life.
+ * Does      Opens the store as a writer does, and replaces the file STORE. They hold from the next opening on. Block
+ *           and segment size are no defaults: they are fixed for the store's life.
  * Owner     Nothing is kept.
  * Threads   Any.
  * Durable   When it answers TEAK_OK. A crash before leaves the old ones or the new ones.
