@@ -167,6 +167,24 @@ static void leave(struct teak_raft *raft)
     append(raft, plan.members, plan.count, false); /* no room: again with the next commit, or what becomes durable */
 }
 
+/* A founder did not know which logs the other voters have. Who leads hears from them, and writes it down: from then on a
+ * replaced disk under the same id counts for nothing. The voters stay the same, so it takes one step; who was not heard
+ * of yet is named with a later commit. */
+static void name_logs(struct teak_raft *raft)
+{
+    struct plan plan = {.count = raft->config.count};
+    bool is_news = false;
+    if (raft->config.joint || raft->transfer_to != 0 || !raft->has_room) return;
+    for (uint32_t slot = 0; slot < plan.count; slot++) {
+        struct teak_raft_member *member = &plan.members[slot];
+        *member = config_members(raft)[slot];
+        if (member->roles != TEAK_RAFT_VOTER || member->born != 0) continue; /* a learner is named when promoted */
+        member->born = born_of(raft, member);
+        is_news = is_news || member->born != 0;
+    }
+    if (is_news) (void)append(raft, plan.members, plan.count, false); /* no room: with the next commit */
+}
+
 bool change_is_out(const struct teak_raft *raft)
 {
     return raft->role == TEAK_RAFT_LEADER && !raft->config.joint && raft->config.index <= raft->commit &&
@@ -176,8 +194,14 @@ bool change_is_out(const struct teak_raft *raft)
 void change_go_on(struct teak_raft *raft)
 {
     if (raft->role != TEAK_RAFT_LEADER || raft->config.index > raft->commit || raft->commit < raft->lead_first) return;
-    if (raft->config.joint) leave(raft);
+    if (raft->config.joint) {
+        leave(raft);
+        return;
+    }
     /* out: it leads until it has handed over, or nobody is there to be handed to */
-    if (change_is_out(raft) && raft->transfer_to == 0 && handoff_start(raft, 0) != TEAK_RAFT_OK)
-        role_follow(raft, raft->term, 0);
+    if (change_is_out(raft)) {
+        if (raft->transfer_to == 0 && handoff_start(raft, 0) != TEAK_RAFT_OK) role_follow(raft, raft->term, 0);
+        return;
+    }
+    name_logs(raft);
 }

@@ -228,6 +228,8 @@ struct teak_raft {
     uint64_t transfer_to;          /* 0: leadership stays                                                   */
     bool transfer_owed;            /* the target is to be told in the next ready                            */
     bool transfer_told;            /* ... and was, since the last round of heartbeats                       */
+    uint32_t calm, calm_tries;     /* counts in a row at which somebody of higher priority could lead; how  *
+                                    * often it was asked to, in this term                                   */
 
     /* commit and apply: commits.c, ready.c */
     uint64_t handed, applied;
@@ -253,7 +255,7 @@ struct teak_raft {
 
     /* streams.c, intake.c: snapshots on their way */
     uint64_t snap_round;           /* the newest of any stream                                              */
-    uint64_t beat_bytes;           /* of bodies, sent since the last round of heartbeats                    */
+    uint64_t beat_bytes;           /* of bodies, sent in this heartbeat interval                            */
     struct intake intake;
     struct snap aborted;           /* to be told with ABORT                                                 */
     uint64_t aborted_from;

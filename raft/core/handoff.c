@@ -72,6 +72,32 @@ void handoff_from_stall(struct teak_raft *raft)
     if (slot != NO_SLOT) (void)handoff_start(raft, config_members(raft)[slot].id);
 }
 
+/* Of higher priority than this node, with all that is committed. */
+static uint32_t outranking(const struct teak_raft *raft)
+{
+    uint32_t found = 0;
+    if (raft->config.self == 0 || raft->config.joint || raft->config.index > raft->commit) return 0;
+    const uint8_t mine = config_members(raft)[__builtin_ctz(raft->config.self)].priority;
+    for (uint32_t slot = 0; slot < raft->config.count; slot++)
+        if (config_members(raft)[slot].priority > mine && peer_at(raft, slot)->match >= raft->commit)
+            found |= UINT32_C(1) << slot;
+    return found;
+}
+
+void handoff_count(struct teak_raft *raft)
+{
+    enum { CALM_COUNTS = 4, TRIES_MAX = 6 };
+    const uint32_t slot = raft->transfer_to == 0 ? best(raft, outranking(raft)) : NO_SLOT;
+    if (slot == NO_SLOT) {
+        raft->calm = 0;
+        return;
+    }
+    if (++raft->calm < (uint32_t)CALM_COUNTS << raft->calm_tries) return;
+    raft->calm = 0;
+    if (raft->calm_tries < TRIES_MAX) raft->calm_tries++;
+    (void)handoff_start(raft, config_members(raft)[slot].id); /* it lives: best() says so */
+}
+
 void handoff_last_word(struct teak_raft *raft)
 {
     const uint32_t slot = raft->role == TEAK_RAFT_LEADER ? best(raft, UINT32_MAX) : NO_SLOT;

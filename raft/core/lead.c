@@ -20,7 +20,7 @@ void lead_begin(struct teak_raft *raft)
     role_lead(raft);
     CHECK(jobs_vote_is_durable(raft));
     raft->beating = raft->heard = raft->heard_before = raft->paused = raft->poked = raft->full = 0;
-    raft->turn = 0;
+    raft->turn = raft->calm = raft->calm_tries = 0;
     raft->read_beat = 0;
     lease_begin(raft);
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
@@ -97,7 +97,6 @@ void lead_beat(struct teak_raft *raft)
 {
     raft->beat_round++;
     raft->beating = others(raft);
-    raft->beat_bytes = 0;
     lease_beat(raft);
     handoff_remind(raft);
 }
@@ -109,6 +108,7 @@ void lead_count(struct teak_raft *raft)
         return;
     }
     streams_count(raft);
+    handoff_count(raft);
     raft->heard_before = raft->heard;
     raft->heard = 0;
     raft->compact_owed = true; /* who was waited for may be there, or gone */

@@ -109,6 +109,8 @@ void streams_sift(struct teak_raft *raft)
     }
 }
 
+void streams_refill(struct teak_raft *raft) { raft->beat_bytes = 0; }
+
 void streams_count(struct teak_raft *raft)
 {
     for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {

@@ -36,6 +36,9 @@ bool streams_on_reply(struct teak_raft *raft, uint32_t slot, const struct teak_r
 void streams_heard(struct teak_raft *raft, uint32_t slot);
 void streams_lost(struct teak_raft *raft, uint32_t slot);
 
+/* The next heartbeat interval begins, by the clock: rounds that reads ask for are none. */
+void streams_refill(struct teak_raft *raft);
+
 /* Who was not heard of between two counts gives up its place. */
 void streams_count(struct teak_raft *raft);
 

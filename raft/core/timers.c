@@ -6,6 +6,7 @@
 #include "core/lead.h"
 #include "core/members.h"
 #include "core/reads.h"
+#include "core/streams.h"
 #include "core/diskwatch.h"
 
 enum { BACKOFF_MAX = 3 }; /* 2^3: eight times */
@@ -66,6 +67,7 @@ void timer_fire(struct teak_raft *raft, enum timer timer)
     case TIMER_PROMISE: return;
     case TIMER_HEARTBEAT:
         timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
+        streams_refill(raft);
         lead_beat(raft);
         return;
     case TIMER_QUORUM:

@@ -226,7 +226,8 @@ static void put_peers(struct sum *sum, const struct teak_raft *raft)
     }
     const uint64_t values[] = {raft->beat_round, raft->beating,     raft->heard,         raft->heard_before,
                                raft->paused,     raft->poked,       raft->full,          raft->lead_first,
-                               raft->turn,       raft->transfer_to, raft->transfer_owed, raft->transfer_told};
+                               raft->turn,       raft->transfer_to, raft->transfer_owed, raft->transfer_told,
+                               raft->calm,       raft->calm_tries};
     for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
 }
 

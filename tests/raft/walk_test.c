@@ -114,6 +114,7 @@ static void step(struct seeded *seeded, const struct weather *weather)
         if (seeded_below(seeded, 4) == 0) world_start(&world, node);
     } else {
         step_at(seeded, weather, node);
+        if (world.up[node - 1] && !world_is_quiet(&world, node)) world_broken(&world, "a ready is not due", node, 0);
     }
 }
 
@@ -227,10 +228,12 @@ static void walk(uint64_t seed)
         .timeouts = 5 + seeded_below(&seeded, 30), .full = seeded_below(&seeded, 3) == 0 ? 10 : 0,
         .change = seeded_below(&seeded, 2) ? 10 : 0, .transfer = seeded_below(&seeded, 2) ? 5 : 0,
         .snapshot = seeded_below(&seeded, 3) ? seeded_below(&seeded, 12) : 0};
+    const bool unnamed = seeded_below(&seeded, 2) == 0, outrank = seeded_below(&seeded, 2) == 0;
     for (uint32_t i = 0; i < nodes; i++)
-        members[i] = (struct teak_raft_member){.id = i + 1, .roles = i > 0 && seeded_below(&seeded, 5) == 0
-                                                                         ? TEAK_RAFT_LEARNER
-                                                                         : TEAK_RAFT_VOTER};
+        members[i] = (struct teak_raft_member){
+            .id = i + 1, .born = unnamed ? WORLD_UNNAMED : 0,
+            .priority = (uint8_t)(outrank ? seeded_below(&seeded, 3) : 0),
+            .roles = i > 0 && seeded_below(&seeded, 5) == 0 ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
     struct teak_raft_options options = world_options();
     options.trailing_entries = seeded_below(&seeded, 4);
     options.retain_entries = options.trailing_entries + seeded_below(&seeded, 6);

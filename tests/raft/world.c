@@ -563,6 +563,25 @@ static void tell_ear(struct world *world, uint32_t node, const struct teak_raft_
     if (ready->apply.upto) ear->applies(ear, node, &ready->apply);
 }
 
+static bool hands_out(const struct teak_raft_ready *ready)
+{
+    return ready->job || ready->apply.upto != 0 || ready->send_count > 0 || ready->fetch_count > 0 ||
+           ready->snap_count > 0 || ready->done_count > 0 || ready->read_count > 0 || ready->event_count > 0;
+}
+
+bool world_is_quiet(const struct world *world, uint32_t node)
+{
+    static _Alignas(16) uint8_t block[WORLD_BLOCK];
+    struct teak_raft *twin;
+    struct teak_raft_ready ready;
+    if (!world->up[node - 1] || teak_raft_has_ready(world_node(world, node))) return false;
+    if (teak_raft_clone(block, sizeof block, world_node(world, node), &twin) != TEAK_RAFT_OK) abort();
+    if (teak_raft_ready(twin, TEAK_RAFT_ALL, &ready) != TEAK_RAFT_OK) abort();
+    const bool is_quiet = !hands_out(&ready);
+    teak_raft_fini(twin);
+    return is_quiet;
+}
+
 void world_drain(struct world *world, uint32_t node)
 {
     if (!world->up[node - 1]) return;
@@ -765,13 +784,16 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
     world->up[node - 1] = false;
 }
 
+/* Of the node's log, after so many before it. */
+static uint64_t born_of(uint32_t logs, uint32_t node) { return 1000u * (1u + logs) + node; }
+
 /* What the disk has, as values; `configs` and `runs` are the caller's. */
 static struct teak_raft_start start_of(const struct world *world, uint32_t node, struct teak_raft_entry *configs,
                                        struct teak_raft_pos *runs)
 {
     const struct disk_model *disk = &world->at[node - 1]->disk;
     struct teak_raft_start start = {.hard = disk->hard, .applied = disk->applied, .configs = configs, .runs = runs,
-                                    .born = 1000u * (1u + world->logs[node - 1]) + node,
+                                    .born = born_of(world->logs[node - 1], node),
                                     .incarnation = node * 100 + world->starts[node - 1], .first = disk->first,
                                     .can_restore = same_name(&disk->body, &disk->snapshot)};
     if (disk->snapshot.pos.index != 0) start.snapshot = &disk->snapshot;
@@ -998,7 +1020,12 @@ void world_begin(struct world *world, struct teak_raft_options options, uint32_t
     uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
     struct teak_raft_entry entry;
     struct teak_raft_job job;
-    if (teak_raft_bootstrap(members, member_count, bytes, sizeof bytes, &entry, &job) != TEAK_RAFT_OK) abort();
+    struct teak_raft_member founders[WORLD_NODES]; /* who know each other's logs, of which each begins with its first */
+    for (uint32_t i = 0; i < member_count; i++) {
+        founders[i] = members[i];
+        founders[i].born = members[i].born == WORLD_UNNAMED ? 0 : born_of(0, (uint32_t)members[i].id);
+    }
+    if (teak_raft_bootstrap(founders, member_count, bytes, sizeof bytes, &entry, &job) != TEAK_RAFT_OK) abort();
     world->ledger[1] = kept_entry(entry);
     world->committed = 1;
     for (uint32_t node = 1; node <= count; node++) {

@@ -121,7 +121,11 @@ struct teak_raft_options world_options(void);
 bool world_set_option(struct teak_raft_options *options, const char *name, uint64_t value);
 void world_print_options(FILE *out, const struct teak_raft_options *options); /* that are not those of above */
 
-/* Nodes 1 .. count; the members are the founding configuration, of which each node has the first entry. */
+/* A founder whose log the founders do not know. */
+#define WORLD_UNNAMED UINT64_MAX
+
+/* Nodes 1 .. count; the members are the founding configuration, of which each node has the first entry. A member's born
+ * is that of its first log, whatever it says, but for WORLD_UNNAMED. */
 void world_begin(struct world *world, struct teak_raft_options options, uint32_t count,
                  const struct teak_raft_member *members, uint32_t member_count, FILE *out);
 void world_end(struct world *world);
@@ -154,6 +158,9 @@ enum teak_raft_status world_propose(struct world *world, uint32_t node, const ch
 enum teak_raft_status world_read(struct world *world, uint32_t node, uint64_t tag, enum teak_raft_read_mode mode);
 void world_tick(struct world *world, uint32_t node, uint64_t now); /* its clock shows that */
 void world_stabilize(struct world *world);                           /* deliver and complete until all is quiet */
+
+/* Of a node that is drained: nothing is due, and a ready that is asked for all the same has nothing. */
+bool world_is_quiet(const struct world *world, uint32_t node);
 
 /* Bytes that live as long as the program; equal bytes are one. */
 const uint8_t *world_intern(const uint8_t *data, uint32_t bytes);

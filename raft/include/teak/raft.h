@@ -192,9 +192,10 @@ enum {
 
 struct teak_raft_member {
     uint64_t id;   /* not 0 */
-    uint64_t born; /* drawn when its log was created; 0: not known, any will do */
+    uint64_t born; /* drawn when its log was created; 0: not known, any will do: a leader fills in that of voters */
     uint8_t roles;
-    uint8_t priority; /* who has not the highest of all voters gives way at elections, by one timeout */
+    uint8_t priority; /* who has not the highest of all voters gives way at elections, by one timeout; who leads hands *
+                       * over to a higher one that has been fit to lead for four                                    */
 };
 
 struct teak_raft_set {
@@ -300,8 +301,8 @@ struct teak_raft_options {
     uint32_t snapshot_streams;      /* members that get a snapshot at a time, at least 1                       */
     uint32_t snapshot_chunk_bytes;  /* of one message                                                          */
     uint32_t snapshot_window;       /* chunks sent to a member and not written there, 1 to 64                  */
-    uint32_t snapshot_beat_bytes;   /* sent to all members between two rounds of heartbeats, the last chunk    *
-                                     * may exceed it; 0: no bound                                              */
+    uint32_t snapshot_beat_bytes;   /* sent to all members in `heartbeat`, which is a rate; the last chunk may *
+                                     * exceed it; 0: no bound                                                  */
 };
 
 /* Does      Options that suit a group of up to 7 on a local network, time in milliseconds; id, seed, cluster are 0.
@@ -479,7 +480,8 @@ struct teak_raft_ready {
     uint32_t send_count, fetch_count, snap_count, done_count, read_count, event_count;
 };
 
-/* Does      Says whether teak_raft_ready with TEAK_RAFT_ALL would hand anything out.
+/* Does      Says whether teak_raft_ready is to be called. false: with TEAK_RAFT_ALL it would hand out nothing. true: it
+ *           hands something out, or, seldom, finds out that what was wanted is not any more; then this is false.
  * Owner, Durable  -   Threads the node's   Fails never */
 TEAK_API bool teak_raft_has_ready(const struct teak_raft *raft);
 
