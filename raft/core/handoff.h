@@ -22,8 +22,8 @@ void handoff_remind(struct teak_raft *raft);
 /* This node's disk is stalled: to a voter that has durably what this node has not, if there is one. */
 void handoff_from_stall(struct teak_raft *raft);
 
-/* The quorum is counted: has somebody of higher priority been fit to lead for a while? The next try of a term waits twice
- * as long. */
+/* The quorum is counted: has somebody of higher priority been fit to lead for a while? The next try of a term waits
+ * twice as long. */
 void handoff_count(struct teak_raft *raft);
 
 void handoff_give_up(struct teak_raft *raft);

@@ -24,9 +24,9 @@ static inline struct teak_raft_options lone_options(void)
     return options;
 }
 
-/* Node 1 of a cluster of `count`, founded, of log 5 and run 6, started at time 100; the logs of 2 and 3 are 52 and 53. The
- * founders knew that, or not. NULL: it is refused. */
-static inline struct teak_raft *lone_founder(void *block, uint32_t count, struct teak_raft_options options, bool known)
+/* Node 1 of a cluster of `count`, founded, of log 5 and run 6, started at time 100; the logs of 2 and 3 are 52 and 53,
+ * as the founders knew. NULL: it is refused. */
+static inline struct teak_raft *lone_node(void *block, uint32_t count, struct teak_raft_options options)
 {
     static uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
     static struct teak_raft_entry entry;
@@ -34,18 +34,13 @@ static inline struct teak_raft *lone_founder(void *block, uint32_t count, struct
     struct teak_raft_job job;
     struct teak_raft *raft = NULL;
     for (uint32_t i = 0; i < LONE_MEMBERS; i++)
-        members[i] = (struct teak_raft_member){
-            .id = i + 1, .born = known ? (i == 0 ? 5 : 51 + i) : 0, .roles = TEAK_RAFT_VOTER};
+        members[i] =
+            (struct teak_raft_member){.id = i + 1, .born = i == 0 ? 5 : 51 + i, .roles = TEAK_RAFT_VOTER};
     if (teak_raft_bootstrap(members, count, bytes, sizeof bytes, &entry, &job) != TEAK_RAFT_OK) return NULL;
     const struct teak_raft_pos run = {1, 1};
     const struct teak_raft_start start = {.hard = job.hard, .last = {1, 1}, .configs = &entry, .config_count = 1,
                                           .runs = &run, .run_count = 1, .born = 5, .incarnation = 6, .applied = 1};
     return teak_raft_init(block, LONE_BLOCK, &options, &start, 100, &raft) == TEAK_RAFT_OK ? raft : NULL;
-}
-
-static inline struct teak_raft *lone_node(void *block, uint32_t count, struct teak_raft_options options)
-{
-    return lone_founder(block, count, options, true);
 }
 
 #endif
