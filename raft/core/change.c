@@ -167,9 +167,9 @@ static void leave(struct teak_raft *raft)
     append(raft, plan.members, plan.count, false); /* no room: again with the next commit, or what becomes durable */
 }
 
-/* A founder did not know which logs the other voters have. Who leads hears from them, and writes it down: from then on a
- * replaced disk under the same id counts for nothing. The voters stay the same, so it takes one step; who was not heard
- * of yet is named with a later commit. */
+/* A founder did not know which logs the other voters have. Who leads hears from them, and writes it down: from then on
+ * a replaced disk under the same id counts for nothing. The voters stay the same, so it takes one step; who was not
+ * heard of yet is named with a later commit. */
 static void name_logs(struct teak_raft *raft)
 {
     struct plan plan = {.count = raft->config.count};

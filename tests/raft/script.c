@@ -72,6 +72,7 @@ static void do_nodes(const struct line *line, FILE *out)
     const uint32_t count = number(line, 1);
     const char *founders = value(line, "members"), *learners = value(line, "learners");
     const char *priorities = value(line, "priorities"); /* a digit each */
+    const char *unnamed = value(line, "unnamed");       /* founders do not know each other's logs */
     uint32_t member_count = 0;
     for (uint32_t id = 1; id <= count; id++) {
         char digit[2] = {(char)('0' + id), 0};
@@ -79,6 +80,7 @@ static void do_nodes(const struct line *line, FILE *out)
         if (founders && !strstr(founders, digit) && !learns) continue;
         members[member_count++] =
             (struct teak_raft_member){.id = id, .roles = learns ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
+        if (unnamed) members[member_count - 1].born = WORLD_UNNAMED;
         if (priorities && strlen(priorities) >= id)
             members[member_count - 1].priority = (uint8_t)(priorities[id - 1] - '0');
     }

@@ -1,8 +1,9 @@
 /* script.h: a small language for the world. A script has blocks of commands; after a line of ---- stands what they
  * print, up to an empty line.
  *
- *   nodes 3 [members=1,2,3] [learners=4] [priorities=012] [OPTION=VALUE]...     nodes 1 .. 3, of which those found the
- *                                  cluster; what is not given is as world_options has it
+ *   nodes 3 [members=1,2,3] [learners=4] [priorities=012] [unnamed=yes] [OPTION=VALUE]...     nodes 1 .. 3, of which
+ *                                  those found the cluster; unnamed: they do not know each other's logs; what is not
+ *                                  given is as world_options has it
  *   campaign N · propose N WORD... · transfer N TO · change N 1 2 4:learner · unreachable N PEER
  *   read N TAG [lease]             asks; the answer says OK and the index
  *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read, stall
