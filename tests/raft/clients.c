@@ -17,7 +17,7 @@ struct machine_values {
 
 /* A call that is not answered. */
 struct pending {
-    uint64_t tag;
+    uint64_t tag, index; /* index: of a swap that is committed and not applied here; 0: not known */
     uint32_t op, node;
 };
 
@@ -29,6 +29,7 @@ struct clients {
     uint8_t kind; /* of the entries */
     uint64_t now; /* events so far: their order is all that counts */
     struct machine_values machines[NODES];
+    uint64_t applied[NODES];
     struct machine_values *at; /* by index: what every state machine is there */
     uint64_t at_room;
     struct pending pending[PENDING];
@@ -176,13 +177,26 @@ static struct machine_values *values_at(struct clients *clients, uint64_t index)
     return &clients->at[index];
 }
 
+/* Swaps that a snapshot hides had their effect, and nobody will ever know what they saw. */
+static void give_up_hidden(struct clients *clients, uint32_t node)
+{
+    for (uint32_t i = clients->pending_count; i-- > 0;) {
+        const struct pending *one = &clients->pending[i];
+        if (one->node != node || one->index == 0 || one->index > clients->applied[node]) continue;
+        clients->totals.open++;
+        forget(clients, i);
+    }
+}
+
 /* Whoever restores a snapshot has what the others had there. */
 void clients_apply(struct clients *clients, uint32_t node, const struct teak_raft_apply *apply)
 {
     struct machine_values *machine = &clients->machines[node], *at = values_at(clients, apply->upto);
+    clients->applied[node] = apply->upto;
     if (apply->restore) {
         if (!at->is_known) complain("a snapshot of what nobody was", node, apply->upto);
         *machine = *at;
+        give_up_hidden(clients, node);
         return;
     }
     for (uint32_t i = 0; i < apply->count; i++) {
@@ -202,6 +216,7 @@ void clients_apply(struct clients *clients, uint32_t node, const struct teak_raf
 void clients_start(struct clients *clients, uint32_t node, uint64_t applied)
 {
     if (applied > 0 && !values_at(clients, applied)->is_known) complain("it was never so far", node, applied);
+    clients->applied[node] = applied;
     clients->machines[node] = applied > 0 ? *values_at(clients, applied) : (struct machine_values){.of = {0}};
     if (clients->mistake == CLIENTS_FORGET_A_KEY && applied > 0) clients->machines[node].of[0] = LINEAR_NOTHING;
 }
@@ -224,18 +239,23 @@ static void end_write(struct clients *clients, struct linear_op *op, enum teak_r
 void clients_done(struct clients *clients, uint32_t node, const struct teak_raft_done *done)
 {
     for (uint32_t i = clients->pending_count; i-- > 0;) {
-        const struct pending *one = &clients->pending[i];
+        struct pending *one = &clients->pending[i];
         if (one->node != node || one->tag < done->first_tag || one->tag - done->first_tag >= done->count) continue;
         struct linear_op *op = op_of(clients, one->op);
-        if (op->kind == LINEAR_SWAP && done->fate == TEAK_RAFT_COMMITTED) continue;
+        if (op->kind == LINEAR_SWAP && done->fate == TEAK_RAFT_COMMITTED) {
+            one->index = done->first_index + (one->tag - done->first_tag);
+            continue;
+        }
         if (op->kind == LINEAR_SWAP && clients->mistake == CLIENTS_LOST_IS_DONE) op->seen = op->expected;
         end_write(clients, op, done->fate);
         forget(clients, i);
     }
+    give_up_hidden(clients, node);
 }
 
 void clients_answer(struct clients *clients, uint32_t node, const struct teak_raft_answer *answer, bool leads)
 {
+    if (answer->tag < CLIENTS_READS) return; /* somebody else's */
     for (uint32_t i = clients->pending_count; i-- > 0;) {
         if (clients->pending[i].tag != answer->tag || clients->pending[i].node != node) continue;
         struct linear_op *op = op_of(clients, clients->pending[i].op);

@@ -113,6 +113,20 @@ static void end_all(void)
     }
 }
 
+/* What clients were told, one store could have told them. */
+static void judge_clients(void)
+{
+    struct linear_report report;
+    const enum linear_verdict verdict = clients_judge(fleet.clients, &fleet.totals->clients, &report);
+    clients_end(fleet.clients);
+    const bool may_break = fleet.shape->breaks_bound || fleet.shape->mistake != CLIENTS_RIGHT;
+    if (verdict == LINEAR_BROKEN && may_break && fleet.is_told) printf("%s", report.text);
+    if (verdict == LINEAR_BROKEN && may_break)
+        fleet.totals->broken++;
+    else if (verdict != LINEAR_FINE)
+        broken("what clients were told is %s\n%s", linear_verdict_name(verdict), report.text);
+}
+
 uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t milliseconds, bool is_told,
                     struct fleet_totals *totals)
 {
@@ -122,6 +136,8 @@ uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t mil
     fleet.totals = totals;
     fleet.is_told = is_told;
     fleet.dice = (struct seeded){.state = seed};
+    fleet.clients = clients_begin(mix(seed, 78), (enum linear_model)(seed % LINEAR_MODEL_COUNT), CLIENTS_KIND,
+                                  shape->mistake);
     for (uint32_t id = 1; id <= shape->nodes; id++) launch_found(id);
     while (fleet.now < milliseconds) step();
     settle();
@@ -129,6 +145,7 @@ uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t mil
     totals->milliseconds += fleet.now;
     totals->committed += fleet.committed;
     end_all();
+    judge_clients();
     return fleet.history;
 }
 
@@ -179,6 +196,8 @@ static void draw_work(struct seeded *dice, struct fleet_shape *shape)
     shape->strategy = one_of(dice, TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC);
     shape->disk_one_in = one_of(dice, 1, 3, 15);
     shape->in_flight = 1 + seeded_below(dice, 4);
+    shape->client_one_in = one_of(dice, 0, 15, 60);
+    shape->drift_one_in = one_of(dice, 0, 0, 30);
 }
 
 struct fleet_shape fleet_draw(uint64_t seed)

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "raft/clients.h"
+
 /* What a state machine knows when its process begins again. */
 enum fleet_memory {
     FLEET_FORGETS,    /* nothing                                              */
@@ -31,6 +33,7 @@ struct fleet_shape {
     uint32_t propose_one_in;      /* milliseconds; so are all below, 0: never                       */
     uint32_t cut_power_one_in, kill_one_in, pause_one_in, stall_one_in, cut_link_one_in, heal_one_in, clog_one_in;
     uint32_t read_one_in;
+    uint32_t client_one_in;       /* a client comes to a node: clients.h                            */
     uint32_t transfer_one_in, change_one_in, fill_one_in, campaign_one_in;
     uint32_t snapshot_one_in;     /* a node takes one                                               */
     uint32_t wipe_one_in;         /* a node's disk is replaced by an empty one                      */
@@ -41,7 +44,9 @@ struct fleet_shape {
     uint32_t body_bytes_max;      /* of a snapshot                                                  */
     uint32_t drift_ppm;           /* the bound on clocks that nodes are told; 0: no leases          */
     uint32_t skew_ppm;            /* how far they are off in truth                                  */
+    uint32_t drift_one_in;        /* a leader's clock becomes the slowest, another's the fastest    */
     bool breaks_bound;            /* more than that is wanted, and stale reads are counted, no fault */
+    enum clients_mistake mistake; /* of clients; so is what they break                              */
     enum fleet_memory memory;
     bool wants_less;              /* now and then a driver takes no jobs, or applies nothing        */
     bool is_tight;                /* each node's limits are drawn, down to the least there are      */
@@ -55,6 +60,8 @@ struct fleet_totals {
     uint64_t leased, stale;       /* reads that were asked for by lease, and served; that missed something */
     uint64_t power_cuts, kills, poisoned, rotten, refusals, elections, changes, fetches, jobs_found;
     uint64_t snapshots, chunks, resumed, restores, compactions, wipes, decayed, unreadable, transfers, looks;
+    struct clients_totals clients;
+    uint64_t broken;              /* histories of clients, where that is no fault                   */
     uint64_t settling;            /* milliseconds, of all lives, until all agreed again             */
 };
 

@@ -15,6 +15,7 @@ enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, R
 enum { BODIES_MAX = 32, IOS_MAX = 256, GHOSTS_MAX = 8 };
 enum { ENTRIES_STOP = 3000 }; /* nobody proposes beyond */
 enum { ELECTION = 100, HEARTBEAT = 20, SETTLE_MAX = 60000 };
+enum { CLIENTS_KIND = TEAK_RAFT_KIND_APPLICATION + 3 }; /* entries of clients.h */
 enum { UNIT = 1000 }; /* of a node's clock, in a millisecond of the fleet's */
 
 /* An entry, as the oracle keeps it. */
@@ -121,6 +122,7 @@ extern struct fleet {
     uint64_t seed, now, history, runs, tags, logs_born;
     const struct fleet_shape *shape;
     struct fleet_totals *totals;
+    struct clients *clients;
     struct seeded dice;
     bool is_told, is_calm;
     struct fleet_node nodes[NODES];

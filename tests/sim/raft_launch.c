@@ -150,6 +150,14 @@ static void start_clock(struct fleet_node *node)
     node->clock_rate = UNIT * 1000 - skew + (skew > 0 ? below(2 * skew + 1) : 0);
 }
 
+void launch_drift(struct fleet_node *node)
+{
+    const uint32_t skew = fleet.shape->skew_ppm;
+    node->clock_at = clock_of(node);
+    node->clock_from = fleet.now;
+    node->clock_rate = node->raft->role == TEAK_RAFT_LEADER ? UNIT * 1000 - skew : UNIT * 1000 + skew;
+}
+
 /* False: its disk cannot give its log. */
 static bool begin(uint32_t id)
 {
@@ -166,6 +174,7 @@ static bool begin(uint32_t id)
     if (fleet.shape->memory == FLEET_FORGETS) node->kept = (struct machine){.applied = 0};
     node->machine = node->kept;
     start.applied = node->machine.applied;
+    clients_start(fleet.clients, id, start.applied);
     start_clock(node);
     const size_t bytes = (teak_raft_size(&options) + 15) & ~(size_t)15;
     node->block = aligned_alloc(16, bytes);
@@ -210,6 +219,7 @@ void launch_up(uint32_t id)
 void launch_down(uint32_t id, bool is_power)
 {
     struct fleet_node *node = node_of(id);
+    clients_down(fleet.clients, id);
     teak_raft_fini(node->raft);
     free(node->block);
     node->raft = NULL;

@@ -23,4 +23,7 @@ void launch_look(void);
 void launch_full(struct fleet_node *node, bool is_full);
 void launch_faults(struct fleet_node *node);
 
+/* Its clock goes the worst way from now on: slowly where it leads, else fast. */
+void launch_drift(struct fleet_node *node);
+
 #endif

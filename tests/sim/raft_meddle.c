@@ -8,19 +8,26 @@
 #include "raft_oracle.h"
 #include "raft_turn.h"
 
+struct line {
+    struct teak_raft_frame frame;
+    uint8_t bytes[1024];
+};
+
 static void free_line(struct teak_raft_frame *frame) { free(frame); }
+
+static struct line *make_line(void)
+{
+    struct line *line = malloc(sizeof *line);
+    assert_non_null(line);
+    line->frame = (struct teak_raft_frame){.refs = 1, .bytes = sizeof *line, .free = free_line};
+    return line;
+}
 
 void meddle_propose(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
-    struct line {
-        struct teak_raft_frame frame;
-        uint8_t bytes[1024];
-    };
     if (!node->raft || (fleet.committed > ENTRIES_STOP && !fleet.is_calm)) return;
-    struct line *line = malloc(sizeof *line);
-    assert_non_null(line);
-    line->frame = (struct teak_raft_frame){.refs = 1, .bytes = sizeof *line, .free = free_line};
+    struct line *line = make_line();
     const uint32_t bytes = below(8) == 0 ? below(1024) + 1 : below(60);
     seeded_fill(&fleet.dice, line->bytes, bytes);
     struct teak_raft_blob blobs[3];
@@ -57,6 +64,40 @@ static void ask(uint32_t id)
         fleet.totals->reads++;
     }
     if (below(4) != 0) turn_drain(id); /* else the time goes on before it is told, and maybe the process stands still */
+}
+
+static enum teak_raft_status propose_text(struct teak_raft *raft, const struct clients_call *call)
+{
+    struct line *line = make_line();
+    uint32_t taken = 0;
+    memcpy(line->bytes, call->text, strlen(call->text));
+    const struct teak_raft_blob blob = {.data = line->bytes, .frame = &line->frame,
+                                        .bytes = (uint32_t)strlen(call->text), .kind = CLIENTS_KIND};
+    const enum teak_raft_status status = teak_raft_propose(raft, &blob, 1, call->tag, &taken);
+    teak_raft_drop(&line->frame);
+    return status;
+}
+
+static void come(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    struct clients_call call;
+    const bool leads = node->raft->role == TEAK_RAFT_LEADER && fleet.committed <= ENTRIES_STOP;
+    if (!clients_come(fleet.clients, id, leads, fleet.tags + 1, &call) || call.is_over) return;
+    const enum teak_raft_status status =
+        call.is_read ? teak_raft_read(node->raft, call.tag, call.mode) : propose_text(node->raft, &call);
+    note(call.is_read ? "a client asks" : "a client writes", id, (uint64_t)status, call.tag);
+    if (status != TEAK_RAFT_OK) {
+        clients_refused(fleet.clients, &call);
+    } else if (call.is_read) {
+        node->open_reads++;
+    } else {
+        fleet.tags++;
+        node->open++;
+        fleet.totals->proposals++;
+    }
+    oracle_judge(id);
+    turn_drain(id);
 }
 
 /* ------------------------------------------------------------------------------------------------------- membership */
@@ -140,6 +181,8 @@ void meddle_with(uint32_t id)
     const struct fleet_shape *shape = fleet.shape;
     if (strikes(shape->propose_one_in)) meddle_propose(id);
     if (strikes(shape->read_one_in)) ask(id);
+    if (strikes(shape->client_one_in)) come(id);
+    if (strikes(shape->drift_one_in)) launch_drift(node);
     if (strikes(shape->snapshot_one_in)) bodies_take(id);
     if (strikes(shape->transfer_one_in)) {
         const enum teak_raft_status status = teak_raft_transfer(node->raft, below(shape->nodes + 1));

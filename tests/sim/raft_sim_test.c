@@ -36,7 +36,10 @@ static void print(const struct fleet_totals *totals)
         {"restored from one", totals->restores}, {"logs compacted", totals->compactions},
         {"leadership handed over", totals->transfers}, {"disks rotten", totals->decayed},
         {"of these given up", totals->unreadable}, {"disks replaced", totals->wipes},
-        {"copies cut and looked at", totals->looks},
+        {"copies cut and looked at", totals->looks}, {"calls of clients", totals->clients.calls},
+        {"of these written", totals->clients.written}, {"read at leaders and followers", totals->clients.reads},
+        {"read at followers", totals->clients.elsewhere}, {"lost", totals->clients.lost},
+        {"never told", totals->clients.open}, {"steps to find an order for them", totals->clients.steps},
     };
     for (uint32_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         printf("%12" PRIu64 " %s\n", lines[i].count, lines[i].what);
@@ -55,6 +58,7 @@ static void lives_keep_what_holds_and_settle(void **state)
     }
     print(&totals);
     assert_true(totals.committed > 0);
+    if (runs >= LIVES) assert_true(totals.clients.written > 0 && totals.clients.elsewhere > 0);
 }
 
 /* Lives that once found a fault, as docs/testing.md tells. */
@@ -67,7 +71,8 @@ static void lives_that_found_something(void **state)
     };
     struct fleet_totals totals = {0};
     for (uint32_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
-        const struct fleet_shape shape = fleet_draw(seeds[i]);
+        struct fleet_shape shape = fleet_draw(seeds[i]);
+        shape.client_one_in = shape.drift_one_in = 0; /* there was none of it yet */
         (void)fleet_live(seeds[i], &shape, MILLISECONDS, false, &totals);
     }
 }
@@ -84,12 +89,60 @@ static void a_seed_repeats_a_life(void **state)
     }
 }
 
+/* Three nodes whose leaders are cut off again and again, and clients that come often. */
+static struct fleet_shape draw_cut_off(void)
+{
+    return (struct fleet_shape){.nodes = 3, .voters = 3, .delay_max = 3, .cut_link_one_in = 300, .heal_one_in = 300,
+                                .client_one_in = 6, .drift_ppm = 10000, .skew_ppm = 10000, .drift_one_in = 30,
+                                .knows_born = true, .memory = FLEET_REMEMBERS, .strategy = TEAK_AUTO, .disk_one_in = 1,
+                                .in_flight = 2};
+}
+
+/* Lives of that shape, until what clients were told is broken. */
+static void expect_that_it_shows(const char *what, const struct fleet_shape *shape, struct fleet_totals *totals)
+{
+    for (uint64_t seed = 1; seed <= LIVES && totals->broken == 0; seed++)
+        (void)fleet_live(seed, shape, MILLISECONDS, getenv("TEAK_TRACE") != NULL, totals);
+    printf("%s: broken in life %" PRIu64 "\n", what, totals->lives);
+    if (totals->broken == 0) fail_msg("%s, and nothing shows", what);
+}
+
+/* A leader that is cut off answers by a lease that the others' clocks have ended. Nothing but the clients' history says
+ * so. As far off as was said, in the lives above, it shows nothing. */
+static void clocks_beyond_the_bound_are_caught(void **state)
+{
+    (void)state;
+    struct fleet_totals totals = {0};
+    struct fleet_shape shape = draw_cut_off();
+    shape.skew_ppm = 700000;
+    shape.breaks_bound = true;
+    expect_that_it_shows("clocks are further off than was said", &shape, &totals);
+}
+
+static void what_clients_take_wrongly_shows(void **state)
+{
+    (void)state;
+    static const char *const names[CLIENTS_MISTAKE_COUNT] = {
+        [CLIENTS_READ_HERE] = "a read is what this node has applied",
+        [CLIENTS_BELIEVE_LEADERS] = "a read is what who thinks to lead has applied",
+        [CLIENTS_ANSWER_EARLY] = "a write is over when it is proposed",
+    };
+    for (enum clients_mistake mistake = CLIENTS_READ_HERE; mistake <= CLIENTS_ANSWER_EARLY; mistake++) {
+        struct fleet_totals totals = {0};
+        struct fleet_shape shape = draw_cut_off();
+        shape.mistake = mistake;
+        expect_that_it_shows(names[mistake], &shape, &totals);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lives_keep_what_holds_and_settle),
         cmocka_unit_test(lives_that_found_something),
         cmocka_unit_test(a_seed_repeats_a_life),
+        cmocka_unit_test(clocks_beyond_the_bound_are_caught),
+        cmocka_unit_test(what_clients_take_wrongly_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
