@@ -48,11 +48,20 @@ bool follow_contradicts(const struct teak_raft *raft, struct teak_raft_pos pos)
     return term != 0 && term != pos.term;
 }
 
+/* Who leads appends a configuration when the one before is committed, and says so with it. A second one that could be
+ * cut off would leave none to go back to. */
+static bool is_too_early(const struct teak_raft *raft, const struct teak_raft_msg *msg,
+                         const struct teak_raft_entry *entry)
+{
+    return entry->kind == TEAK_RAFT_CONFIG && raft->config.index > max_index(raft->commit, msg->index);
+}
+
 /* Appends from entries[from] on, as many as there is room for. Returns the number of those that are in the log then. */
 static uint32_t take(struct teak_raft *raft, const struct teak_raft_msg *msg, uint32_t from)
 {
     for (; from < msg->count && raft->has_room; from++) {
         struct teak_raft_entry entry = msg->entries[from];
+        if (is_too_early(raft, msg, &entry)) break;
         if (!tail_has_run(raft, entry.term)) break;
         if (!tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_FOR_PEERS, false) &&
             !tail_has_room(raft, entry.frame, entry.bytes, TAIL_KEEP_DURABLE, false))

@@ -82,11 +82,37 @@ static void a_snapshot_that_contradicts_what_came_meanwhile_halts(void **state)
     teak_raft_fini(raft);
 }
 
+/* A leader that changes the membership twice at once: a cut before both would leave no configuration. */
+static void of_two_configurations_that_are_not_committed_one_is_taken(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = lone_node(block, 3, lone_options());
+    const struct teak_raft_entry entries[3] = {
+        {.index = 2, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters},
+        {.index = 3, .term = 1},
+        {.index = 4, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters}};
+    struct teak_raft_msg append = said(TEAK_RAFT_APPEND);
+    struct teak_raft_view view;
+    append.at = (struct teak_raft_pos){1, 1};
+    append.index = 1;
+    append.entries = entries;
+    append.count = 3;
+    assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
+    teak_raft_view(raft, &view);
+    assert_true(view.last.index == 3 && view.config_index == 2 && view.verified == 3);
+    append.index = 2; /* the first is committed */
+    assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
+    teak_raft_view(raft, &view);
+    assert_true(view.last.index == 4 && view.config_index == 4 && view.commit == 2);
+    teak_raft_fini(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_append_after_a_place_without_a_term_is_none),
         cmocka_unit_test(a_snapshot_that_contradicts_what_came_meanwhile_halts),
+        cmocka_unit_test(of_two_configurations_that_are_not_committed_one_is_taken),
     };
     return cmocka_run_group_tests_name("liars", tests, NULL, NULL);
 }
