@@ -21,7 +21,7 @@
 #include "teak/raft_store_memory.h"
 #include "teak/raft_store_teak.h"
 
-enum { NODES = 3, REPS_MAX = 64, BATCH_MAX = 4096, DONE_MAX = 64, TMPFS = 0x01021994, LOG = 1, WARM_SEGMENTS = 6 };
+enum { NODES = 3, REPS_MAX = 64, BATCH_MAX = 4096, DONE_MAX = 64, TMPFS = 0x01021994, LOG = 1, WARM_SEGMENTS = 12 };
 
 static const char *option_dir = ".", *option_backend = "uring";
 static uint64_t window = 1024, batch_entries = 64, entry_bytes, reps = 5, keep_entries = 1 << 14;
@@ -387,17 +387,19 @@ static uint64_t run_node(uint64_t until)
     return entries;
 }
 
-static double rate_of(bool bare)
+/* Million entries per second; and what one cost in processor time, the kernel's workers included. */
+static double rate_of(bool bare, double *cpu_ns_out)
 {
-    const uint64_t begun = rig_now();
-    const uint64_t entries = bare ? run_bare(begun + (uint64_t)(seconds * 1e9))
-                                  : run_node(begun + (uint64_t)(seconds * 1e9));
+    const uint64_t begun = rig_now(), until = begun + (uint64_t)(seconds * 1e9);
+    const double cpu = rig_cpu_seconds();
+    const uint64_t entries = bare ? run_bare(until) : run_node(until);
+    *cpu_ns_out = (rig_cpu_seconds() - cpu) * 1e9 / (double)entries;
     return (double)entries / seconds * 1e-6;
 }
 
 static void run_single(void)
 {
-    static double bare[REPS_MAX], node[REPS_MAX], ratio[REPS_MAX];
+    static double bare[REPS_MAX], node[REPS_MAX], ratio[REPS_MAX], cpu[2][REPS_MAX];
     struct statfs where;
     struct teak_error error = {0};
     struct teak_raft_options options = bench_options();
@@ -418,8 +420,8 @@ static void run_single(void)
     start_node(&nodes[0], &options);
     (void)elect();
     do { /* until both write into files that were compacted away */
-        (void)rate_of(true);
-        (void)rate_of(false);
+        (void)rate_of(true, &cpu[0][0]);
+        (void)rate_of(false, &cpu[1][0]);
         teak_stats(engine.bare, &before);
         teak_stats(engine.under, &after);
     } while ((before.newest_segment < WARM_SEGMENTS || after.newest_segment < WARM_SEGMENTS) && !rig_stopped);
@@ -427,7 +429,7 @@ static void run_single(void)
     size_t done = 0;
     for (; done < reps && !rig_stopped; done++) {
         const bool first = done % 2 == 0;
-        const double a = rate_of(first), b = rate_of(!first);
+        const double a = rate_of(first, &cpu[first ? 0 : 1][done]), b = rate_of(!first, &cpu[first ? 1 : 0][done]);
         bare[done] = first ? a : b;
         node[done] = first ? b : a;
         ratio[done] = node[done] / bare[done];
@@ -444,6 +446,10 @@ static void run_single(void)
         store_print_spread("node_million_per_second", node, done, stdout);
         printf(", ");
         store_print_spread("ratio", ratio, done, stdout);
+        printf(", ");
+        store_print_spread("bare_cpu_ns", cpu[0], done, stdout);
+        printf(", ");
+        store_print_spread("node_cpu_ns", cpu[1], done, stdout);
         printf("}\n");
     }
     teak_raft_fini(nodes[0].raft);

@@ -44,13 +44,19 @@ static void let_go(struct teak_raft *raft, struct teak_raft_entry *entry, const 
     *entry = (struct teak_raft_entry){.index = 0}; /* equal nodes are equal bytes */
 }
 
-static void forget_first(struct teak_raft *raft)
+/* The first `count` of those in memory. */
+static void forget_front(struct teak_raft *raft, uint32_t count)
 {
-    struct teak_raft_entry *first = tail_ring(raft) + raft->tail_slot;
-    const uint32_t next = raft->tail_slot + 1 == ring_size(raft) ? 0 : raft->tail_slot + 1;
-    let_go(raft, first, tail_count(raft) > 1 ? tail_ring(raft) + next : NULL);
-    raft->tail_first++;
-    raft->tail_slot = next;
+    struct teak_raft_entry *const ring = tail_ring(raft);
+    const uint32_t size = ring_size(raft), all = tail_count(raft);
+    uint32_t slot = raft->tail_slot;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t next = slot + 1 == size ? 0 : slot + 1;
+        let_go(raft, ring + slot, i + 1 < all ? ring + next : NULL);
+        slot = next;
+    }
+    raft->tail_first += count;
+    raft->tail_slot = slot;
 }
 
 static void forget_last(struct teak_raft *raft)
@@ -63,7 +69,7 @@ static void forget_last(struct teak_raft *raft)
 
 void tail_clear(struct teak_raft *raft)
 {
-    while (tail_count(raft) > 0) forget_first(raft);
+    forget_front(raft, tail_count(raft));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- room */
@@ -85,20 +91,21 @@ static uint64_t loose(const struct teak_raft *raft, enum tail_grip grip)
 bool tail_make_room(struct teak_raft *raft, const struct teak_raft_frame *frame, uint32_t bytes, enum tail_grip grip,
                     bool reserved)
 {
-    const uint64_t upto = loose(raft, grip);
-    uint32_t more = grip == TAIL_KEEP_FOR_PEERS ? raft->options.tail_entries / 64 : 0;
+    const uint64_t upto = min_index(loose(raft, grip), raft->last.index);
     bool fits = false;
-    while (raft->tail_first <= upto && tail_count(raft) > 0 && (!fits || more-- > 0)) {
-        forget_first(raft);
-        fits = fits || tail_fits(raft, frame, bytes, reserved);
+    while (!fits && raft->tail_first <= upto) {
+        forget_front(raft, 1);
+        fits = tail_fits(raft, frame, bytes, reserved);
     }
+    if (fits && grip == TAIL_KEEP_FOR_PEERS)
+        forget_front(raft, (uint32_t)min_index(raft->options.tail_entries / 64, upto + 1 - raft->tail_first));
     return fits;
 }
 
 bool tail_forget_one(struct teak_raft *raft)
 {
     if (tail_count(raft) == 0 || raft->tail_first > raft->durable) return false;
-    forget_first(raft);
+    forget_front(raft, 1);
     return true;
 }
 
@@ -156,7 +163,7 @@ void tail_reset(struct teak_raft *raft, struct teak_raft_pos pos)
 
 void tail_begin(struct teak_raft *raft, uint64_t first)
 {
-    while (raft->tail_first < first && tail_count(raft) > 0) forget_first(raft);
+    if (raft->tail_first < first) forget_front(raft, (uint32_t)min_index(first - raft->tail_first, tail_count(raft)));
     struct terms terms = raft_terms(raft);
     terms_compact(&terms, first - 1);
     raft->run_count = terms.count;
