@@ -145,12 +145,7 @@ void commits_count(struct teak_raft *raft)
 {
     if (raft->role != TEAK_RAFT_LEADER) return;
     uint64_t match[TEAK_RAFT_MEMBERS_MAX];
-    uint32_t beyond = raft->durable > raft->commit ? raft->config.self : 0;
-    for (uint32_t slot = 0; slot < raft->config.count; slot++) {
-        match[slot] = peer_at(raft, slot)->match;
-        if (match[slot] > raft->commit) beyond |= UINT32_C(1) << slot;
-    }
-    if (!quorum_has(raft->config.voters, raft->config.next, beyond)) return; /* most replies: no need to sort */
+    for (uint32_t slot = 0; slot < raft->config.count; slot++) match[slot] = peer_at(raft, slot)->match;
     if (raft->config.self) match[__builtin_ctz(raft->config.self)] = raft->durable;
     const uint64_t index = quorum_index(raft->config.voters, raft->config.next, match);
     if (index > raft->commit && tail_term(raft, index) == raft->term) commits_to(raft, index);
