@@ -84,6 +84,8 @@ static void put_entry(struct sum *sum, const struct teak_raft_entry *entry)
     put(sum, entry->index);
     put(sum, entry->term);
     put(sum, entry->kind);
+    put(sum, entry->tag);
+    put(sum, entry->frame ? entry->frame->bytes : 0);
     put_bytes(sum, entry->data, entry->bytes);
 }
 
@@ -114,6 +116,7 @@ static void put_log(struct sum *sum, const struct teak_raft *raft)
     put(sum, raft->last.index);
     put(sum, raft->last.term);
     put(sum, raft->tail_first);
+    put(sum, raft->tail_bytes);
     for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) put_entry(sum, tail_at(raft, index));
     const struct terms terms = raft_terms(raft);
     put(sum, terms.count);
@@ -154,6 +157,7 @@ static void put_transfers(struct sum *sum, const struct teak_raft *raft)
         put_bytes(sum, piece->data, piece->bytes);
     }
     put_snap(sum, raft, &raft->aborted);
+    if (raft->aborted.name.pos.index != 0) put(sum, raft->aborted_from);
     for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
         const struct stream *stream = stream_at(raft, i);
         const uint64_t values[] = {stream->to, stream->opened_for, stream->sent, stream->acked, stream->read,
@@ -202,6 +206,9 @@ static void put_role(struct sum *sum, const struct teak_raft *raft)
         put(sum, raft->grant_round);
         put(sum, raft->grant_asked);
     }
+    put(sum, raft->vote_round);
+    put(sum, raft->born);
+    if (raft->leader != 0) put(sum, raft->leader_incarnation); /* what a confirmation answers to */
     for (int timer = 0; timer < TIMER_COUNT; timer++) put(sum, timer_runs(raft, (enum timer)timer));
     put(sum, raft->backoff);
 }
@@ -272,6 +279,18 @@ static void put_waiting(struct sum *sum, const struct teak_raft *raft)
         put(sum, raft->lanes[lane].first);
         put(sum, raft->lanes[lane].last);
         put(sum, raft->lanes[lane].count);
+        if (raft->lanes[lane].state != LANE_FILLED) continue;
+        put(sum, raft->lanes[lane].before);
+        for (uint32_t i = 0; i < raft->lanes[lane].count; i++) put_entry(sum, &lane_entries(raft, lane)[i]);
+    }
+    if (!raft->events_lent) {
+        put(sum, raft->event_count);
+        put(sum, raft->events_forgotten);
+        for (uint32_t i = 0; i < raft->event_count; i++) {
+            put(sum, raft->events[i].type);
+            put(sum, raft->events[i].a);
+            put(sum, raft->events[i].b);
+        }
     }
     const uint32_t waiting = raft->send_lent ? 0 : raft->send_count;
     put(sum, waiting);
