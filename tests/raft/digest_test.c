@@ -203,8 +203,8 @@ static void nodes_of_one_digest_do_the_same(void **state)
     }
     printf("%" PRIu64 " nodes, %" PRIu64 " pairs of one digest that are not the same bytes (%" PRIu64 " followers, "
            "%" PRIu64 " pre-candidates, %" PRIu64 " candidates, %" PRIu64 " leaders; %" PRIu64 " in a joint "
-           "configuration, %" PRIu64 " send a snapshot, %" PRIu64 " get one, %" PRIu64 " with reads, %" PRIu64 " with jobs), %" PRIu64
-           " inputs\n",
+           "configuration, %" PRIu64 " send a snapshot, %" PRIu64 " get one, %" PRIu64 " with reads, %" PRIu64
+           " with jobs), %" PRIu64 " inputs\n",
            seen.nodes, seen.pairs, seen.roles[0], seen.roles[1], seen.roles[2], seen.roles[3], seen.joint,
            seen.streams, seen.intakes, seen.reads, seen.jobs, seen.inputs);
     for (uint32_t role = 0; role < 4; role++) assert_true(seen.roles[role] > 0);
