@@ -68,6 +68,13 @@ bool pool_has_work(const struct pool *pool, const struct segments *segments)
     return !segments->ready || pool->stock_count < pool->spares || pool->stock_count > pool->keep;
 }
 
+void pool_settle(struct pool *pool, const struct segments *segments)
+{
+    if (!pool->no_space || pool->step != POOL_IDLE || !segments->ready || pool->stock_count < pool->spares) return;
+    pool->no_space = false;
+    pool->failure = 0;
+}
+
 /* --------------------------------------------------------------------------------- one step: fill in the operation */
 
 /* What a step asks of the disk. The same for the job that runs by and by and for the one that runs at opening. */

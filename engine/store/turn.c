@@ -84,6 +84,7 @@ static void chores(struct teak_store *store, bool final)
     if (store->relocate.waiting) return;
     const bool seal_due =
         seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);
+    pool_settle(&store->pool, &store->segments);
     const bool pool_due = pool_is_busy(&store->pool) || pool_has_work(&store->pool, &store->segments);
     store->chores_turn = !store->chores_turn;
     if (pool_due && !(seal_due && store->chores_turn)) step_pool(store);

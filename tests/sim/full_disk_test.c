@@ -131,8 +131,69 @@ static void no_life_on_a_full_disk_sees_frames_of_one_that_was_cut(void **state)
     assert_true(lives.lives > runs && lives.in_place > runs);
 }
 
+static void refuse_space(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOSPC); }
+
+static bool has_all_that_is_wanting(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->segments.ready && store->pool.stock_count >= store->pool.spares && store->pool.step == POOL_IDLE;
+}
+
+static bool has_given_up(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->pool.no_space && store->pool.step == POOL_IDLE;
+}
+
+static bool lacks_no_space(struct teak_store *store, void *context)
+{
+    (void)context;
+    struct teak_stats stats;
+    teak_stats(store, &stats);
+    return !stats.lacks_space;
+}
+
+/* The disk stays full. What is forgotten comes back a file at a time: the first becomes the next segment, and another
+ * one is wanting still; the next is that one. Nobody tries to make a file any more, and whoever waits for space has to
+ * be told nevertheless. */
+static void space_is_there_when_what_was_forgotten_suffices(void **state)
+{
+    (void)state;
+    struct sim_medium *medium = sim_make(1);
+    struct teak_options options = rig_options();
+    struct teak_store *store;
+    struct teak_error error = {0};
+    options.strategy = TEAK_DSYNC;
+    options.spares = 1;
+    rig_ok(store_open_on(sim_open(medium), "store", &options, &store, NULL, &error), &error);
+    rig_create(store, LOG);
+    uint64_t last = 0;
+    for (; store->segments.newest < store->segments.oldest + 5; last++)
+        rig_append_synced(store, LOG, last + 1, last + 1, 1, 3000);
+    rig_drive_until(store, has_all_that_is_wanting, NULL);
+    sim_set_hook(medium, refuse_space, medium);
+    refuse_space(medium);
+    const uint64_t before = store->segments.newest;
+    for (; store->segments.newest == before; last++) rig_append_synced(store, LOG, last + 1, last + 1, 1, 3000);
+    rig_drive_until(store, has_given_up, NULL);
+    assert_false(lacks_no_space(store, NULL));
+    for (uint64_t index = 1; !has_all_that_is_wanting(store, NULL) && index < last; index++) {
+        rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = LOG, .index = index});
+        for (uint32_t polls = 0; polls < 20; polls++) rig_poll(store);
+    }
+    rig_drive_until(store, has_all_that_is_wanting, NULL);
+    rig_drive_until(store, lacks_no_space, NULL);
+    assert_int_equal(store->pool.failure, 0);
+    sim_set_hook(medium, NULL, NULL);
+    assert_int_equal(teak_close(store, &error), TEAK_OK);
+    sim_free(medium);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_life_on_a_full_disk_sees_frames_of_one_that_was_cut)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_life_on_a_full_disk_sees_frames_of_one_that_was_cut),
+        cmocka_unit_test(space_is_there_when_what_was_forgotten_suffices),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
