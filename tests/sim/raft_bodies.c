@@ -114,8 +114,9 @@ static void finish_own(uint32_t id)
     const enum teak_raft_status status = teak_raft_snapshot_taken(node->raft, &body->name);
     note("took a snapshot", id, (uint64_t)status, body->name.pos.index);
     fleet.totals->snapshots += status == TEAK_RAFT_OK;
-    if (status == TEAK_RAFT_OK || status == TEAK_RAFT_HALTED) return;
-    if (status != TEAK_RAFT_STALE) broken("node %u calls a snapshot %s", id, teak_raft_status_name(status));
+    if (status == TEAK_RAFT_OK) return;
+    if (status != TEAK_RAFT_STALE && status != TEAK_RAFT_HALTED)
+        broken("node %u calls a snapshot %s", id, teak_raft_status_name(status));
     let_go(node, number_of(node, &body->name));
 }
 

@@ -54,7 +54,7 @@ static void ask(uint32_t id)
     uint64_t tag = 0;
     while (tag < READS_MAX && node->reads[tag].committed != 0) tag++;
     if (tag == READS_MAX) return;
-    const bool by_lease = below(2) == 0;
+    const bool by_lease = below(2) == 0 || fleet.shape->breaks_bound; /* others wait where a leader is cut off */
     const enum teak_raft_status status =
         teak_raft_read(node->raft, tag, by_lease ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX);
     note("asks", id, (uint64_t)status, tag);
