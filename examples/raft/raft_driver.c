@@ -24,9 +24,17 @@ static void must(enum teak_raft_status status, const char *what)
 
 /* -------------------------------------------------------------------------------------------------------- snapshots */
 
-/* The bytes of one, and what it is called. Here they are in memory; elsewhere it would be a file. */
+/* The bytes of one, and what it is called. Here they are in memory; elsewhere it would be a file.
+ *
+ * How long is one to be kept? The next start may name it until the job that names a newer one is durable, and members
+ * may still read it: until CLOSE has come for each. */
 struct replica_body {
+    struct replica_body *next; /* older */
     struct teak_raft_frame frame;
+    uint64_t token;            /* of the job that names it; 0: none does yet, or its job was refused */
+    bool is_named;             /* ... and that is durable                                            */
+    uint32_t reader_count;
+    uint64_t readers[TEAK_RAFT_MEMBERS_MAX];
     struct teak_raft_snapshot name;
     uint8_t config[TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX)];
     uint64_t have; /* bytes, of name.bytes */
@@ -70,12 +78,62 @@ static uint64_t checksum_of(const uint8_t *data, uint64_t bytes)
     return sum;
 }
 
-/* One comes into force: somebody may still read the one before. */
-static void put_in_force(struct replica *replica, struct replica_body *body)
+static struct replica_body *find_body(const struct replica *replica, const struct teak_raft_snapshot *name)
 {
-    drop_body(&replica->older);
-    replica->older = replica->body;
-    replica->body = body;
+    struct replica_body *body = replica->bodies;
+    while (body && !is_called(body, name)) body = body->next;
+    return body;
+}
+
+/* The newest one; who has it already need not have it twice. */
+static void keep_body(struct replica *replica, struct replica_body *body)
+{
+    if (find_body(replica, &body->name)) {
+        drop_body(&body);
+        return;
+    }
+    body->next = replica->bodies;
+    replica->bodies = body;
+}
+
+/* Those behind the newest one that the log was told of, and that nobody reads. */
+static void forget_bodies(struct replica *replica)
+{
+    bool is_older = false;
+    for (struct replica_body **link = &replica->bodies; *link;) {
+        struct replica_body *body = *link;
+        if (is_older && body->reader_count == 0) {
+            *link = body->next;
+            drop_body(&body);
+            continue;
+        }
+        is_older = is_older || body->is_named;
+        link = &body->next;
+    }
+}
+
+/* The log was told of all up to this job, or of none from it on. */
+static void job_is_done(struct replica *replica, uint64_t token, bool durable)
+{
+    for (struct replica_body *body = replica->bodies; body; body = body->next) {
+        if (durable && body->token != 0 && body->token <= token) body->is_named = true;
+        if (!durable && body->token >= token) body->token = 0;
+    }
+    forget_bodies(replica);
+}
+
+static void open_for(struct replica_body *body, uint64_t member)
+{
+    for (uint32_t i = 0; i < body->reader_count; i++)
+        if (body->readers[i] == member) return;
+    if (body->reader_count == TEAK_RAFT_MEMBERS_MAX) die("more readers than members");
+    body->readers[body->reader_count++] = member;
+}
+
+static void close_for(struct replica_body *body, uint64_t member)
+{
+    for (uint32_t i = 0; body && i < body->reader_count; i++)
+        if (body->readers[i] == member) body->readers[i--] = body->readers[--body->reader_count];
 }
 
 enum teak_raft_status replica_snapshot(struct replica *replica)
@@ -90,7 +148,7 @@ enum teak_raft_status replica_snapshot(struct replica *replica)
         status = teak_raft_snapshot_taken(replica->raft, &body->name);
     }
     if (status == TEAK_RAFT_OK)
-        put_in_force(replica, body);
+        keep_body(replica, body);
     else
         drop_body(&body);
     return status;
@@ -98,8 +156,11 @@ enum teak_raft_status replica_snapshot(struct replica *replica)
 
 void replica_forget(struct replica *replica)
 {
-    drop_body(&replica->body);
-    drop_body(&replica->older);
+    while (replica->bodies) {
+        struct replica_body *body = replica->bodies;
+        replica->bodies = body->next;
+        drop_body(&body);
+    }
     drop_body(&replica->part);
 }
 
@@ -117,12 +178,14 @@ static struct reply do_io(struct replica *replica, const struct teak_raft_snap_i
     struct replica_body *part = is_called(replica->part, &io->snapshot) ? replica->part : NULL;
     switch (io->op) {
     case TEAK_RAFT_SNAP_READ: {
-        struct replica_body *body = is_called(replica->body, &io->snapshot) ? replica->body : replica->older;
-        if (is_called(body, &io->snapshot))
-            reply.blob = (struct teak_raft_blob){.data = body->data + io->offset, .frame = &body->frame,
-                                                 .bytes = io->bytes};
-        else
+        struct replica_body *body = find_body(replica, &io->snapshot);
+        if (!body) { /* a newer one came before anybody began to read this one: the member gets that */
             reply.outcome = TEAK_RAFT_CORRUPT;
+            break;
+        }
+        open_for(body, io->peer);
+        reply.blob = (struct teak_raft_blob){.data = body->data + io->offset, .frame = &body->frame,
+                                             .bytes = io->bytes};
         break;
     }
     case TEAK_RAFT_SNAP_BEGIN:
@@ -146,11 +209,15 @@ static struct reply do_io(struct replica *replica, const struct teak_raft_snap_i
             reply.outcome = TEAK_RAFT_CORRUPT;
             break;
         }
-        put_in_force(replica, part);
+        keep_body(replica, part);
         replica->part = NULL;
         break;
     case TEAK_RAFT_SNAP_ABORT: drop_body(&replica->part); reply.is_owed = false; break;
-    case TEAK_RAFT_SNAP_CLOSE: reply.is_owed = false; break;
+    case TEAK_RAFT_SNAP_CLOSE:
+        close_for(find_body(replica, &io->snapshot), io->peer);
+        forget_bodies(replica);
+        reply.is_owed = false;
+        break;
     }
     return reply;
 }
@@ -179,6 +246,22 @@ enum teak_raft_status replica_found(struct replica *replica, const struct teak_r
     return done.outcome == TEAK_RAFT_DURABLE ? TEAK_RAFT_OK : TEAK_RAFT_NO_SPACE;
 }
 
+/* Of the last run nothing is left but what the log names: it was not told of newer ones, and nobody reads any more. */
+static void begin_bodies(struct replica *replica, const struct teak_raft_snapshot *named)
+{
+    while (replica->bodies && !(named && is_called(replica->bodies, named))) {
+        struct replica_body *body = replica->bodies;
+        replica->bodies = body->next;
+        drop_body(&body);
+    }
+    for (struct replica_body *body = replica->bodies; body; body = body->next) {
+        body->token = 0; /* they begin anew */
+        body->reader_count = 0;
+        body->is_named = body == replica->bodies;
+    }
+    forget_bodies(replica);
+}
+
 enum teak_raft_status replica_start(struct replica *replica, const struct teak_raft_options *options, uint64_t now,
                                     uint64_t incarnation)
 {
@@ -190,12 +273,8 @@ enum teak_raft_status replica_start(struct replica *replica, const struct teak_r
     while ((status = ops->start(replica->store.self, 0, &start)) == TEAK_RAFT_BUSY)
         ops->collect(replica->store.self, 1000000, NULL, 0);
     if (status != TEAK_RAFT_OK) return status;
-    if (start.snapshot && is_called(replica->older, start.snapshot)) { /* the log was not told of the newer one */
-        drop_body(&replica->body);
-        replica->body = replica->older;
-        replica->older = NULL;
-    }
-    start.can_restore = start.snapshot && is_called(replica->body, start.snapshot);
+    begin_bodies(replica, start.snapshot);
+    start.can_restore = start.snapshot && find_body(replica, start.snapshot);
     replica->block = aligned_alloc(16, (bytes + 15) & ~(size_t)15);
     if (!replica->block) return TEAK_RAFT_NO_SPACE;
     replica->applied = replica->committed = replica->lost = 0;
@@ -215,8 +294,9 @@ void replica_stop(struct replica *replica)
 static void apply_all(struct replica *replica, const struct teak_raft_apply *apply)
 {
     if (apply->restore) {
-        if (!is_called(replica->body, apply->restore)) die("a snapshot that is not here");
-        replica->restore(replica, replica->body->data, (uint32_t)replica->body->have);
+        const struct replica_body *body = find_body(replica, apply->restore);
+        if (!body) die("a snapshot that is not here");
+        replica->restore(replica, body->data, (uint32_t)body->have);
     }
     for (uint32_t i = 0; i < apply->count; i++) replica->apply(replica, &apply->entries[i]);
     replica->applied = apply->upto;
@@ -235,13 +315,21 @@ void replica_turn(struct replica *replica, uint64_t now, uint64_t wait_ns)
     const struct teak_raft_log_store store = replica->store;
     struct teak_raft_completion done[DONE_MAX];
     const uint32_t count = store.ops->collect(store.self, wait_ns, done, DONE_MAX);
-    for (uint32_t i = 0; i < count; i++) teak_raft_tell(replica->raft, &done[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (done[i].kind == TEAK_RAFT_JOB_DONE)
+            job_is_done(replica, done[i].number, done[i].outcome == TEAK_RAFT_DURABLE);
+        teak_raft_tell(replica->raft, &done[i]);
+    }
     teak_raft_tick(replica->raft, now);
     while (teak_raft_has_ready(replica->raft)) {
         struct teak_raft_ready ready;
         const uint32_t want = TEAK_RAFT_ALL & ~(store.ops->takes(store.self) ? 0u : (uint32_t)TEAK_RAFT_PERSIST);
         teak_raft_ready(replica->raft, want, &ready);
-        if (ready.job) must(store.ops->submit(store.self, 0, ready.job), "submit");
+        if (ready.job) {
+            struct replica_body *named = ready.job->snapshot ? find_body(replica, ready.job->snapshot) : NULL;
+            if (named) named->token = ready.job->token;
+            must(store.ops->submit(store.self, 0, ready.job), "submit");
+        }
         for (uint32_t i = 0; i < ready.send_count; i++) replica->send(replica->network, &ready.send[i]);
         for (uint32_t i = 0; i < ready.fetch_count; i++)
             must(store.ops->fetch(store.self, 0, &ready.fetch[i]), "fetch");
@@ -356,6 +444,7 @@ static struct teak_raft_options options_of(uint64_t id)
     options.tail_entries = 64;
     options.trailing_entries = 8;
     options.snapshot_chunk_bytes = 256;
+    options.snapshot_window = 2; /* a transfer takes a while, as one of gigabytes does */
     return options;
 }
 

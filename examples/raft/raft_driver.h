@@ -27,7 +27,7 @@ struct replica {
     /* Where there are snapshots: all of the state machine as bytes, at most `room`; and the state machine anew. */
     uint32_t (*save)(struct replica *replica, uint8_t *out, uint32_t room);
     void (*restore)(struct replica *replica, const uint8_t *data, uint32_t bytes);
-    struct replica_body *body, *older, *part; /* the newest, the one before, and what comes in; they survive crashes */
+    struct replica_body *bodies, *part; /* that may be needed, the newest first; what comes in. They survive crashes */
 
     /* Where messages go: copied before return. */
     void (*send)(void *network, const struct teak_raft_msg *msg);

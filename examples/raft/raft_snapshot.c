@@ -5,12 +5,12 @@
 
 #include "raft_driver.h"
 
-enum { LINES = 200, LINE_BYTES = 16 };
+enum { LINES = 200, LATER = 30, LINE_BYTES = 16 };
 
 /* The state machine: all lines. */
 struct machine {
     uint32_t count, restored;
-    char lines[LINES + 1][LINE_BYTES];
+    char lines[LINES + 1 + LATER][LINE_BYTES];
 };
 
 static struct machine machines[CLUSTER_MAX];
@@ -64,10 +64,16 @@ int main(void)
     printf("the leader's log has forgotten its first entries: %s\n", log.base.index > LINES / 2 ? "yes" : "no");
     if (cluster_propose(&cluster, leader, "one more") != TEAK_RAFT_OK) return 1;
     cluster_restart(&cluster, away);
+    for (uint32_t later = 0; later < LATER; later++) { /* the leader goes on, and has newer ones before that is there */
+        if (cluster_propose(&cluster, leader, "later") != TEAK_RAFT_OK) return 1;
+        cluster_pass(&cluster, 8);
+        const enum teak_raft_status status = replica_snapshot(leader);
+        if (status != TEAK_RAFT_OK && status != TEAK_RAFT_STALE) return 1; /* STALE: nothing new */
+    }
     if (!cluster_run(&cluster, cluster_agrees)) return 1;
     const struct machine *machine = &machines[away - 1];
     printf("who was away was restored %u time, and has %u lines, the last \"%s\"\n", machine->restored, machine->count,
            machine->lines[machine->count - 1]);
     cluster_end(&cluster);
-    return machine->count == LINES + 1 ? 0 : 1;
+    return machine->count == LINES + 1 + LATER ? 0 : 1;
 }

@@ -17,7 +17,7 @@
 #include "stores/news.h"
 #include "teak/engine.h"
 
-enum { META_BYTES = 16, DONE_MAX = 64, FETCH_MAX = 4096 };
+enum { META_BYTES = 16, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
 enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
 #define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
@@ -45,6 +45,7 @@ struct wanted {
     uint64_t run;
     struct teak_raft_fetch fetch;
     struct teak_cursor *cursor; /* NULL: not open yet */
+    uint32_t errors;            /* of the medium, so far */
 };
 
 struct adapter {
@@ -672,6 +673,10 @@ static enum attempt try_fetch(struct adapter *adapter, struct wanted *wanted)
     if (status == TEAK_OK)
         status = teak_cursor_try_read(wanted->cursor, fetch->bytes_max, entries, max, &count, NULL);
     if (status == TEAK_PENDING || status == TEAK_NO_MEMORY) return ATTEMPT_LATER;
+    /* An error of the medium may pass, where a path to it fails over: rot is a wrong sum. Who is told CORRUPT leads no
+     * more until it is started anew, so it is asked again, once a collect. Not for ever: a node that cannot read what
+     * others need is not to lead. */
+    if (status == TEAK_IO && ++wanted->errors < READ_TRIES) return ATTEMPT_LATER;
     if (status != TEAK_OK || count == 0) return ATTEMPT_CORRUPT;
     const enum attempt attempt = put_answer(adapter, wanted, count, term_before);
     if (attempt != ATTEMPT_LATER) return attempt;

@@ -91,7 +91,7 @@ class Examples(harness.Store):
     def test_who_was_away_catches_up_by_a_snapshot(self):
         self.assertEqual(self.raft("raft_snapshot"), [
             "the leader's log has forgotten its first entries: yes",
-            'who was away was restored 1 time, and has 201 lines, the last "one more"'])
+            'who was away was restored 1 time, and has 231 lines, the last "later"'])
 
     def test_members_come_and_go(self):
         self.assertEqual(self.raft("raft_members"), ["members: 1 2 3 4+ 5+", "members: 1 2 3 4 5", "members: 3 4 5",

@@ -237,6 +237,131 @@ static void a_log_of_somebody_else_is_damaged(void **state)
     dir_end(&place, &store);
 }
 
+/* ------------------------------------------------------------------------------------------- what is done for many */
+
+static void begin_group(struct teak_raft_log_store *store, uint64_t group)
+{
+    struct teak_raft_start start = {.applied = 0};
+    enum teak_raft_status status;
+    while ((status = store->ops->create(store->self, group, 1)) == TEAK_RAFT_BUSY)
+        store->ops->collect(store->self, 1000000, NULL, 0);
+    assert_int_equal(status, TEAK_RAFT_OK);
+    while ((status = store->ops->start(store->self, group, &start)) == TEAK_RAFT_BUSY)
+        store->ops->collect(store->self, 1000000, NULL, 0);
+    assert_int_equal(status, TEAK_RAFT_OK);
+}
+
+static void append_one(struct teak_raft_log_store *store, uint64_t group, uint64_t index)
+{
+    const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = (const uint8_t *)"entry",
+                                          .bytes = 5};
+    const struct teak_raft_job job = {.token = index, .hard = {.term = 1}, .entries = &entry, .count = 1,
+                                      .after_first = 1, .after_last = {index, 1}};
+    assert_int_equal(store->ops->submit(store->self, group, &job), TEAK_RAFT_OK);
+}
+
+/* All jobs of `count` groups up to `index` are durable. */
+static void wait_for(struct teak_raft_log_store *store, uint32_t count, uint64_t index)
+{
+    for (uint32_t done = 0; done < count;) {
+        struct teak_raft_completion news[16];
+        const uint32_t told = store->ops->collect(store->self, 1000000, news, 16);
+        for (uint32_t i = 0; i < told; i++) {
+            assert_int_equal(news[i].outcome, TEAK_RAFT_DURABLE);
+            done += news[i].number == index;
+        }
+    }
+}
+
+/* A job of each group, side by side, is one frame or a few, and one sync or a few: not one for each. */
+static void groups_share_syncs(void **state)
+{
+    (void)state;
+    enum { GROUPS = 32, ROUNDS = 8 };
+    struct teak_raft_log_store store;
+    struct place place = {.options = rig_options()};
+    struct teak_stats before, after;
+    place.options.strategy = TEAK_FDATASYNC;
+    place.options.arena_bytes = 0;
+    sim_begin(&place, &store);
+    for (uint64_t group = 1; group <= GROUPS; group++) begin_group(&store, group);
+    teak_stats(place.engine, &before);
+    for (uint64_t index = 1; index <= ROUNDS; index++) {
+        for (uint64_t group = 1; group <= GROUPS; group++) append_one(&store, group, index);
+        wait_for(&store, GROUPS, index);
+    }
+    teak_stats(place.engine, &after);
+    const uint64_t jobs = after.batches - before.batches, frames = after.frames - before.frames;
+    const uint64_t syncs = after.syncs - before.syncs;
+    printf("%u groups, %u rounds: %llu jobs in %llu frames, %llu syncs\n", GROUPS, ROUNDS, (unsigned long long)jobs,
+           (unsigned long long)frames, (unsigned long long)syncs);
+    assert_int_equal(jobs, GROUPS * ROUNDS);
+    assert_true(frames <= jobs / 4);
+    assert_true(syncs <= jobs / 4);
+    sim_end_place(&place, &store);
+}
+
+/* What a start reads does not grow with the log: the same few entries of a log of 8 and of one of 4,000. */
+static void a_start_reads_no_entries(void **state)
+{
+    (void)state;
+    static const uint64_t logs[] = {8, 4000};
+    uint64_t read[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        struct teak_raft_log_store store;
+        struct place place = {.options = rig_options()};
+        struct seeded seeded = {.state = 1};
+        struct teak_raft_start start = {.applied = 0};
+        struct teak_stats before, after;
+        place.options.arena_bytes = 0;
+        sim_begin(&place, &store);
+        begin_group(&store, 1);
+        for (uint64_t index = 1; index <= logs[i]; index++) {
+            append_one(&store, 1, index);
+            if (index % 8 == 0) wait_for(&store, 1, index);
+        }
+        sim_crash(&place, &store, &seeded);
+        teak_stats(place.engine, &before);
+        assert_int_equal(store.ops->start(store.self, 1, &start), TEAK_RAFT_OK);
+        assert_int_equal(start.last.index, logs[i]);
+        teak_stats(place.engine, &after);
+        read[i] = after.disk_reads + after.arena_reads - before.disk_reads - before.arena_reads;
+        sim_end_place(&place, &store);
+    }
+    assert_true(read[0] <= 4);
+    assert_int_equal(read[0], read[1]);
+}
+
+/* The medium cannot be read once, and then it can: the entries come. It never can: CORRUPT; nobody waits for ever. */
+static void a_read_error_is_not_rot_at_once(void **state)
+{
+    (void)state;
+    for (uint32_t for_ever = 0; for_ever <= 1; for_ever++) {
+        struct teak_raft_log_store store;
+        struct place place = {.options = rig_options()};
+        struct seeded seeded = {.state = 1};
+        struct teak_raft_start start = {.applied = 0};
+        struct teak_raft_completion done = {.number = 0};
+        place.options.arena_bytes = 0;
+        sim_begin(&place, &store);
+        begin_group(&store, 1);
+        append_one(&store, 1, 1);
+        wait_for(&store, 1, 1);
+        sim_crash(&place, &store, &seeded); /* what is read now is on the medium only */
+        assert_int_equal(store.ops->start(store.self, 1, &start), TEAK_RAFT_OK);
+        sim_fail(place.medium, DISK_READ, 1, EIO);
+        const struct teak_raft_fetch fetch = {.ticket = 7, .first = 1, .last = 1, .bytes_max = 100};
+        assert_int_equal(store.ops->fetch(store.self, 1, &fetch), TEAK_RAFT_OK);
+        while (store.ops->collect(store.self, 1000000, &done, 1) == 0)
+            if (for_ever && sim_fail_is_over(place.medium)) sim_fail(place.medium, DISK_READ, 1, EIO);
+        assert_int_equal(done.kind, TEAK_RAFT_FETCH_DONE);
+        assert_int_equal(done.number, 7);
+        assert_int_equal(done.outcome, for_ever ? TEAK_RAFT_CORRUPT : TEAK_RAFT_FETCHED);
+        assert_true(for_ever || sim_fail_is_over(place.medium));
+        sim_end_place(&place, &store);
+    }
+}
+
 int main(int argc, char **argv)
 {
     void *only = argc > 1 ? argv[1] : NULL;
@@ -246,6 +371,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(options_that_do_not_fit_are_told),
         cmocka_unit_test(what_fits_is_taken),
         cmocka_unit_test(a_log_of_somebody_else_is_damaged),
+        cmocka_unit_test(groups_share_syncs),
+        cmocka_unit_test(a_start_reads_no_entries),
+        cmocka_unit_test(a_read_error_is_not_rot_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,8 @@ struct teak_raft_log_state {
 
 enum teak_raft_completion_kind {
     TEAK_RAFT_JOB_DONE = 1, /* number: a token. outcome: DURABLE (all up to it), NO_ROOM, POISONED                */
-    TEAK_RAFT_FETCH_DONE,   /* number: a ticket. outcome: FETCHED, CORRUPT (one of them, or it is not there)      */
+    TEAK_RAFT_FETCH_DONE,   /* number: a ticket. outcome: FETCHED, CORRUPT (one of them, or it is not there, or   *
+                             * cannot be read whenever it is tried again)                                         */
     TEAK_RAFT_ROOM          /* a group that was refused may bring entries again                                   */
 };
 
