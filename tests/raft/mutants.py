@@ -226,13 +226,14 @@ class Bench:
         self.core = {path.name: self.compile(path, ROOT / "raft") for path in sorted((ROOT / "raft/core").glob("*.c"))}
         self.shared = [self.compile(ROOT / "engine/base" / name, ROOT / "raft") for name in ("check.c", "terms.c")]
         self.shared += [self.compile(ROOT / "tests" / name, ROOT / "raft") for name in HELPERS + support]
+        self.shared += [self.compile(path, ROOT / "raft") for path in sorted((ROOT / "raft/wire").glob("*.c"))]
         self.tests = {test: self.compile(ROOT / f"tests/raft/{test}.c", ROOT / "raft") for test in TESTS}
 
     def compile(self, source, raft):
         out = self.folder / f"{'' if raft == ROOT / 'raft' else 'mutant-'}{source.name}.o"
         flags = ["-std=gnu17", "-O1", "-w", "-D_GNU_SOURCE", "-DTEAK_UNSTABLE", "-DTEAK_DEBUG",
                  f'-DTEAK_SOURCE_DIR="{ROOT}"', f"-I{raft}", f"-I{ROOT}/engine", f"-I{ROOT}/raft/include",
-                 f"-I{ROOT}/tests/raft", f"-I{ROOT}/tests"]
+                 f"-I{ROOT}/tests/raft", f"-I{ROOT}/tests", f"-I{ROOT}/raft"]
         subprocess.run([*self.compiler, *flags, "-c", source, "-o", out], check=True)
         return out
 
