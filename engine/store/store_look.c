@@ -8,7 +8,11 @@
 #include "store/reader.h"
 #include "store/store.h"
 
-void teak_limits(const struct teak_store *store, struct teak_limits *out) { *out = store->limits; }
+void teak_limits(const struct teak_store *store, struct teak_limits *out)
+{
+    *out = store->limits;
+    memcpy(out->instance, store->superblock.instance, sizeof out->instance);
+}
 
 static enum teak_status find(struct teak_store *store, uint64_t id, struct log **out, struct teak_error *error)
 {

@@ -17,7 +17,7 @@
 #include "stores/news.h"
 #include "teak/engine.h"
 
-enum { META_BYTES = 16, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
+enum { META_BYTES = 24, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
 enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
 #define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
@@ -100,6 +100,15 @@ static void put64(uint8_t *to, uint64_t value)
     for (uint32_t i = 0; i < 8; i++) to[i] = (uint8_t)(value >> 8 * i);
 }
 
+/* The store's instance, in short. */
+static uint64_t mark_of(const struct teak_store *engine)
+{
+    struct teak_limits limits;
+    teak_limits(engine, &limits);
+    return get64(limits.instance) ^ get64(limits.instance + 8);
+}
+
+/* In a copy of the store that created it, a log was born anew: what it promised went on elsewhere. */
 static bool read_meta(struct teak_store *engine, uint64_t id, uint64_t *born_out)
 {
     static const uint8_t head[8] = {'T', 'K', 'R', 'F', 1};
@@ -108,15 +117,17 @@ static bool read_meta(struct teak_store *engine, uint64_t id, uint64_t *born_out
     *born_out = 0;
     if (teak_meta(engine, id, meta, sizeof meta, &bytes, NULL) != TEAK_OK) return false;
     if (bytes != META_BYTES || memcmp(meta, head, sizeof head) != 0) return false;
-    *born_out = get64(meta + 8);
-    return *born_out != 0;
+    const uint64_t born = get64(meta + 8), moved = born ^ get64(meta + 16) ^ mark_of(engine);
+    if (born != 0) *born_out = moved != 0 ? moved : 1;
+    return born != 0;
 }
 
-static void write_meta(uint8_t meta[META_BYTES], uint64_t born)
+static void write_meta(uint8_t meta[META_BYTES], uint64_t born, uint64_t mark)
 {
     memset(meta, 0, META_BYTES);
     memcpy(meta, "TKRF\1", 5);
     put64(meta + 8, born);
+    put64(meta + 16, mark);
 }
 
 static void free_group(struct group *group) { free(group); }
@@ -211,7 +222,7 @@ static enum teak_raft_status adapter_create(void *self, uint64_t id, uint64_t bo
     if (!adapter_takes(self) || news_find(&adapter->news, id)) return TEAK_RAFT_BUSY;
     struct group *group = add_group(adapter, id);
     if (!group) return TEAK_RAFT_NO_SPACE;
-    write_meta(meta, born);
+    write_meta(meta, born, mark_of(adapter->engine));
     group->born = born;
     const struct teak_op ops[] = {{.op = TEAK_OP_CREATE, .log = id},
                                   {.op = TEAK_OP_META, .log = id, .data = meta, .bytes = sizeof meta}};

@@ -333,6 +333,54 @@ static void a_start_reads_no_entries(void **state)
 }
 
 /* The medium cannot be read once, and then it can: the entries come. It never can: CORRUPT; nobody waits for ever. */
+static uint64_t born_of(const char *dir, uint64_t group)
+{
+    struct teak_raft_log_store store;
+    struct teak_store *engine;
+    struct teak_error error = {0};
+    struct teak_raft_log_state is;
+    const struct teak_options options = rig_options();
+    rig_ok(teak_open(dir, &options, &engine, NULL, &error), &error);
+    assert_int_equal(teak_raft_teak_open(engine, false, &store), TEAK_RAFT_OK);
+    assert_int_equal(store.ops->state(store.self, group, &is), TEAK_RAFT_OK);
+    store.ops->close(store.self);
+    rig_close(engine);
+    return is.born;
+}
+
+/* RAFT.md 10: yesterday's copy under the same id is not the voter that it was a copy of. */
+static void a_copy_is_born_anew(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("born"), copy = rig_make("borncopy"), again = rig_make("bornagain");
+    struct teak_raft_log_store store;
+    struct teak_error error = {0};
+    struct teak_copy_result result;
+    struct teak_store *engine = rig_open(&rig, NULL);
+    assert_int_equal(teak_raft_teak_open(engine, false, &store), TEAK_RAFT_OK);
+    enum teak_raft_status status;
+    while ((status = store.ops->create(store.self, 5, 42)) == TEAK_RAFT_BUSY)
+        store.ops->collect(store.self, 1000000, NULL, 0);
+    assert_int_equal(status, TEAK_RAFT_OK);
+    rig_drain(engine);
+    store.ops->close(store.self);
+    rig_close(engine);
+    rig_remove(copy.dir);
+    rig_remove(again.dir);
+    rig_ok(teak_copy(rig.dir, copy.dir, &result, NULL, NULL, &error), &error);
+    rig_ok(teak_copy(copy.dir, again.dir, &result, NULL, NULL, &error), &error);
+    const uint64_t here = born_of(rig.dir, 5), there = born_of(copy.dir, 5), beyond = born_of(again.dir, 5);
+    assert_int_equal(here, 42);
+    assert_int_not_equal(there, here);
+    assert_int_not_equal(beyond, here);
+    assert_int_not_equal(beyond, there);
+    assert_true(there != 0 && beyond != 0);
+    assert_int_equal(born_of(copy.dir, 5), there); /* at each start */
+    rig_remove(rig.dir);
+    rig_remove(copy.dir);
+    rig_remove(again.dir);
+}
+
 static void a_read_error_is_not_rot_at_once(void **state)
 {
     (void)state;
@@ -373,6 +421,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_log_of_somebody_else_is_damaged),
         cmocka_unit_test(groups_share_syncs),
         cmocka_unit_test(a_start_reads_no_entries),
+        cmocka_unit_test(a_copy_is_born_anew),
         cmocka_unit_test(a_read_error_is_not_rot_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,7 @@ struct teak_limits {
     uint32_t in_flight, group_bytes;
     uint32_t meta_bytes;
     enum teak_strategy strategy;
+    uint8_t instance[16];      /* of this store: teak_copy, teak_salvage and a lost STORE give another one */
 };
 
 /* teak_limits: what this store accepts. Threads: driving. Fails: never. */
