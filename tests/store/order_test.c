@@ -391,17 +391,22 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
 
 struct index_fault {
     struct faulty *faulty;
-    bool is_armed;
+    bool is_begun, is_armed;
+    int32_t file;
 };
 
-/* The sync behind the first piece of an index fails. */
+/* The sync of that file behind the first piece of an index fails, and no other: spares are made at the same time. */
 static void arm_at_index(void *context, const struct disk_op *op)
 {
     struct index_fault *fault = context;
-    if (fault->is_armed || op->kind != DISK_WRITE || !(op->flags & DISK_CHORE) || op->offset == 0) return;
-    fault->is_armed = true;
-    fault->faulty->chores_too = true;
-    faulty_arm(fault->faulty, DISK_SYNC, 1, EIO);
+    if (!fault->is_begun && op->kind == DISK_WRITE && (op->flags & DISK_CHORE) && op->offset > 0) {
+        fault->is_begun = true;
+        fault->file = op->file;
+    } else if (fault->is_begun && !fault->is_armed && op->kind == DISK_SYNC && op->file == fault->file) {
+        fault->is_armed = true;
+        fault->faulty->chores_too = true;
+        faulty_arm(fault->faulty, DISK_SYNC, 1, EIO); /* asked right after this */
+    }
 }
 
 static void a_failed_sync_of_an_index_poisons(void **state)
