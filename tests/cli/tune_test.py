@@ -35,7 +35,7 @@ class Tune(harness.Store):
         self.assertEqual(len(chosen), 1)
         self.assertEqual(settings[0]["setting"]["words"], "the defaults")
         self.assertEqual(settings[0]["rounds"], 4)
-        self.assertEqual(chosen[0]["rounds"], 4)
+        self.assertIn(chosen[0]["rounds"], (3, 4))  # 3: two that did well, tried together
         self.assertEqual(len({json.dumps(row["setting"]) for row in settings}), len(settings))
         for row in settings:
             self.assertGreaterEqual(row["entries_per_second"], 0)

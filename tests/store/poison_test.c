@@ -183,13 +183,32 @@ static void a_failed_sync_poisons_and_is_never_asked_again(void **state)
     }
 }
 
+struct index_fault {
+    struct faulty *faulty;
+    int32_t file; /* the segment's that frames go to now */
+    bool is_armed;
+};
+
+/* What the background writes into a file that has frames is its index. */
+static void arm_at_index(void *context, const struct disk_op *op)
+{
+    struct index_fault *fault = context;
+    if (op->kind != DISK_WRITE || fault->is_armed) return;
+    const bool is_chore = op->flags & DISK_CHORE;
+    if (!is_chore && fault->file == DISK_NONE) fault->file = op->file;
+    if (!is_chore || op->file != fault->file) return;
+    fault->is_armed = true;
+    fault->faulty->chores_too = true;
+    faulty_arm(fault->faulty, DISK_WRITE, 1, EIO); /* asked right after this */
+}
+
 static void a_failed_write_of_an_index_poisons(void **state)
 {
     (void)state;
     struct scene scene = begin(TEAK_AUTO);
-    faulty_arm(scene.faulty, DISK_SYNC, 1, EIO); /* of the slots or the pool: the first chore's sync in either */
-    scene.faulty->chores_too = true;
-    scene.faulty->for_good = true;
+    struct index_fault fault = {.faulty = scene.faulty, .file = DISK_NONE};
+    scene.faulty->watch = arm_at_index;
+    scene.faulty->watch_context = &fault;
     struct teak_error error = {0};
     uint64_t next = DURABLE + 1;
     uint8_t data[600];
@@ -201,9 +220,11 @@ static void a_failed_write_of_an_index_poisons(void **state)
         struct teak_completion done[16];
         uint32_t count;
         if (status == TEAK_FULL || next % 8 == 0) status = teak_poll(scene.store, 20000000, done, 16, &count, &error);
-        if (status == TEAK_IO) status = teak_poll(scene.store, 2000000, done, 16, &count, &error);
     }
-    assert_true(scene.faulty->struck > 0);
+    assert_true(fault.is_armed);
+    assert_int_equal(scene.faulty->struck, 1);
+    assert_int_equal(status, TEAK_POISONED);
+    assert_int_equal(error.os_errno, EIO);
     const struct teak_log is = rig_log(scene.store, 1);
     assert_true(is.last.index >= DURABLE);
     rig_expect_entries(scene.store, 1, 1, is.last.index);

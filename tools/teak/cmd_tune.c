@@ -574,9 +574,12 @@ static int tune_it(struct tune *tune)
         return EXIT_PROBLEM;
     }
     if (status == EXIT_GOOD) status = cleared;
-    if (status == EXIT_GOOD && tune->apply && tune->search.is_met)
-        status = apply(tune, &tune->search.candidates[tune->search.chosen].setting);
-    return status == EXIT_GOOD ? show(tune) : status;
+    if (status != EXIT_GOOD) return status;
+    int applied = EXIT_GOOD; /* what was found is shown all the same */
+    if (tune->apply && tune->search.is_met)
+        applied = apply(tune, &tune->search.candidates[tune->search.chosen].setting);
+    const int shown = show(tune);
+    return applied != EXIT_GOOD ? applied : shown;
 }
 
 /* -------------------------------------------------------------------------------------------------------- arguments */

@@ -126,7 +126,7 @@ struct teak_options {
 TEAK_API struct teak_options teak_options_default(void);
 
 /* What a store says where an opening says 0; 0 here: the engine's own. An opening cannot ask for the engine's own where
- * the store has another: it names it (TEAK_DSYNC is what TEAK_AUTO does, a linger of 1 ns is none). */
+ * the store has another: it names it (TEAK_DSYNC is nearest to TEAK_AUTO, a linger of 1 ns is none). */
 struct teak_defaults {
     enum teak_strategy strategy; /* any but TEAK_NONE */
     uint32_t in_flight, group_bytes, spares;
@@ -148,8 +148,8 @@ TEAK_API enum teak_status teak_defaults_get(const char *directory, struct teak_d
  * Threads   Any.
  * Durable   When it answers TEAK_OK. A crash before leaves the old ones or the new ones.
  * Fails     INVALID · OPTIONS (one is out of its range, or does not go with the store's segments) · LOCKED (a writer
- *           has it open) · as teak_open; then nothing was changed. With IO the old ones hold, or, where only the last
- *           sync failed, the new ones, which a power cut may undo: repeat it. */
+ *           has it open) · as teak_open; then nothing was changed. With IO, NO_SPACE or NO_MEMORY the old ones hold,
+ *           or, where only the last sync failed, the new ones, which a power cut may undo: repeat it. */
 TEAK_API enum teak_status teak_defaults_set(const char *directory, const struct teak_defaults *defaults,
                                             struct teak_error *error);
 
