@@ -148,11 +148,56 @@ static void take_snapshot(struct node *node)
     raft_check(teak_raft_snapshot_taken(node->raft, &snapshot), "snapshot");
 }
 
+/* The bytes of a configuration, which its node writes over in time. */
+struct copy {
+    struct teak_raft_frame frame;
+    uint8_t data[];
+};
+
+static void free_copy(struct teak_raft_frame *frame) { free((struct copy *)(void *)frame); }
+
+static bool lacks_frame(const struct teak_raft_entry *entry) { return entry->frame == NULL && entry->bytes > 0; }
+
+static void hand_over(const struct teak_raft_msg *msg)
+{
+    const enum teak_raft_status status = teak_raft_receive(node_of(msg->to)->raft, msg);
+    if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED) raft_check(status, "receive");
+}
+
+/* Who receives an entry keeps it: what has no frame gets one. That is a configuration, and rare. */
+static void hand_over_copies(struct teak_raft_msg msg)
+{
+    struct teak_raft_entry *const entries = malloc(msg.count * sizeof *entries);
+    if (entries == NULL) refuse("a message", "no memory");
+    for (uint32_t i = 0; i < msg.count; i++) {
+        struct teak_raft_entry *const entry = &entries[i];
+        *entry = msg.entries[i];
+        teak_raft_hold(entry->frame);
+        if (!lacks_frame(entry)) continue;
+        const size_t bytes = sizeof(struct copy) + entry->bytes;
+        struct copy *const copy = malloc(bytes);
+        if (copy == NULL) refuse("a message", "no memory");
+        copy->frame = (struct teak_raft_frame){.refs = 1, .bytes = (uint32_t)bytes, .free = free_copy};
+        memcpy(copy->data, entry->data, entry->bytes);
+        entry->data = copy->data;
+        entry->frame = &copy->frame;
+    }
+    msg.entries = entries;
+    hand_over(&msg);
+    for (uint32_t i = 0; i < msg.count; i++) teak_raft_drop(entries[i].frame);
+    free(entries);
+}
+
 static void deliver(const struct teak_raft_ready *ready)
 {
     for (uint32_t i = 0; i < ready->send_count; i++) {
-        const enum teak_raft_status status = teak_raft_receive(node_of(ready->send[i].to)->raft, &ready->send[i]);
-        if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED) raft_check(status, "receive");
+        const struct teak_raft_msg *const msg = &ready->send[i];
+        uint32_t whole = 0;
+        while (whole < msg->count && !lacks_frame(&msg->entries[whole])) whole++;
+        if (whole == msg->count)
+            hand_over(msg);
+        else
+            hand_over_copies(*msg);
     }
 }
 

@@ -388,6 +388,29 @@ struct letter_in_flight {
     struct teak_raft_entry entries[];
 };
 
+/* Memory for the bytes of an entry that has none of its own. */
+struct copy {
+    struct teak_raft_frame frame;
+    uint8_t data[];
+};
+
+static void free_copy(struct teak_raft_frame *frame) { free((uint8_t *)frame - offsetof(struct copy, frame)); }
+
+/* An entry that outlives the call that gave it. Who has no frame is a NOOP, or a CONFIG whose bytes its node will write
+ * over: here they are copied, for who receives the entry keeps it. */
+static void keep_entry(struct teak_raft_entry *entry)
+{
+    teak_raft_hold(entry->frame);
+    if (entry->frame || entry->bytes == 0) return;
+    const size_t bytes = sizeof(struct copy) + entry->bytes;
+    struct copy *copy = malloc(bytes);
+    if (!copy) die("no memory");
+    copy->frame = (struct teak_raft_frame){.refs = 1, .bytes = (uint32_t)bytes, .free = free_copy};
+    memcpy(copy->data, entry->data, entry->bytes);
+    entry->data = copy->data;
+    entry->frame = &copy->frame;
+}
+
 /* A message outlives the ready that it came from: its entries are copied, their bytes are held. */
 static void cluster_send(void *network, const struct teak_raft_msg *msg)
 {
@@ -399,7 +422,7 @@ static void cluster_send(void *network, const struct teak_raft_msg *msg)
     letter->msg = *msg;
     if (msg->count > 0) memcpy(letter->entries, msg->entries, msg->count * sizeof letter->entries[0]);
     letter->msg.entries = letter->entries;
-    for (uint32_t i = 0; i < msg->count; i++) teak_raft_hold(letter->entries[i].frame);
+    for (uint32_t i = 0; i < msg->count; i++) keep_entry(&letter->entries[i]);
     if (msg->chunk) {
         letter->chunk = *msg->chunk;
         memcpy(letter->config, msg->chunk->snapshot.config, msg->chunk->snapshot.config_bytes);

@@ -59,9 +59,16 @@
  *   chunk.data given to receive, snap_done     chunk.frame        the node holds the frame until it is written, sent
  *   entry.data, chunk.data in a ready          their frame        the next call that is not const; who needs it
  *                                                                 longer holds the frame (teak_raft_hold)
+ *     ... of a CONFIG of the node's own making the node: there is   the next call that is not const; who needs it
+ *                                              no frame             longer copies the bytes (see below)
  *   configurations of snapshots given to init, caller             the call returns
  *     snapshot_taken, receive
  *   teak_raft_start.configs, .runs             caller             teak_raft_init returns
+ *
+ * What a ready has without a frame is a NOOP, which has no bytes, a CONFIG of the node's own making, whose bytes are
+ * written over in time, or what the caller gave without one. So a driver that queues a message copies the bytes of its
+ * entries without a frame; and one that hands it to another node of the process at once does too, into a frame of its
+ * own, for that node keeps what it is given.
  *
  * CAVEATS
  *  - One thread per node at a time. Different nodes share nothing but frames, whose count is atomic.
@@ -167,7 +174,8 @@ struct teak_raft_entry {
     uint64_t index, term;
     uint64_t tag; /* of the proposal, on the node where it was proposed; 0 elsewhere */
     const uint8_t *data;
-    struct teak_raft_frame *frame; /* owns data; NULL: data lives as long as the node */
+    struct teak_raft_frame *frame; /* owns data; NULL: given to a node, data lives as long as it; in a ready, *
+                                    * data holds until the next call that is not const: see OWNERSHIP         */
     uint32_t bytes;
     uint8_t kind;
 };

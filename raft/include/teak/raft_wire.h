@@ -80,7 +80,8 @@ TEAK_API size_t teak_raft_wire_bytes_max(const struct teak_raft_options *options
 
 /* Does      Writes what stands before the payloads into out->head, and lists in out->spans what is to be sent.
  * Owner     Spans point into out->head, at payloads (of the message's entries, configuration, piece) and at constants:
- *           they hold as long as these do. Who sends later holds the frames.
+ *           they hold as long as these do. Who sends later holds the frames, and copies the payloads of entries
+ *           without one and the configuration of a chunk: they hold until the node's next call that is not const.
  * Threads   Any.
  * Durable   Nothing.
  * Fails     TOO_LARGE (out->head or out->spans do not suffice; 4 GiB or more) · MISUSE (NULL; a type that is none; what
