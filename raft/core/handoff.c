@@ -84,9 +84,12 @@ static uint32_t outranking(const struct teak_raft *raft)
     return found;
 }
 
+/* Who was asked to campaign may be unfit in a way that only it knows: rot, a disk that stands still. Each try ends the
+ * lease of the term, so after a few the leader stays. */
 void handoff_count(struct teak_raft *raft)
 {
-    enum { CALM_COUNTS = 4, TRIES_MAX = 6 };
+    enum { CALM_COUNTS = 4, TRIES_MAX = 3 };
+    if (raft->calm_tries == TRIES_MAX) return;
     const uint32_t slot = raft->transfer_to == 0 ? best(raft, outranking(raft)) : NO_SLOT;
     if (slot == NO_SLOT) {
         raft->calm = 0;
@@ -94,7 +97,7 @@ void handoff_count(struct teak_raft *raft)
     }
     if (++raft->calm < (uint32_t)CALM_COUNTS << raft->calm_tries) return;
     raft->calm = 0;
-    if (raft->calm_tries < TRIES_MAX) raft->calm_tries++;
+    raft->calm_tries++;
     (void)handoff_start(raft, config_members(raft)[slot].id); /* it lives: best() says so */
 }
 

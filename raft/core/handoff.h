@@ -23,7 +23,7 @@ void handoff_remind(struct teak_raft *raft);
 void handoff_from_stall(struct teak_raft *raft);
 
 /* The quorum is counted: has somebody of higher priority been fit to lead for a while? The next try of a term waits
- * twice as long. */
+ * twice as long, and after the third there is none. */
 void handoff_count(struct teak_raft *raft);
 
 void handoff_give_up(struct teak_raft *raft);
