@@ -155,6 +155,7 @@ static struct teak_raft_snap_io read_of(struct teak_raft *raft, struct stream *s
     stream->read_at = stream->sent;
     stream->bytes = (uint32_t)min_index(left, raft->options.snapshot_chunk_bytes);
     stream->opened_for = stream->to;
+    raft->beat_bytes += stream->bytes; /* when it is asked for: else each stream would ask for one beyond the bound */
     return (struct teak_raft_snap_io){.ticket = stream->ticket, .op = TEAK_RAFT_SNAP_READ, .peer = stream->to,
                                       .snapshot = snap_name(raft, &stream->snap), .offset = stream->read_at,
                                       .bytes = stream->bytes};
@@ -236,7 +237,6 @@ static bool send_one(struct teak_raft *raft, uint32_t number)
     chunk->frame = stream->frame;
     chunk->bytes = stream->bytes;
     stream->sent += stream->bytes;
-    raft->beat_bytes += stream->bytes;
     stream->read = LANE_LENT;
     return true;
 }
