@@ -61,16 +61,21 @@ static bool is_ready(const struct teak_raft *raft, const struct teak_raft_member
            peer_at(raft, slot)->match + raft->span_max >= raft->last.index;
 }
 
-/* Where the caller leaves it open: what the configuration says, else the log that the leader hears from. From then on
- * nobody else counts under that id. */
-static uint64_t born_of(const struct teak_raft *raft, const struct teak_raft_member *wanted)
+/* The log under that id: what the configuration says, else the one that the leader hears from, 0: not known. Its own it
+ * knows, whatever is said: who votes alone goes on from a copy of its log. */
+static uint64_t known_born(const struct teak_raft *raft, uint64_t id)
 {
-    if (wanted->born != 0) return wanted->born;
-    if (wanted->id == raft->options.id) return raft->born;
-    const uint32_t slot = slot_of(raft, wanted->id);
+    if (id == raft->options.id) return raft->born;
+    const uint32_t slot = slot_of(raft, id);
     if (slot == NO_SLOT) return 0;
     const uint64_t known = config_members(raft)[slot].born;
     return known ? known : peer_at(raft, slot)->born;
+}
+
+/* Where the caller leaves it open: the one that is known. From then on nobody else counts under that id. */
+static uint64_t born_of(const struct teak_raft *raft, const struct teak_raft_member *wanted)
+{
+    return wanted->born != 0 ? wanted->born : known_born(raft, wanted->id);
 }
 
 static enum teak_raft_status judge(const struct teak_raft *raft, const struct teak_raft_member *wanted, uint32_t count,
@@ -80,7 +85,8 @@ static enum teak_raft_status judge(const struct teak_raft *raft, const struct te
     bool same = true;
     for (uint32_t i = 0; i < count; i++) {
         const struct teak_raft_member *before = find(old, raft->config.count, wanted[i].id);
-        if (before && before->born && wanted[i].born && before->born != wanted[i].born) return TEAK_RAFT_MISUSE;
+        const uint64_t known = known_born(raft, wanted[i].id);
+        if (known != 0 && wanted[i].born != 0 && known != wanted[i].born) return TEAK_RAFT_MISUSE;
         if (wanted[i].roles == TEAK_RAFT_VOTER && !(before && before->roles == TEAK_RAFT_VOTER)) {
             same = false;
             if (!is_ready(raft, before, wanted[i].id)) return TEAK_RAFT_BEHIND;
@@ -178,9 +184,9 @@ static void name_logs(struct teak_raft *raft)
     for (uint32_t slot = 0; slot < plan.count; slot++) {
         struct teak_raft_member *member = &plan.members[slot];
         *member = config_members(raft)[slot];
-        if (member->roles != TEAK_RAFT_VOTER || member->born != 0) continue; /* a learner is named when promoted */
-        member->born = born_of(raft, member);
-        is_news = is_news || member->born != 0;
+        if (member->roles != TEAK_RAFT_VOTER) continue; /* a learner is named when promoted */
+        member->born = known_born(raft, member->id);
+        is_news = is_news || member->born != config_members(raft)[slot].born;
     }
     if (is_news) (void)append(raft, plan.members, plan.count, false); /* no room: with the next commit */
 }

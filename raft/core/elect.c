@@ -23,6 +23,7 @@ static bool is_elected(const struct teak_raft *raft)
 
 void elect_start(struct teak_raft *raft)
 {
+    if (role_is_stranger(raft)) outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, raft->options.id, raft->born);
     if (!role_may_lead(raft)) return;
     raft->role = TEAK_RAFT_PRE_CANDIDATE;
     raft->leader = 0;
@@ -64,10 +65,19 @@ static bool has_promised(const struct teak_raft *raft)
     return raft->role == TEAK_RAFT_LEADER || timer_runs(raft, TIMER_PROMISE);
 }
 
-/* Granted by term, log and promise alone: what the voter believes of anybody's membership may be old news. */
+/* Its log names another one under its id, by an entry that may not be committed: a candidate without that entry would
+ * count a vote of who may have forgotten what it promised. Once it is committed, whoever is up to date has it, and does
+ * not count it by itself; and who came back under its old id, and has its own old name before its new one, votes. */
+static bool is_void(const struct teak_raft *raft)
+{
+    return raft->config.index > raft->commit && role_is_stranger(raft);
+}
+
+/* Else granted by term, log and promise alone: what the voter believes of anybody's membership may be old news. */
 void elect_on_pre_vote(struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
-    const bool granted = !has_promised(raft) && msg->term > raft->term && is_up_to_date(raft, msg->at);
+    const bool granted =
+        !has_promised(raft) && msg->term > raft->term && is_up_to_date(raft, msg->at) && !is_void(raft);
     outbox_reply(raft, msg, TEAK_RAFT_PRE_VOTE_REPLY, (struct teak_raft_msg){.refused = !granted});
 }
 
@@ -78,7 +88,7 @@ void elect_on_vote(struct teak_raft *raft, const struct teak_raft_msg *msg)
     /* a promise keeps the term too: who is cut off must not depose a leader by coming back */
     if (msg->term > raft->term && !promised) role_follow(raft, msg->term, 0);
     const bool granted = !promised && msg->term == raft->term && (raft->vote == 0 || raft->vote == msg->from) &&
-                         is_up_to_date(raft, msg->at);
+                         is_up_to_date(raft, msg->at) && !is_void(raft);
     if (!granted) {
         outbox_reply(raft, msg, TEAK_RAFT_VOTE_REPLY, (struct teak_raft_msg){.refused = true});
         return;

@@ -189,6 +189,8 @@ bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct
     hear_promise(raft, slot, msg);
     if (msg->index > peer_at(raft, slot)->match) confirm(raft, slot, msg->index);
     if (raft->role != TEAK_RAFT_LEADER) return true; /* what that committed put it out */
+    slot = slot_of(raft, msg->from);                 /* or went on to another configuration */
+    if (slot == NO_SLOT) return true;
     reads_settle(raft);
     raft->paused &= ~(UINT32_C(1) << slot);
     streams_heard(raft, slot);

@@ -79,9 +79,16 @@ void role_halt(struct teak_raft *raft, enum teak_raft_halt why, uint64_t what)
     outbox_event(raft, TEAK_RAFT_EVENT_HALTED, why, what);
 }
 
+bool role_is_stranger(const struct teak_raft *raft)
+{
+    if (raft->config.self == 0 || all_voters(raft) == raft->config.self) return false;
+    const uint64_t born = config_members(raft)[__builtin_ctz(raft->config.self)].born;
+    return born != 0 && born != raft->born;
+}
+
 bool role_may_lead(struct teak_raft *raft)
 {
-    if (raft->rotten || raft->stalled) return false;
+    if (raft->rotten || raft->stalled || role_is_stranger(raft)) return false;
     const bool votes = raft->config.self & all_voters(raft);
     const bool voted = raft->config.index > raft->commit &&
                        (raft->previous.self & (raft->previous.voters | raft->previous.next));

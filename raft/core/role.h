@@ -27,8 +27,12 @@ void role_lead(struct teak_raft *raft);
  * nothing more to anybody. */
 void role_halt(struct teak_raft *raft, enum teak_raft_halt why, uint64_t what);
 
-/* True if it may try to become leader. A voter of the newest configuration may; and of the one before as long as the
- * newest is not known to be committed:
+/* True if its configuration names another log under its id: nobody counts it, and it does not count itself. Who votes
+ * alone is believed: nobody else has a promise from it. */
+bool role_is_stranger(const struct teak_raft *raft);
+
+/* True if it may try to become leader: no stranger may. A voter of the newest configuration may; and of the one before
+ * as long as the newest is not known to be committed:
  *   1. {A, B}: A leads and removes itself   2. A appends {B} and crashes before B has it
  *   3. B, whose log is shorter, gets no vote from A   4. so A, no longer a member in its own eyes, has to lead once
  *   more */

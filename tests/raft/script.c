@@ -203,12 +203,13 @@ static void do_disk(uint32_t node, FILE *out)
 static uint32_t members_of(const struct line *line, struct teak_raft_member *members)
 {
     uint32_t count = 0;
-    for (uint32_t i = 2; i < line->count && count < WORLD_NODES; i++)
-        if (!strchr(line->words[i], '='))
-            members[count++] =
-                (struct teak_raft_member){.id = number(line, i), .roles = strstr(line->words[i], ":learner")
-                                                                              ? TEAK_RAFT_LEARNER
-                                                                              : TEAK_RAFT_VOTER};
+    for (uint32_t i = 2; i < line->count && count < WORLD_NODES; i++) {
+        const char *word = line->words[i], *born = strchr(word, '@');
+        if (strchr(word, '=')) continue;
+        members[count++] =
+            (struct teak_raft_member){.id = number(line, i), .born = born ? strtoull(born + 1, NULL, 10) : 0,
+                                      .roles = strstr(word, ":learner") ? TEAK_RAFT_LEARNER : TEAK_RAFT_VOTER};
+    }
     return count;
 }
 
@@ -351,6 +352,8 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         world_start(&world, node);
     } else if (strcmp(verb, "wipe") == 0) {
         world_wipe(&world, node);
+    } else if (strcmp(verb, "copy") == 0) {
+        world_copy_log(&world, node, number(line, 2));
     } else if (strcmp(verb, "recover") == 0) {
         do_recover(line, node, out);
     } else if (strcmp(verb, "state") == 0) {

@@ -4,7 +4,7 @@
  *   nodes 3 [members=1,2,3] [learners=4] [priorities=012] [unnamed=yes] [OPTION=VALUE]...     nodes 1 .. 3, of which
  *                                  those found the cluster; unnamed: they do not know each other's logs; what is not
  *                                  given is as world_options has it
- *   campaign N · propose N WORD... · transfer N TO · change N 1 2 4:learner · unreachable N PEER
+ *   campaign N · propose N WORD... · transfer N TO · change N 1 2@BORN 4:learner · unreachable N PEER
  *   read N TAG [lease]             asks; the answer says OK and the index
  *   fire N TIMER                   election, promise, heartbeat, quorum, transfer, read, stall
  *   tick N TIME                    its clock shows that
@@ -13,6 +13,7 @@
  *   drop, dup (delivers, and keeps)                      the same
  *   complete N [COUNT] · refuse N · poison N · room N    the disk's oldest jobs
  *   crash N [kept=COUNT] · start N · wipe N · recover N 1 4:learner      of a node that is down
+ *   copy N FROM                    of a node that is down: its log is a copy of what FROM's disk has, born anew
  *   snapshot N · snapshots N       take one of what is applied; its configuration
  *   bodies N refuses|takes         space for those that come in
  *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest

@@ -845,6 +845,14 @@ void world_wipe(struct world *world, uint32_t node)
     world->logs[node - 1]++;
 }
 
+void world_copy_log(struct world *world, uint32_t node, uint32_t from)
+{
+    world_touch(world, node);
+    world->at[node - 1]->disk = world->at[from - 1]->disk;
+    world->at[node - 1]->disk.flight_count = 0;
+    world->logs[node - 1]++;
+}
+
 enum teak_raft_status world_recover(struct world *world, uint32_t node, const struct teak_raft_member *members,
                                     uint32_t count, struct teak_raft_recovered *report)
 {

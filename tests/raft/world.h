@@ -150,6 +150,8 @@ enum teak_raft_status world_fire(struct world *world, uint32_t node, enum teak_r
 void world_crash(struct world *world, uint32_t node, uint32_t kept); /* so many jobs in flight made it       */
 void world_start(struct world *world, uint32_t node);
 void world_wipe(struct world *world, uint32_t node);                 /* of a node that is down: another log  */
+/* The same, of a log that has what is durable at `from`, which may be the node itself. */
+void world_copy_log(struct world *world, uint32_t node, uint32_t from);
 /* The node, which is down, goes on without those that are no members: another cluster. */
 enum teak_raft_status world_recover(struct world *world, uint32_t node, const struct teak_raft_member *members,
                                     uint32_t count, struct teak_raft_recovered *report);

@@ -445,7 +445,8 @@ enum teak_raft_event_type {
     TEAK_RAFT_EVENT_LEADING,        /* a: term. Elected: fence others off with it                               */
     TEAK_RAFT_EVENT_LEADING_READY,  /* a: term, b: index. An entry of its own is committed: all before is known */
     TEAK_RAFT_EVENT_CONFIG,         /* a: index, b: members. In force from now on                               */
-    TEAK_RAFT_EVENT_PEER_REPLACED,  /* a: id, b: born. It is not the member of that id: it does not count       */
+    TEAK_RAFT_EVENT_PEER_REPLACED,  /* a: id, b: born. It is not the member of that id: it does not count.      *
+                                     * Its own id: this node is not, and would have stood for election          */
     TEAK_RAFT_EVENT_PEER_LOST_DATA, /* a: id, b: what it lacks of what it had confirmed begins here             */
     TEAK_RAFT_EVENT_HALTED,         /* a: why (enum teak_raft_halt), b: the index, term or id it is about       */
     TEAK_RAFT_EVENT_FORGOTTEN,      /* a: so many events were not fetched in time                               */
@@ -552,8 +553,8 @@ TEAK_API enum teak_raft_status teak_raft_read(struct teak_raft *raft, uint64_t t
  * Owner     -
  * Threads   The node's.
  * Durable   Nothing.
- * Fails     LEADER_ALIVE · NOT_VOTER (not in its configuration, rotten, stalled, no room for a leader's first entry) ·
- *           BUSY (its vote of an election that runs is not durable yet) · HALTED */
+ * Fails     LEADER_ALIVE · NOT_VOTER (not in its configuration, or named there with another log; rotten, stalled, no
+ *           room for a leader's first entry) · BUSY (its vote of an election that runs is not durable yet) · HALTED */
 TEAK_API enum teak_raft_status teak_raft_campaign(struct teak_raft *raft);
 
 /* Does      Hands leadership to a voter, 0: the one that is furthest. It is told to campaign when it has the whole
@@ -573,7 +574,8 @@ TEAK_API enum teak_raft_status teak_raft_transfer(struct teak_raft *raft, uint64
  * Durable   When the configuration is committed: see the view.
  * Fails     NOT_LEADER · NOT_READY · CHANGE_IN_FLIGHT · CHANGED (not `seen`) · NO_VOTERS · BEHIND (a new voter has to
  *           be a learner that has caught up) · BUSY (limits) · NO_SPACE · TRANSFERRING · MISUSE (ids do not ascend,
- *           roles, too many, born differs) · HALTED */
+ *           roles, too many, born is neither 0 nor the one that is known: what the configuration says, else of the log
+ *           that this leader hears from) · HALTED */
 TEAK_API enum teak_raft_status teak_raft_change(struct teak_raft *raft, uint64_t seen,
                                                 const struct teak_raft_member *members, uint32_t count);
 
