@@ -7,6 +7,9 @@
 #include "store/locate.h"
 #include "store/reader.h"
 #include "store/store.h"
+#include "teak/clock.h"
+
+uint64_t teak_now(const struct teak_store *store) { return disk_now(store->disk); }
 
 void teak_limits(const struct teak_store *store, struct teak_limits *out)
 {

@@ -15,11 +15,13 @@
 #include <string.h>
 
 #include "stores/news.h"
+#include "teak/clock.h"
 #include "teak/engine.h"
 
 enum { META_BYTES = 24, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
 enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
+#define READ_TRY_NS UINT64_C(1000000000)
 #define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
 
 /* A job that waits for memory in the engine; its entries and their bytes are behind it. */
@@ -45,7 +47,8 @@ struct wanted {
     uint64_t run;
     struct teak_raft_fetch fetch;
     struct teak_cursor *cursor; /* NULL: not open yet */
-    uint32_t errors;            /* of the medium, so far */
+    uint32_t errors;            /* of the medium, so far, of those in one READ_TRY_NS one */
+    uint64_t counted_ns;        /* when the newest of them came                           */
 };
 
 struct adapter {
@@ -665,6 +668,17 @@ static enum attempt put_answer(struct adapter *adapter, const struct wanted *wan
     return ATTEMPT_ANSWERED;
 }
 
+/* An error of the medium may pass, where a path to it fails over: rot is a wrong sum. Who is told CORRUPT leads no more
+ * until it is started anew, so it is asked again, once a collect. Errors that come at once say nothing new: of those in
+ * one second one counts. Not for ever: a node that cannot read what others need is not to lead. */
+static bool may_pass(const struct adapter *adapter, struct wanted *wanted)
+{
+    const uint64_t now_ns = teak_now(adapter->engine);
+    if (wanted->errors > 0 && now_ns - wanted->counted_ns < READ_TRY_NS) return true;
+    wanted->counted_ns = now_ns;
+    return ++wanted->errors < READ_TRIES;
+}
+
 static enum attempt try_fetch(struct adapter *adapter, struct wanted *wanted)
 {
     const struct teak_raft_fetch *fetch = &wanted->fetch;
@@ -684,10 +698,7 @@ static enum attempt try_fetch(struct adapter *adapter, struct wanted *wanted)
     if (status == TEAK_OK)
         status = teak_cursor_try_read(wanted->cursor, fetch->bytes_max, entries, max, &count, NULL);
     if (status == TEAK_PENDING || status == TEAK_NO_MEMORY) return ATTEMPT_LATER;
-    /* An error of the medium may pass, where a path to it fails over: rot is a wrong sum. Who is told CORRUPT leads no
-     * more until it is started anew, so it is asked again, once a collect. Not for ever: a node that cannot read what
-     * others need is not to lead. */
-    if (status == TEAK_IO && ++wanted->errors < READ_TRIES) return ATTEMPT_LATER;
+    if (status == TEAK_IO && may_pass(adapter, wanted)) return ATTEMPT_LATER;
     if (status != TEAK_OK || count == 0) return ATTEMPT_CORRUPT;
     const enum attempt attempt = put_answer(adapter, wanted, count, term_before);
     if (attempt != ATTEMPT_LATER) return attempt;

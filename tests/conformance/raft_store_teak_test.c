@@ -8,6 +8,7 @@
 #include "sim/sim_disk.h"
 #include "store/rig.h"
 #include "store/store.h"
+#include "teak/clock.h"
 #include "teak/raft_store_teak.h"
 
 struct place {
@@ -381,6 +382,8 @@ static void a_copy_is_born_anew(void **state)
     rig_remove(again.dir);
 }
 
+/* By the clock of the simulated disk: an error that passes after two seconds, however often it was met, and one that
+ * does not. */
 static void a_read_error_is_not_rot_at_once(void **state)
 {
     (void)state;
@@ -400,8 +403,17 @@ static void a_read_error_is_not_rot_at_once(void **state)
         sim_fail(place.medium, DISK_READ, 1, EIO);
         const struct teak_raft_fetch fetch = {.ticket = 7, .first = 1, .last = 1, .bytes_max = 100};
         assert_int_equal(store.ops->fetch(store.self, 1, &fetch), TEAK_RAFT_OK);
-        while (store.ops->collect(store.self, 1000000, &done, 1) == 0)
-            if (for_ever && sim_fail_is_over(place.medium)) sim_fail(place.medium, DISK_READ, 1, EIO);
+        const uint64_t begin_ns = teak_now(place.engine), second = UINT64_C(1000000000);
+        uint32_t met = 0;
+        while (store.ops->collect(store.self, 1000000, &done, 1) == 0) {
+            disk_pause(place.engine->disk, second / 100);
+            if (!sim_fail_is_over(place.medium)) continue;
+            met++;
+            if (for_ever || teak_now(place.engine) - begin_ns < 2 * second) sim_fail(place.medium, DISK_READ, 1, EIO);
+        }
+        const uint64_t took_ns = teak_now(place.engine) - begin_ns;
+        assert_true(met > 20); /* more than are counted */
+        assert_true(took_ns >= (for_ever ? 7 : 2) * second && took_ns < 20 * second);
         assert_int_equal(done.kind, TEAK_RAFT_FETCH_DONE);
         assert_int_equal(done.number, 7);
         assert_int_equal(done.outcome, for_ever ? TEAK_RAFT_CORRUPT : TEAK_RAFT_FETCHED);
