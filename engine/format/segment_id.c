@@ -87,6 +87,7 @@ enum name_kind name_judge(const char *name, uint64_t *number_out)
 {
     *number_out = 0;
     if (strcmp(name, "STORE") == 0) return NAME_STORE;
+    if (strcmp(name, "STORE.tmp") == 0) return NAME_STORE_TEMPORARY;
     if (strcmp(name, "LOCK") == 0) return NAME_LOCK;
     if (strcmp(name, "STATS") == 0) return NAME_STATS;
     if (strcmp(name, "snapshots") == 0) return NAME_SNAPSHOTS;

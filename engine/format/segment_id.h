@@ -26,6 +26,7 @@ enum teak_status segment_id_judge(const uint8_t *bytes, const uint8_t family[16]
 enum { NAME_BYTES = 32 };
 enum name_kind {
     NAME_STORE,
+    NAME_STORE_TEMPORARY,
     NAME_LOCK,
     NAME_STATS,
     NAME_SEGMENT,

@@ -30,6 +30,7 @@ static void take_name(void *context, const char *name)
     switch (name_judge(name, &number)) {
     case NAME_SEGMENT: numbers_add(listing, &listing->segments, number); return;
     case NAME_SPARE: numbers_add(listing, &listing->spares, number); return;
+    case NAME_STORE_TEMPORARY: listing->has_store_temporary = true; return;
     case NAME_TEMPORARY: numbers_add(listing, &listing->temporaries, number); return;
     case NAME_STORE:
     case NAME_LOCK:

@@ -12,6 +12,7 @@ struct numbers {
 /* Segments are in ascending order; the others as the directory gives them. */
 struct listing {
     struct numbers segments, spares, temporaries;
+    bool has_store_temporary;
     struct teak_report *report; /* unknown names go there */
     bool no_memory;
 };

@@ -227,7 +227,7 @@ static enum teak_status take_over(struct teak_store *store, const struct listing
         enough &= pool_add(&store->pool, (struct stock){.number = listing->segments.list[i]});
     for (uint64_t i = 0; i < listing->temporaries.count; i++)
         store->pool.next_spare = max_u64(store->pool.next_spare, listing->temporaries.list[i] + 1);
-    store->leftover_count = (uint32_t)min_u64(listing->temporaries.count, UINT32_MAX);
+    store->leftover_count = (uint32_t)min_u64(listing->temporaries.count + listing->has_store_temporary, UINT32_MAX);
     return enough ? TEAK_OK : fail(error, TEAK_NO_MEMORY, "open");
 }
 

@@ -17,13 +17,16 @@ static void remove_leftovers(struct teak_store *store)
     if (store->leftover_count == 0) return;
     struct teak_report report = {0};
     struct listing listing;
-    if (listing_read(&listing, store, &report, NULL) == TEAK_OK)
+    if (listing_read(&listing, store, &report, NULL) == TEAK_OK) {
+        struct disk_op op = {.kind = DISK_UNLINK, .dir = store->directory, .name = "STORE.tmp"};
+        if (listing.has_store_temporary) disk_run(store->disk, &op);
         for (uint64_t i = 0; i < listing.temporaries.count; i++) {
             char name[NAME_BYTES];
             name_spare_temporary(listing.temporaries.list[i], name);
-            struct disk_op op = {.kind = DISK_UNLINK, .dir = store->directory, .name = name};
+            op.name = name;
             disk_run(store->disk, &op);
         }
+    }
     listing_free(&listing);
     store->leftover_count = 0;
 }

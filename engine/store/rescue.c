@@ -59,7 +59,7 @@ static bool is_ours(const char *name, bool is_nested)
     uint64_t number;
     const size_t bytes = strlen(name);
     if (is_nested) return bytes > 5 && (!strcmp(name + bytes - 5, ".snap") || !strcmp(name + bytes - 5, ".part"));
-    return name_judge(name, &number) != NAME_OTHER || !strcmp(name, "STORE.tmp");
+    return name_judge(name, &number) != NAME_OTHER;
 }
 
 static void remove_name(void *context, const char *name)

@@ -93,7 +93,7 @@ struct teak_store {
     /* what opening leaves to be done (recover_apply.c) */
     bool continues;                   /* behind a clean mark: the newest segment is written on    */
     uint64_t cut_first, cut_end;      /* files behind the cut: their numbers, [first, end)        */
-    uint32_t leftover_count;          /* half-made spares to remove                               */
+    uint32_t leftover_count;          /* half-made spares and STOREs to remove                    */
     bool quarantine;                  /* options->on_damage                                       */
     bool settled;                     /* opening to look, and nobody writes: no file vanishes        */
     bool lenient;                     /* opening: files are read as far as they go                */

@@ -213,6 +213,26 @@ static void what_is_not_understood_stays(void **state)
     free(store);
 }
 
+/* Who was killed in the middle left a new STORE under another name: no stranger's, and gone with the first write. */
+static void what_was_cut_short_is_removed(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("cutshort");
+    rig_close(rig_open(&rig, NULL));
+    rig_write(&rig, "STORE.tmp", 0, "TEAK", 4);
+    struct teak_report report;
+    rig_close(rig_open_read_only(&rig, &report));
+    assert_int_equal(report.unknown_count, 0);
+    assert_true(rig_has(&rig, "STORE.tmp"));
+    struct teak_store *store = rig_open(&rig, &report);
+    assert_int_equal(report.unknown_count, 0);
+    rig_create(store, 7);
+    rig_drain(store);
+    assert_false(rig_has(&rig, "STORE.tmp"));
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void a_store_that_is_lost_is_not_made_up(void **state)
 {
     (void)state;
@@ -235,6 +255,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused_and_nothing_changes),
         cmocka_unit_test(where_there_is_no_store_it_is_said),
         cmocka_unit_test(what_is_not_understood_stays),
+        cmocka_unit_test(what_was_cut_short_is_removed),
         cmocka_unit_test(a_store_that_is_lost_is_not_made_up),
     };
     return cmocka_run_group_tests_name("defaults", tests, NULL, NULL);

@@ -170,6 +170,7 @@ static void fixed_names_are_known(void **state)
     uint64_t number = 5;
     assert_int_equal(name_judge("STORE", &number), NAME_STORE);
     assert_int_equal(number, 0);
+    assert_int_equal(name_judge("STORE.tmp", &number), NAME_STORE_TEMPORARY);
     assert_int_equal(name_judge("LOCK", &number), NAME_LOCK);
     assert_int_equal(name_judge("snapshots", &number), NAME_SNAPSHOTS);
     assert_int_equal(name_judge("replaced", &number), NAME_REPLACED);
@@ -179,7 +180,7 @@ static void anything_spelled_otherwise_is_not_ours(void **state)
 {
     (void)state;
     static const char *const others[] = {
-        "", ".", "..", "store", "STORE ", "STORE.tmp", "LOCKS", "lost+found", "7.seg", "0000000000000007",
+        "", ".", "..", "store", "STORE ", "STORE.TMP", "STATS.tmp", "LOCKS", "lost+found", "7.seg", "0000000000000007",
         "0000000000000007.SEG", "0000000000000007.seg ", "0000000000000007.tmp", "000000000000000A.seg",
         "00000000000000007.seg", " 000000000000007.seg", "+000000000000007.seg", "0x00000000000007.seg",
         "000000000000000g.seg", "spare-", "spare-.seg", "spare-3.seg", "spare-0000000000000003",
