@@ -24,9 +24,10 @@ static inline struct teak_raft_options lone_options(void)
     return options;
 }
 
-/* Node 1 of a cluster of `count`, founded, of log 5 and run 6, started at time 100; the logs of 2 and 3 are 52 and 53,
- * as the founders knew. NULL: it is refused. */
-static inline struct teak_raft *lone_node(void *block, uint32_t count, struct teak_raft_options options)
+/* Node 1 of a cluster of `count`, founded, of log 5 and run 6, started at time 100; its log is of term 1 throughout,
+ * and applied up to hard.commit. The logs of 2 and 3 are 52 and 53, as the founders knew. NULL: it is refused. */
+static inline struct teak_raft *lone_node_with(void *block, uint32_t count, struct teak_raft_options options,
+                                               struct teak_raft_hard hard, uint64_t last)
 {
     static uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
     static struct teak_raft_entry entry;
@@ -38,9 +39,16 @@ static inline struct teak_raft *lone_node(void *block, uint32_t count, struct te
             (struct teak_raft_member){.id = i + 1, .born = i == 0 ? 5 : 51 + i, .roles = TEAK_RAFT_VOTER};
     if (teak_raft_bootstrap(members, count, bytes, sizeof bytes, &entry, &job) != TEAK_RAFT_OK) return NULL;
     const struct teak_raft_pos run = {1, 1};
-    const struct teak_raft_start start = {.hard = job.hard, .last = {1, 1}, .configs = &entry, .config_count = 1,
-                                          .runs = &run, .run_count = 1, .born = 5, .incarnation = 6, .applied = 1};
+    const struct teak_raft_start start = {.hard = hard, .last = {last, 1}, .configs = &entry, .config_count = 1,
+                                          .runs = &run, .run_count = 1, .born = 5, .incarnation = 6,
+                                          .applied = hard.commit};
     return teak_raft_init(block, LONE_BLOCK, &options, &start, 100, &raft) == TEAK_RAFT_OK ? raft : NULL;
+}
+
+/* Just founded. */
+static inline struct teak_raft *lone_node(void *block, uint32_t count, struct teak_raft_options options)
+{
+    return lone_node_with(block, count, options, (struct teak_raft_hard){.term = 1, .commit = 1}, 1);
 }
 
 #endif

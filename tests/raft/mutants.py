@@ -2,8 +2,8 @@
 """mutants.py: bugs sown into copies of the Raft core, one at a time. The test that is named for a bug has to find it,
 and one more has to.
 
-tests/raft/mutants.py [--only WORD] [--seconds N] [--write]    builds in a temporary folder, half an hour; not part of
-                                                               ctest. --write: the table, into mutants.md
+tests/raft/mutants.py [--only WORD] [--seconds N] [--write]    builds in a temporary folder, minutes; not part of ctest.
+                                                               --write: the table, into mutants.md
 """
 import argparse
 import os
@@ -253,11 +253,12 @@ class Bench:
                            check=True)
 
     def run(self, test, case=None):
-        """The cases that failed, or that ran when the process died or hung; and all that was printed."""
+        """The cases that failed, or that ran when the process died or hung; and all that was printed. A case by itself:
+        what dies in another says nothing of it."""
         environment = dict(os.environ)
-        environment.pop("TEAK_SEARCH", None)
-        if case and test == "explore_test":
-            environment["TEAK_SEARCH"] = case
+        environment.pop("TEAK_TEST_ONLY", None)
+        if case:
+            environment["TEAK_TEST_ONLY"] = case
         try:
             run = subprocess.run([self.folder / test], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                                  timeout=self.seconds, cwd=self.folder, env=environment)
@@ -290,15 +291,13 @@ def judge(bench, named):
     """Whether the test that is named caught it, another case that did, and whether the script that came of it plays."""
     test, case = named.split(": ")
     failed, text = bench.run(test, case)
-    more = [f"{test}: {other}" for other in failed if other != case]
-    played = bench.plays(text)
-    for other in TESTS:
+    more, played = [], bench.plays(text)
+    for other in [test, *(other for other in TESTS if other != test)]:
+        cases, text = bench.run(other)
+        more = [f"{other}: {name}" for name in cases if f"{other}: {name}" != named]
+        played = bench.plays(text) if played is None else played
         if more:
             break
-        if other != test or test == "explore_test":
-            cases, text = bench.run(other)
-            more = [f"{other}: {name}" for name in cases if f"{other}: {name}" != named]
-            played = bench.plays(text) if played is None else played
     return case in failed, more, played
 
 

@@ -126,22 +126,9 @@ static void history_01_one_completion_gives_one_confirmation(void **state)
 static void history_02_nothing_waits_for_a_fetch(void **state)
 {
     (void)state;
-    static uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
     const uint64_t last = 40000000;
-    struct teak_raft_member members[LONE_MEMBERS];
-    struct teak_raft_entry config;
-    struct teak_raft_job job;
-    struct teak_raft *raft = NULL;
-    const struct teak_raft_options options = lone_options();
-    for (uint32_t i = 0; i < LONE_MEMBERS; i++)
-        members[i] = (struct teak_raft_member){.id = i + 1, .roles = TEAK_RAFT_VOTER};
-    assert_int_equal(teak_raft_bootstrap(members, LONE_MEMBERS, bytes, sizeof bytes, &config, &job), TEAK_RAFT_OK);
-    const struct teak_raft_pos run = {1, 1};
-    const struct teak_raft_start start = {.hard = {1, 0, last}, .last = {last, 1}, .configs = &config,
-                                          .config_count = 1, .runs = &run, .run_count = 1, .born = 5, .incarnation = 6,
-                                          .applied = last};
-    assert_int_equal(teak_raft_init(block, sizeof block, &options, &start, 100, &raft), TEAK_RAFT_OK);
-    lead(raft, true);
+    const struct teak_raft_hard hard = {.term = 1, .commit = last};
+    struct teak_raft *raft = lead(lone_node_with(block, LONE_MEMBERS, lone_options(), hard, last), true);
     assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .refused = true,
                                                        .index = last, .at = {17, 1}}),
                      TEAK_RAFT_OK);
@@ -283,24 +270,55 @@ static void history_11_a_member_lost_what_it_had_confirmed(void **state)
     teak_raft_fini(raft);
 }
 
+/* A follower's state machine gets a configuration only when it has applied the one before: a snapshot that it takes in
+ * between has the one that it was in. */
+static void history_33_configurations_are_handed_out_one_by_one(void **state)
+{
+    (void)state;
+    const struct teak_raft_member members[] = {{.id = 1, .born = 5, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 2, .born = 52, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 3, .born = 53, .roles = TEAK_RAFT_LEARNER}};
+    uint8_t bytes[2][TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)], found[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
+    struct teak_raft_entry config;
+    struct teak_raft_job job;
+    struct teak_raft_snapshot snapshot;
+    struct teak_raft *raft = node(lone_options());
+    uint64_t handed = 1;
+    for (uint32_t i = 0; i < 3; i++) { /* two configurations, and word that the second is committed too */
+        struct teak_raft_msg msg = {.type = TEAK_RAFT_HEARTBEAT, .term = 1, .index = 1 + i};
+        if (i < 2) {
+            assert_int_equal(teak_raft_bootstrap(members, 3 - i, bytes[i], sizeof bytes[i], &config, &job),
+                             TEAK_RAFT_OK);
+            config.index = 2 + i;
+            msg.type = TEAK_RAFT_APPEND;
+            msg.at = (struct teak_raft_pos){1 + i, 1};
+            msg.entries = &config;
+            msg.count = 1;
+        }
+        assert_int_equal(hear(raft, msg), TEAK_RAFT_OK);
+        while (teak_raft_has_ready(raft)) {
+            take(raft, TEAK_RAFT_ALL);
+            const uint64_t token = ready.job ? ready.job->token : 0;
+            if (ready.apply.upto) handed = ready.apply.upto;
+            if (token) assert_int_equal(teak_raft_persisted(raft, token, TEAK_RAFT_DURABLE), TEAK_RAFT_OK);
+        }
+    }
+    assert_int_equal(view_of(raft).commit, 3);
+    assert_int_equal(handed, 2);
+    assert_int_equal(teak_raft_applied(raft, 2), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_snapshot_point(raft, found, sizeof found, &snapshot), TEAK_RAFT_OK);
+    assert_int_equal(snapshot.config_index, 2);
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.apply.upto, 3);
+    teak_raft_fini(raft);
+}
+
 /* Entries are on their way in for a member, and the node leads no more: what comes is not wanted. */
 static void history_30_a_fetch_that_comes_too_late(void **state)
 {
     (void)state;
-    static uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
-    struct teak_raft_member members[LONE_MEMBERS];
-    struct teak_raft_entry config;
-    struct teak_raft_job job;
-    struct teak_raft *raft = NULL;
-    const struct teak_raft_options options = lone_options();
-    for (uint32_t i = 0; i < LONE_MEMBERS; i++)
-        members[i] = (struct teak_raft_member){.id = i + 1, .roles = TEAK_RAFT_VOTER};
-    assert_int_equal(teak_raft_bootstrap(members, LONE_MEMBERS, bytes, sizeof bytes, &config, &job), TEAK_RAFT_OK);
-    const struct teak_raft_pos run = {1, 1};
-    const struct teak_raft_start start = {.hard = {1, 0, 1}, .last = {5, 1}, .configs = &config, .config_count = 1,
-                                          .runs = &run, .run_count = 1, .born = 5, .incarnation = 6, .applied = 1};
-    assert_int_equal(teak_raft_init(block, sizeof block, &options, &start, 100, &raft), TEAK_RAFT_OK);
-    lead(raft, true);
+    const struct teak_raft_hard hard = {.term = 1, .commit = 1};
+    struct teak_raft *raft = lead(lone_node_with(block, LONE_MEMBERS, lone_options(), hard, 5), true);
     assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .refused = true,
                                                        .index = 5, .at = {1, 1}}),
                      TEAK_RAFT_OK);
@@ -354,6 +372,7 @@ int main(void)
         cmocka_unit_test(history_08_a_large_append_is_several_jobs),
         cmocka_unit_test(history_11_a_member_lost_what_it_had_confirmed),
         cmocka_unit_test(history_30_a_fetch_that_comes_too_late),
+        cmocka_unit_test(history_33_configurations_are_handed_out_one_by_one),
         cmocka_unit_test(history_35_a_configuration_that_is_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

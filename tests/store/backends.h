@@ -1,5 +1,5 @@
 /* backends.h: runs a program's tests over each backend that the machine has. `program uring` or `program posix`, or
- * TEAK_TEST_BACKEND, picks one; TEAK_TEST_ONLY=PATTERN the tests.
+ * TEAK_TEST_BACKEND, picks one.
  */
 #ifndef TEAK_TESTS_BACKENDS_H
 #define TEAK_TESTS_BACKENDS_H
@@ -62,7 +62,6 @@ static inline int backends_run(int argc, char **argv, const char *name, const st
     const char *only = argc > 1 ? argv[1] : getenv("TEAK_TEST_BACKEND");
     int failed = 0;
     bool ran = false;
-    if (getenv("TEAK_TEST_ONLY")) cmocka_set_test_filter(getenv("TEAK_TEST_ONLY"));
     for (enum teak_backend backend = TEAK_BACKEND_URING; backend < TEAK_BACKEND_COUNT; backend++) {
         const char *which = backend == TEAK_BACKEND_URING ? "uring" : "posix";
         if (only && strcmp(only, which) != 0) continue;
