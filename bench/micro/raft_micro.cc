@@ -84,6 +84,36 @@ private:
 /* A member's life outside of the node: how its process and its log are named. */
 uint64_t run_of(uint64_t id) { return 1000 + id; }
 
+/* What node 1 starts with when it has founded a cluster of `voters` voters and `learners` learners. */
+struct founded {
+    std::vector<uint8_t> config;
+    teak_raft_entry entry;
+    teak_raft_pos first = {1, 1};
+    teak_raft_start start = {};
+
+    founded(uint32_t voters, uint32_t learners) : config(TEAK_RAFT_CONFIG_BYTES(voters + learners))
+    {
+        std::vector<teak_raft_member> members(voters + learners);
+        for (uint32_t i = 0; i < voters + learners; i++)
+            members[i] = {i + 1, 0, static_cast<uint8_t>(i < voters ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER), 0};
+        teak_raft_job job;
+        require_ok(teak_raft_bootstrap(members.data(), voters + learners, config.data(), config.size(), &entry, &job),
+                   "bootstrap");
+        start.hard = job.hard;
+        start.first = 1;
+        start.last = first;
+        start.applied = 1;
+        start.configs = &entry;
+        start.config_count = 1;
+        start.runs = &first;
+        start.run_count = 1;
+        start.born = 501;
+        start.incarnation = run_of(1);
+    }
+    founded(const founded &) = delete; /* start points into it */
+    founded &operator=(const founded &) = delete;
+};
+
 /* Node 1 among `voters` voters and `learners` learners; the others are played. */
 class bench_node {
 public:
@@ -95,30 +125,12 @@ public:
     bench_node(teak_raft_options with, uint32_t voters, uint32_t learners)
         : options(with), member_count(voters + learners), matches(member_count + 1)
     {
-        std::vector<teak_raft_member> members(member_count);
-        for (uint32_t i = 0; i < member_count; i++)
-            members[i] = {i + 1, 0, static_cast<uint8_t>(i < voters ? TEAK_RAFT_VOTER : TEAK_RAFT_LEARNER), 0};
-        std::vector<uint8_t> config(TEAK_RAFT_CONFIG_BYTES(member_count));
-        teak_raft_entry entry;
-        teak_raft_job job;
-        require_ok(teak_raft_bootstrap(members.data(), member_count, config.data(), config.size(), &entry, &job),
-                   "bootstrap");
-        const teak_raft_pos first = {1, 1};
-        teak_raft_start start = {};
-        start.hard = job.hard;
-        start.first = 1;
-        start.last = first;
-        start.applied = 1;
-        start.configs = &entry;
-        start.config_count = 1;
-        start.runs = &first;
-        start.run_count = 1;
-        start.born = 501;
-        start.incarnation = run_of(1);
+        const founded from(voters, learners);
         options.id = 1;
         block.resize(teak_raft_size(&options) / sizeof block[0] + 1);
         require(teak_raft_size(&options) > 0, "options");
-        require_ok(teak_raft_init(block.data(), block.size() * sizeof block[0], &options, &start, now, &raft), "init");
+        require_ok(teak_raft_init(block.data(), block.size() * sizeof block[0], &options, &from.start, now, &raft),
+                   "init");
         sent.reserve(1 << 12);
     }
     ~bench_node() { teak_raft_fini(raft); }
@@ -548,34 +560,23 @@ BENCHMARK(raft_tick)->ArgName("leader")->Arg(0)->Arg(1)->Iterations(1 << 20);
 void raft_start(benchmark::State &state)
 {
     const uint64_t last = 40000000, terms = static_cast<uint64_t>(state.range(0));
-    const teak_raft_member members[] = {{1, 0, TEAK_RAFT_VOTER, 0}, {2, 0, TEAK_RAFT_VOTER, 0},
-                                        {3, 0, TEAK_RAFT_VOTER, 0}};
-    std::array<uint8_t, TEAK_RAFT_CONFIG_BYTES(3)> config;
     teak_raft_options options = teak_raft_options_default();
     options.id = 1;
-    teak_raft_entry entry;
-    teak_raft_job job;
-    require_ok(teak_raft_bootstrap(members, 3, config.data(), config.size(), &entry, &job), "bootstrap");
+    founded from(3, 0);
     std::vector<teak_raft_pos> runs(terms);
     for (uint64_t i = 0; i < terms; i++) runs[i] = {1 + i * (last / terms), 1 + i};
-    teak_raft_start start = {};
-    start.hard = {terms, 0, last};
-    start.first = 1;
-    start.last = {last, terms};
-    start.applied = last;
-    start.configs = &entry;
-    start.config_count = 1;
-    start.runs = runs.data();
-    start.run_count = static_cast<uint32_t>(terms);
-    start.born = 501;
-    start.incarnation = 1;
+    from.start.hard = {terms, 0, last};
+    from.start.last = {last, terms};
+    from.start.applied = last;
+    from.start.runs = runs.data();
+    from.start.run_count = static_cast<uint32_t>(terms);
     const size_t bytes = teak_raft_size(&options);
     std::vector<std::max_align_t> block(bytes / sizeof(std::max_align_t) + 1);
     teak_raft *raft = nullptr;
     no_allocations none(state);
     none.begin();
     for (auto _ : state)
-        if (!raft_timed_init(block.data(), bytes, &options, &start, &raft)) refuse("start");
+        if (!raft_timed_init(block.data(), bytes, &options, &from.start, &raft)) refuse("start");
     none.end();
     require(teak_raft_term_at(raft, last) == terms, "not that log");
     state.counters["block_bytes"] = static_cast<double>(bytes);
@@ -611,29 +612,12 @@ void raft_idle_groups(benchmark::State &state)
     void *const mapped = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require(mapped != MAP_FAILED, "no memory");
     (void)madvise(mapped, room, MADV_HUGEPAGE);
-    const teak_raft_member members[] = {{1, 0, TEAK_RAFT_VOTER, 0}, {2, 0, TEAK_RAFT_VOTER, 0},
-                                        {3, 0, TEAK_RAFT_VOTER, 0}};
-    std::array<uint8_t, TEAK_RAFT_CONFIG_BYTES(3)> config;
-    teak_raft_entry entry;
-    teak_raft_job job;
-    require_ok(teak_raft_bootstrap(members, 3, config.data(), config.size(), &entry, &job), "bootstrap");
-    const teak_raft_pos first = {1, 1};
-    teak_raft_start start = {};
-    start.hard = job.hard;
-    start.first = 1;
-    start.last = first;
-    start.applied = 1;
-    start.configs = &entry;
-    start.config_count = 1;
-    start.runs = &first;
-    start.run_count = 1;
-    start.born = 501;
-    start.incarnation = 1;
+    const founded from(3, 0);
     std::vector<teak_raft *> rafts(count);
     for (uint32_t i = 0; i < count; i++) {
         options.group = i;
-        require_ok(teak_raft_init(static_cast<uint8_t *>(mapped) + i * bytes, bytes, &options, &start, 0, &rafts[i]),
-                   "init");
+        require_ok(teak_raft_init(static_cast<uint8_t *>(mapped) + i * bytes, bytes, &options, &from.start, 0,
+                                  &rafts[i]), "init");
     }
     uint64_t now = 0;
     bool good = true;

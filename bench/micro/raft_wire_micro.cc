@@ -69,6 +69,22 @@ struct wire {
     }
 };
 
+/* A message as it came in. */
+struct received {
+    std::vector<uint8_t> bytes;
+    std::vector<teak_raft_entry> entries;
+    teak_raft_wire_in in = {};
+
+    received(const sample &from, wire &to, uint32_t count) : entries(count)
+    {
+        teak_raft_wire_encode(&from.msg, &to.out);
+        bytes = to.gathered();
+        in.entries = entries.data();
+        in.entry_max = count;
+    }
+    bool is_judged() { return teak_raft_wire_judge(bytes.data(), bytes.size(), nullptr, &in) == TEAK_RAFT_OK; }
+};
+
 /* {entries, bytes of each, scattered}; seconds are per entry. */
 void per_entry(benchmark::State &state)
 {
@@ -93,15 +109,9 @@ void raft_wire_judge(benchmark::State &state)
     const uint32_t count = static_cast<uint32_t>(state.range(0));
     const sample from(count, static_cast<uint32_t>(state.range(1)), state.range(2) != 0);
     wire to(count);
-    teak_raft_wire_encode(&from.msg, &to.out);
-    const std::vector<uint8_t> bytes = to.gathered();
-    std::vector<teak_raft_entry> entries(count);
-    teak_raft_wire_in in = {};
-    in.entries = entries.data();
-    in.entry_max = count;
+    received back(from, to, count);
     for (auto _ : state)
-        if (teak_raft_wire_judge(bytes.data(), bytes.size(), nullptr, &in) != TEAK_RAFT_OK)
-            state.SkipWithError("judge");
+        if (!back.is_judged()) state.SkipWithError("judge");
     per_entry(state);
 }
 
@@ -111,16 +121,10 @@ void raft_wire_both(benchmark::State &state)
     const uint32_t count = static_cast<uint32_t>(state.range(0));
     const sample from(count, static_cast<uint32_t>(state.range(1)), state.range(2) != 0);
     wire to(count);
-    teak_raft_wire_encode(&from.msg, &to.out);
-    const std::vector<uint8_t> bytes = to.gathered();
-    std::vector<teak_raft_entry> entries(count);
-    teak_raft_wire_in in = {};
-    in.entries = entries.data();
-    in.entry_max = count;
+    received back(from, to, count);
     for (auto _ : state) {
         if (teak_raft_wire_encode(&from.msg, &to.out) != TEAK_RAFT_OK) state.SkipWithError("encode");
-        if (teak_raft_wire_judge(bytes.data(), bytes.size(), nullptr, &in) != TEAK_RAFT_OK)
-            state.SkipWithError("judge");
+        if (!back.is_judged()) state.SkipWithError("judge");
     }
     per_entry(state);
 }

@@ -149,55 +149,49 @@ uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t mil
     return fleet.history;
 }
 
-static uint32_t one_of(struct seeded *dice, uint32_t a, uint32_t b, uint32_t c)
-{
-    const uint32_t values[] = {a, b, c};
-    return values[seeded_below(dice, 3)];
-}
-
 /* Each life has some kinds of trouble and lacks others: what never comes alone hides what it would do alone. */
 static void draw_trouble(struct seeded *dice, struct fleet_shape *shape)
 {
-    shape->lose = one_of(dice, 0, 20, 200);
-    shape->repeat = one_of(dice, 0, 20, 200);
-    shape->delay_max = one_of(dice, 1, 10, 60);
-    shape->cut_power_one_in = one_of(dice, 0, 5000, 800);
-    shape->kill_one_in = one_of(dice, 0, 5000, 1500);
-    shape->pause_one_in = one_of(dice, 0, 3000, 600);
-    shape->stall_one_in = one_of(dice, 0, 3000, 600);
-    shape->cut_link_one_in = one_of(dice, 0, 1000, 200);
-    shape->clog_one_in = one_of(dice, 0, 0, 100);
+    shape->lose = seeded_one_of(dice, 0, 20, 200);
+    shape->repeat = seeded_one_of(dice, 0, 20, 200);
+    shape->delay_max = seeded_one_of(dice, 1, 10, 60);
+    shape->cut_power_one_in = seeded_one_of(dice, 0, 5000, 800);
+    shape->kill_one_in = seeded_one_of(dice, 0, 5000, 1500);
+    shape->pause_one_in = seeded_one_of(dice, 0, 3000, 600);
+    shape->stall_one_in = seeded_one_of(dice, 0, 3000, 600);
+    shape->cut_link_one_in = seeded_one_of(dice, 0, 1000, 200);
+    shape->clog_one_in = seeded_one_of(dice, 0, 0, 100);
     shape->heal_one_in = 500;
-    shape->fill_one_in = one_of(dice, 0, 0, 1000);
-    shape->fail_one_in = one_of(dice, 0, 0, 3000);
-    shape->shorten_one_in = one_of(dice, 0, 0, 100);
-    shape->linger_one_in = one_of(dice, 0, 0, 200);
-    shape->wipe_one_in = one_of(dice, 0, 0, 2000);
-    shape->rot_one_in = one_of(dice, 0, 0, 600);
+    shape->fill_one_in = seeded_one_of(dice, 0, 0, 1000);
+    shape->fail_one_in = seeded_one_of(dice, 0, 0, 3000);
+    shape->shorten_one_in = seeded_one_of(dice, 0, 0, 100);
+    shape->linger_one_in = seeded_one_of(dice, 0, 0, 200);
+    shape->wipe_one_in = seeded_one_of(dice, 0, 0, 2000);
+    shape->rot_one_in = seeded_one_of(dice, 0, 0, 600);
     shape->look_one_in = 700;
 }
 
 static void draw_work(struct seeded *dice, struct fleet_shape *shape)
 {
-    shape->propose_one_in = one_of(dice, 4, 10, 60);
-    shape->read_one_in = one_of(dice, 0, 20, 100);
-    shape->transfer_one_in = one_of(dice, 0, 2000, 300);
-    shape->change_one_in = one_of(dice, 0, 400, 60);
-    shape->campaign_one_in = one_of(dice, 0, 0, 500);
-    shape->snapshot_one_in = one_of(dice, 0, 600, 100);
-    shape->body_bytes_max = one_of(dice, 0, 300, 3000);
+    shape->propose_one_in = seeded_one_of(dice, 4, 10, 60);
+    shape->read_one_in = seeded_one_of(dice, 0, 20, 100);
+    shape->transfer_one_in = seeded_one_of(dice, 0, 2000, 300);
+    shape->change_one_in = seeded_one_of(dice, 0, 400, 60);
+    shape->campaign_one_in = seeded_one_of(dice, 0, 0, 500);
+    shape->snapshot_one_in = seeded_one_of(dice, 0, 600, 100);
+    shape->body_bytes_max = seeded_one_of(dice, 0, 300, 3000);
     shape->memory = (enum fleet_memory)seeded_below(dice, 3);
-    shape->drift_ppm = one_of(dice, 0, 10000, 150000);
-    shape->skew_ppm = shape->drift_ppm > 0 ? shape->drift_ppm : one_of(dice, 0, 1000, 200000);
+    shape->drift_ppm = seeded_one_of(dice, 0, 10000, 150000);
+    shape->skew_ppm = shape->drift_ppm > 0 ? shape->drift_ppm : seeded_one_of(dice, 0, 1000, 200000);
     shape->wants_less = seeded_below(dice, 2) == 0;
     shape->is_tight = seeded_below(dice, 2) == 0;
     shape->knows_born = seeded_below(dice, 4) != 0;
     shape->has_priorities = seeded_below(dice, 4) == 0;
-    shape->strategy = one_of(dice, TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC);
-    shape->disk_one_in = one_of(dice, 1, 3, 15);
+    shape->strategy = seeded_one_of(dice, TEAK_AUTO, TEAK_DSYNC, TEAK_FDATASYNC);
+    shape->disk_one_in = seeded_one_of(dice, 1, 3, 15);
     shape->in_flight = 1 + seeded_below(dice, 4);
-    shape->client_one_in = one_of(dice, 0, 15, 60);
-    shape->drift_one_in = one_of(dice, 0, 0, 30);
+    shape->client_one_in = seeded_one_of(dice, 0, 15, 60);
+    shape->drift_one_in = seeded_one_of(dice, 0, 0, 30);
 }
 
 struct fleet_shape fleet_draw(uint64_t seed)

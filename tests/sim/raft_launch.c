@@ -8,32 +8,26 @@
 
 /* ---------------------------------------------------------------------------------------------------------- options */
 
-static uint32_t one_of(struct seeded *dice, uint32_t a, uint32_t b, uint32_t c)
-{
-    const uint32_t values[] = {a, b, c};
-    return values[seeded_below(dice, 3)];
-}
-
 /* Limits of its own, each down to the least there is, and hit at every turn. */
 static void tighten(struct teak_raft_options *options, struct seeded *dice)
 {
-    options->message_bytes_max = one_of(dice, 1, 300, 2048);
-    options->job_bytes_max = one_of(dice, 1, 1000, 4096);
-    options->apply_bytes_max = one_of(dice, 1, 500, 4096);
-    options->window_bytes = one_of(dice, 1, 2000, 8192);
+    options->message_bytes_max = seeded_one_of(dice, 1, 300, 2048);
+    options->job_bytes_max = seeded_one_of(dice, 1, 1000, 4096);
+    options->apply_bytes_max = seeded_one_of(dice, 1, 500, 4096);
+    options->window_bytes = seeded_one_of(dice, 1, 2000, 8192);
     options->window_messages = 1 + seeded_below(dice, 4);
-    options->tail_entries = one_of(dice, 8, 16, 2 * SPAN_MAX);
-    options->tail_bytes_max = one_of(dice, 16384, 65536, 1 << 20);
+    options->tail_entries = seeded_one_of(dice, 8, 16, 2 * SPAN_MAX);
+    options->tail_bytes_max = seeded_one_of(dice, 16384, 65536, 1 << 20);
     options->jobs_max = 1 + seeded_below(dice, JOBS_MAX);
     options->reads_max = 1 + seeded_below(dice, 8);
-    options->tags_max = one_of(dice, 1, 4, 64);
-    options->term_runs = one_of(dice, 8, 12, 64);
-    options->trailing_entries = one_of(dice, 0, 5, 100);
-    options->retain_entries = options->trailing_entries + one_of(dice, 0, 50, 100000);
+    options->tags_max = seeded_one_of(dice, 1, 4, 64);
+    options->term_runs = seeded_one_of(dice, 8, 12, 64);
+    options->trailing_entries = seeded_one_of(dice, 0, 5, 100);
+    options->retain_entries = options->trailing_entries + seeded_one_of(dice, 0, 50, 100000);
     options->snapshot_streams = 1 + seeded_below(dice, 3);
-    options->snapshot_chunk_bytes = one_of(dice, 16, 200, 1500);
+    options->snapshot_chunk_bytes = seeded_one_of(dice, 16, 200, 1500);
     options->snapshot_window = 1 + seeded_below(dice, 4);
-    options->snapshot_beat_bytes = one_of(dice, 0, 1, 500);
+    options->snapshot_beat_bytes = seeded_one_of(dice, 0, 1, 500);
     if (options->promise_max > 0 && seeded_below(dice, 4) == 0) options->promise_max /= 2;
 }
 
@@ -46,7 +40,7 @@ static struct teak_raft_options options_of(uint32_t id)
     memset(options.cluster, 7, sizeof options.cluster);
     options.election = ELECTION * UNIT;
     options.heartbeat = HEARTBEAT * UNIT;
-    options.disk_stall = one_of(&dice, 0, 60, 200) * UNIT;
+    options.disk_stall = seeded_one_of(&dice, 0, 60, 200) * UNIT;
     options.lease_drift_ppm = fleet.shape->drift_ppm;
     options.promise_max = fleet.shape->drift_ppm > 0 ? options.election : 0;
     options.entry_bytes_max = 1024;
@@ -59,8 +53,8 @@ static struct teak_raft_options options_of(uint32_t id)
     options.jobs_max = JOBS_MAX;
     options.members_max = NODES;
     options.reads_max = 8;
-    options.trailing_entries = one_of(&dice, 0, 5, 20);
-    options.retain_entries = one_of(&dice, 20, 50, 1 << 20);
+    options.trailing_entries = seeded_one_of(&dice, 0, 5, 20);
+    options.retain_entries = seeded_one_of(&dice, 20, 50, 1 << 20);
     options.snapshot_chunk_bytes = 300;
     if (fleet.shape->is_tight) tighten(&options, &dice);
     return options;

@@ -33,6 +33,12 @@ static inline uint32_t seeded_below(struct seeded *seeded, uint32_t limit) /* li
     return (uint32_t)(seeded_u64(seeded) % limit);
 }
 
+static inline uint32_t seeded_one_of(struct seeded *seeded, uint32_t a, uint32_t b, uint32_t c)
+{
+    const uint32_t values[] = {a, b, c};
+    return values[seeded_below(seeded, 3)];
+}
+
 static inline void seeded_fill(struct seeded *seeded, uint8_t *out, size_t count)
 {
     for (size_t i = 0; i < count; i++) out[i] = (uint8_t)seeded_u64(seeded);
