@@ -66,6 +66,7 @@ void tune_plan(const struct tune_load *load, struct tune_search *out)
     if (bytes <= LANE_BYTES) return;
     add(out, (struct tune_setting){.in_flight = 1});
     add(out, (struct tune_setting){.in_flight = 4});
+    add(out, (struct tune_setting){.in_flight = 8});
     add(out, (struct tune_setting){.group_bytes = 512 << 10});
     add(out, (struct tune_setting){.in_flight = 4, .group_bytes = 512 << 10});
     add(out, (struct tune_setting){.in_flight = 8, .group_bytes = 512 << 10});

@@ -105,6 +105,13 @@ static struct effect only_together(const struct tune_setting *s)
     return (struct effect){s->in_flight || s->group_bytes ? 0.9 : 1, 1};
 }
 
+/* Many large frames at a time fill it; cut smaller, or half as many, they do not. */
+static struct effect deep(const struct tune_setting *s)
+{
+    if (s->in_flight == 8 && s->group_bytes == 0) return (struct effect){1.45, 0.9};
+    return (struct effect){s->in_flight == 1 || s->group_bytes ? 0.8 : 1, 1};
+}
+
 /* Each knob brings its part; nobody planned them together. */
 static struct effect parts(const struct tune_setting *s)
 {
@@ -176,6 +183,15 @@ static void knobs_that_only_help_together_are_found(void **state)
     const struct tune_search search = searched(&large, disk, 11);
     assert_int_equal(chosen(&search)->in_flight, 4);
     assert_int_equal(chosen(&search)->group_bytes, 512 << 10);
+}
+
+static void a_deep_queue_is_found(void **state)
+{
+    (void)state;
+    const struct made_up_disk disk = {.of = deep, .noise = 0.05};
+    assert_found(&large, disk, TEAK_AUTO, 0, 1);
+    const struct tune_search search = searched(&large, disk, 11);
+    assert_int_equal(chosen(&search)->in_flight, 8);
 }
 
 static void what_did_well_is_tried_together(void **state)
@@ -411,6 +427,7 @@ int main(void)
         cmocka_unit_test(where_nothing_matters_the_defaults_stay),
         cmocka_unit_test(the_right_one_is_found_each_time),
         cmocka_unit_test(knobs_that_only_help_together_are_found),
+        cmocka_unit_test(a_deep_queue_is_found),
         cmocka_unit_test(what_did_well_is_tried_together),
         cmocka_unit_test(of_those_alike_the_one_with_the_fewest_knobs),
         cmocka_unit_test(less_than_noise_is_not_chosen),
