@@ -69,7 +69,7 @@ static void show_point(struct json *json, const char *setting, const struct benc
     json_close(json);
 }
 
-static void show_spread(struct json *json, const char *key, struct bench_spread spread, uint32_t decimals)
+static void show_spread(struct json *json, const char *key, struct spread spread, uint32_t decimals)
 {
     json_object(json, key);
     json_real(json, "median", spread.median, decimals);

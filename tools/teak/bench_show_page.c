@@ -165,8 +165,8 @@ static void tiles(const struct page *page)
 {
     const struct bench_summary *summary = page->summary;
     const struct latency *latency = &summary->total.latency;
-    const struct bench_spread rate = bench_spread_of(summary, FIELD_RATE);
-    const struct bench_spread p50 = bench_spread_of(summary, FIELD_P50), p99 = bench_spread_of(summary, FIELD_P99);
+    const struct spread rate = bench_spread_of(summary, FIELD_RATE);
+    const struct spread p50 = bench_spread_of(summary, FIELD_P50), p99 = bench_spread_of(summary, FIELD_P99);
     char note[160];
     fputs("<div class=\"tiles\">\n", page->out);
     snprintf(note, sizeof(note), "%s/s of payload",

@@ -38,7 +38,7 @@ static void show_counts(const struct bench_summary *summary)
     const double payload = (double)total->payload_bytes;
     printf("  entries    %16s  %s/s\n", human_count(total->entries).text, human_rate(bench_rate(summary)).text);
     if (summary->reps_count > 1) {
-        const struct bench_spread spread = bench_spread_of(summary, FIELD_RATE);
+        const struct spread spread = bench_spread_of(summary, FIELD_RATE);
         printf("             %16s  %s/s to %s/s: the middle half of the repetitions\n", "",
                human_rate(spread.low).text, human_rate(spread.high).text);
     }

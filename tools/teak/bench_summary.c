@@ -2,7 +2,6 @@
 #include "bench_summary.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 const char *const bench_shape_names[] = {"window", "rate", "threads", NULL};
 
@@ -77,24 +76,11 @@ static double field_of(const struct bench_point *point, enum bench_field field)
     return NAN;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-struct bench_spread bench_spread_of(const struct bench_summary *summary, enum bench_field field)
+struct spread bench_spread_of(const struct bench_summary *summary, enum bench_field field)
 {
     double values[BENCH_REPS_MAX];
-    const uint32_t count = summary->reps_count;
-    if (count == 0) return (struct bench_spread){NAN, NAN, NAN};
-    for (uint32_t i = 0; i < count; i++) values[i] = field_of(&summary->reps[i], field);
-    qsort(values, count, sizeof(values[0]), by_size);
-    return (struct bench_spread){
-        .median = (values[(count - 1) / 2] + values[count / 2]) / 2,
-        .low = values[(count - 1) / 4],
-        .high = values[count - 1 - (count - 1) / 4],
-    };
+    for (uint32_t i = 0; i < summary->reps_count; i++) values[i] = field_of(&summary->reps[i], field);
+    return spread_of(values, summary->reps_count);
 }
 
 double bench_seconds(const struct bench_summary *summary) { return (double)summary->total.ns / 1e9; }

@@ -10,6 +10,7 @@
 #include "bench_rivals.h"
 #include "disk_count.h"
 #include "machine.h"
+#include "spread.h"
 
 /* One run, in short. */
 struct bench_point {
@@ -41,12 +42,9 @@ extern const char *const bench_shape_names[]; /* by enum bench_shape: "window", 
 struct bench_point bench_point_of(const struct bench_result *result, double setting);
 void bench_summary_add(struct bench_summary *summary, const struct bench_result *result, struct disk_count did);
 
-/* Median and quartiles of a field of the repetitions. */
-struct bench_spread {
-    double median, low, high;
-};
+/* Of a field of the repetitions. */
 enum bench_field { FIELD_RATE, FIELD_P50, FIELD_P99, FIELD_P999 };
-struct bench_spread bench_spread_of(const struct bench_summary *summary, enum bench_field field);
+struct spread bench_spread_of(const struct bench_summary *summary, enum bench_field field);
 
 double bench_seconds(const struct bench_summary *summary);
 double bench_rate(const struct bench_summary *summary); /* entries a second */

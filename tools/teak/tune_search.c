@@ -2,12 +2,13 @@
 #include "tune_search.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "spread.h"
+
 /* LANE_BYTES: below it the engine keeps one frame in flight, whatever is allowed. PARENTS: of what did well in the
- * first round, so many are also tried together. */
-enum { LANE_BYTES = 512 << 10, PARENTS = 4, CROSSES_MAX = 3, PASSES_LEAST = 2 };
+ * first round, so many are also tried together. TO_STAY: beside the aims, what tells who stays. */
+enum { LANE_BYTES = 512 << 10, PARENTS = 4, CROSSES_MAX = 3, PASSES_LEAST = 2, TO_STAY = AIM_COUNT };
 #define RUN_NS_LEAST UINT64_C(20000000)
 static const uint32_t passes_of_round[TUNE_ROUNDS] = {3, 4, 6, TUNE_PASSES_MAX};
 
@@ -76,18 +77,6 @@ void tune_plan(const struct tune_load *load, struct tune_search *out)
 
 /* ------------------------------------------------------------------------------------------------------- comparison */
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_of(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof(values[0]), by_size);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 /* The more the better, and a difference is a factor. A run too short for anything to come back is the worst. */
 static double score(const struct tune_sample *sample, enum tune_aim aim)
 {
@@ -103,22 +92,21 @@ static double score_to_stay(const struct tune_search *search, const struct tune_
     return score(sample, search->load.is_open ? AIM_P99 : AIM_RATE) - (above > 0 ? LIMIT_STEEPNESS * above : 0);
 }
 
-/* By how much (as a logarithm) it is better than the defaults beside it: the median of the passes. */
-static double lead(const struct tune_search *search, uint32_t which, uint32_t passes, enum tune_aim aim)
+/* By how much (as a logarithm) it is better than the defaults beside it, by an aim or TO_STAY: in one pass. */
+static double lead_in(const struct tune_search *search, uint32_t which, uint32_t pass, uint32_t by)
 {
-    double leads[TUNE_PASSES_MAX];
-    for (uint32_t i = 0; i < passes; i++)
-        leads[i] = score(&search->candidates[which].samples[i], aim) - score(&search->candidates[0].samples[i], aim);
-    return median_of(leads, passes);
+    const struct tune_sample *mine = &search->candidates[which].samples[pass];
+    const struct tune_sample *defaults = &search->candidates[0].samples[pass];
+    return by == TO_STAY ? score_to_stay(search, mine) - score_to_stay(search, defaults)
+                         : score(mine, (enum tune_aim)by) - score(defaults, (enum tune_aim)by);
 }
 
-static double lead_to_stay(const struct tune_search *search, uint32_t which, uint32_t passes)
+/* The median of the passes. */
+static double lead(const struct tune_search *search, uint32_t which, uint32_t passes, uint32_t by)
 {
     double leads[TUNE_PASSES_MAX];
-    for (uint32_t i = 0; i < passes; i++)
-        leads[i] = score_to_stay(search, &search->candidates[which].samples[i]) -
-                   score_to_stay(search, &search->candidates[0].samples[i]);
-    return median_of(leads, passes);
+    for (uint32_t i = 0; i < passes; i++) leads[i] = lead_in(search, which, i, by);
+    return spread_of(leads, passes).median;
 }
 
 /* How far the leads of single passes lie from their median, of all that are left: it tells what chance does. The median
@@ -131,9 +119,7 @@ static void note_chance(struct tune_search *search, uint32_t passes)
         for (enum tune_aim aim = 0; aim < AIM_COUNT; aim++) {
             const double middle = lead(search, which, passes, aim);
             for (uint32_t i = 0; i < passes; i++)
-                search->chance[aim][search->chance_count + i] =
-                    few * fabs(score(&search->candidates[which].samples[i], aim) -
-                               score(&search->candidates[0].samples[i], aim) - middle);
+                search->chance[aim][search->chance_count + i] = few * fabs(lead_in(search, which, i, aim) - middle);
         }
         search->chance_count += passes;
     }
@@ -160,7 +146,7 @@ static uint32_t ranked(const struct tune_search *search, uint32_t passes, uint32
     for (uint32_t which = 1; which < search->count; which++) {
         if (!search->candidates[which].alive) continue;
         /* a knob that brings less is not worth to be turned */
-        const double mine = lead_to_stay(search, which, passes) -
+        const double mine = lead(search, which, passes, TO_STAY) -
                             tune_turned(&search->candidates[which].setting) * log1p(least_gain[search->aim]);
         uint32_t at = count++;
         for (; at > 0 && leads[at - 1] < mine; at--) {
@@ -260,7 +246,7 @@ static void scale_to_defaults(struct tune_search *search, uint32_t passes)
         rates[i] = search->candidates[0].samples[i].entries_per_second;
         p99s[i] = search->candidates[0].samples[i].p99_us;
     }
-    const double rate = median_of(rates, passes), p99 = median_of(p99s, passes);
+    const double rate = spread_of(rates, passes).median, p99 = spread_of(p99s, passes).median;
     for (uint32_t i = 0; i < search->count; i++) {
         search->candidates[i].typical.entries_per_second *= rate;
         search->candidates[i].typical.p99_us *= p99;
@@ -293,7 +279,7 @@ static void choose(struct tune_search *search, uint32_t passes)
         search->is_met = search->is_met || (search->candidates[i].alive && keeps_limit(search, i));
     if (!search->is_met) search->aim = AIM_P99; /* as near to the limit as can be had */
     const enum tune_aim aim = search->aim;
-    const double noise = DEVIATION_OF_DISTANCE * median_of(search->chance[aim], search->chance_count);
+    const double noise = DEVIATION_OF_DISTANCE * spread_of(search->chance[aim], search->chance_count).median;
     const double chance = ERRORS_NEEDED * ERROR_OF_MEDIAN * noise / sqrt(passes);
     const double needed = fmax(log1p(least_gain[aim]), chance);
     double best = -INFINITY;
