@@ -28,30 +28,36 @@ static int problem(const char *who, const char *directory, const char *what)
     return EXIT_PROBLEM;
 }
 
-int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out)
+int bench_place_look(const char *who, const char *directory, struct bench_look *out)
 {
-    *out = (struct bench_place){.who = who, .directory = directory, .existed = true, .kept = keep};
+    *out = (struct bench_look){.empty = true};
     DIR *listing = opendir(directory);
-    if (listing == NULL && errno == ENOENT) {
-        out->existed = false;
-        return EXIT_GOOD;
-    }
+    if (listing == NULL && errno == ENOENT) return EXIT_GOOD;
     if (listing == NULL && errno == ENOTDIR) {
         complain(who, "--dir %s is no directory: write one that is, or a name that is free", directory);
         return EXIT_WRONG;
     }
     if (listing == NULL) return problem(who, directory, "open directory");
-    const bool empty = next_name(listing) == NULL;
-    const int failed = empty ? errno : 0;
+    out->existed = true;
+    for (const char *name; (name = next_name(listing)) != NULL;) {
+        out->empty = false;
+        out->is_store = out->is_store || strcmp(name, "STORE") == 0;
+    }
+    const int failed = errno;
     closedir(listing);
     errno = failed;
-    if (failed != 0) return problem(who, directory, "read directory");
-    if (!empty && !keep) {
-        complain(who, "--dir %s is not empty: write --keep to append behind the store in it, or an empty directory",
-                 directory);
-        return EXIT_WRONG;
-    }
-    return EXIT_GOOD;
+    return failed == 0 ? EXIT_GOOD : problem(who, directory, "read directory");
+}
+
+int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out)
+{
+    struct bench_look found;
+    const int status = bench_place_look(who, directory, &found);
+    *out = (struct bench_place){.who = who, .directory = directory, .existed = found.existed, .kept = keep};
+    if (status != EXIT_GOOD || found.empty || keep) return status;
+    complain(who, "--dir %s is not empty: write --keep to append behind the store in it, or an empty directory",
+             directory);
+    return EXIT_WRONG;
 }
 
 int bench_place_clear(const struct bench_place *place)

@@ -12,6 +12,14 @@ struct bench_place {
     bool kept;    /* what is written there stays                  */
 };
 
+/* What lies there. */
+struct bench_look {
+    bool existed, empty, is_store; /* where nothing is: empty */
+};
+
+/* EXIT_GOOD, else one line was said: it is no directory, or it cannot be read. */
+int bench_place_look(const char *who, const char *directory, struct bench_look *out);
+
 /* May a benchmark run there? EXIT_GOOD, else one line was said. Without `keep` the place must be new or empty. */
 int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out);
 

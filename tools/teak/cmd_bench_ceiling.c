@@ -204,12 +204,10 @@ static int measure(struct probe *probe)
 /* The directory, made if it is not there. */
 static int claim(struct probe *probe)
 {
-    struct stat info;
+    struct bench_look found;
     uint64_t free_bytes;
-    if (stat(probe->directory, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        complain(who, "--dir %s is no directory: write one that is, or a name that is free", probe->directory);
-        return EXIT_WRONG;
-    }
+    const int status = bench_place_look(who, probe->directory, &found);
+    if (status != EXIT_GOOD) return status;
     if (!bench_place_has_space(probe->directory, UINT64_C(2) * FILE_LEAST, &free_bytes)) {
         complain(who, "%s: this takes %s and %s are free: write another --dir", probe->directory,
                  human_bytes(UINT64_C(2) * FILE_LEAST).text, human_bytes(free_bytes).text);

@@ -4,7 +4,6 @@
  *        load of teak bench append, close; take all of it away; show what came of it.
  * FAILS  Whatever ends the run, a signal too, what it wrote is removed.
  * HOLDS  A store that lies in the directory is not written to; with --apply its STORE is replaced, at the very end. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -88,25 +87,12 @@ static int problem(const char *path)
 /* A new or empty directory, or a store: its segments' size is then given. */
 static int look_at_directory(struct tune *tune)
 {
-    DIR *listing = opendir(tune->at.directory);
-    tune->existed = listing != NULL;
-    if (listing == NULL && errno == ENOENT) return EXIT_GOOD;
-    if (listing == NULL && errno == ENOTDIR) {
-        complain(who, "--dir %s is no directory: write one that is, or a name that is free", tune->at.directory);
-        return EXIT_WRONG;
-    }
-    if (listing == NULL) return problem(tune->at.directory);
-    bool empty = true;
-    errno = 0;
-    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
-        empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
-        tune->is_store = tune->is_store || strcmp(entry->d_name, "STORE") == 0;
-    }
-    const int failed = errno;
-    closedir(listing);
-    errno = failed;
-    if (failed != 0) return problem(tune->at.directory);
-    if (empty || tune->is_store) return EXIT_GOOD;
+    struct bench_look found;
+    const int status = bench_place_look(who, tune->at.directory, &found);
+    if (status != EXIT_GOOD) return status;
+    tune->existed = found.existed;
+    tune->is_store = found.is_store;
+    if (found.empty || found.is_store) return EXIT_GOOD;
     complain(who, "--dir %s is neither empty nor a store: write one that is, or a name that is free",
              tune->at.directory);
     return EXIT_WRONG;
