@@ -123,33 +123,69 @@ class Tune(harness.Store):
 
     def defaults(self):
         """What STORE says of strategy, frames in flight, size of groups, linger: docs/format.md."""
+        return self.stored()[:4]
+
+    def stored(self):
+        """And of spares and the arena."""
         with open(os.path.join(self.dir, "STORE"), "rb") as file:
             store = file.read()
-        linger, strategy, in_flight, group_bytes = struct.unpack_from("<QIII", store, 88)
-        return [strategy, in_flight, group_bytes, linger]
+        arena_bytes, linger, strategy, in_flight, group_bytes, spares = struct.unpack_from("<QQIIII", store, 80)
+        return [strategy, in_flight, group_bytes, linger, spares, arena_bytes]
+
+    def store_that_says(self, strategy, in_flight, group_bytes, linger_ns, spares, arena_bytes):
+        self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\ntwo\n")
+        program = os.path.join(os.path.abspath(harness.arguments.build), "tests", "store_says")
+        subprocess.run([program, self.dir, *map(str, (strategy, in_flight, group_bytes, spares, arena_bytes,
+                                                      linger_ns))], check=True, timeout=60)
+        self.assertEqual(self.stored(), [strategy, in_flight, group_bytes, linger_ns, spares, arena_bytes])
 
     def test_what_was_chosen_is_applied_and_taken_back(self):
+        """Behind defaults that no search comes to, so that they are seen to go; arena and spares are none of it."""
         strategies = ["auto", "dsync", "fdatasync", "buffered"]
-        self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\ntwo\n")
+        self.store_that_says(2, 61, 16384, 100000000, 3, 1 << 20)
         before = self.files()
         out, err = self.tune("--window", 16, "--json", "--apply")
         self.assertEqual(err, b"")
         result = json.loads(out)
         self.assertTrue(result["applied"])
         chosen = result["chosen"]
+        self.assertNotEqual(chosen["linger_ns"], 100000000)
         wanted = [strategies.index(chosen["strategy"]), chosen["in_flight"], chosen["group_bytes"],
                   chosen["linger_ns"]]
-        self.assertEqual(self.defaults(), wanted)
+        self.assertEqual(self.stored(), [*wanted, 3, 1 << 20])
         after = self.files()
         self.assertEqual({name: after[name] for name in after if name not in ("STORE", "LOCK")},
                          {name: before[name] for name in before if name not in ("STORE", "LOCK")})
         self.assertEqual(self.teak("cat", "--dir", self.dir)[0], b"one\ntwo\n")
         self.teak("append", "--dir", self.dir, data=b"three\n")
         self.teak("verify", "--dir", self.dir)
+
+    def test_what_a_store_says_is_taken_back(self):
+        self.store_that_says(1, 5, 65536, 200000, 3, 1 << 20)
         out, err = self.tune("--reset")
         self.assertEqual((out, err), (b"", b""))
-        self.assertEqual(self.defaults(), [0, 0, 0, 0])
-        self.assertEqual(self.teak("cat", "--dir", self.dir)[0], b"one\ntwo\nthree\n")
+        self.assertEqual(self.stored(), [0, 0, 0, 0, 3, 1 << 20])
+        self.assertEqual(self.teak("cat", "--dir", self.dir)[0], b"one\ntwo\n")
+
+    def test_the_defaults_are_the_engines_and_not_the_stores(self):
+        self.store_that_says(1, 5, 65536, 200000, 3, 1 << 20)
+        out, _ = self.tune("--window", 16, "--json")
+        result = json.loads(out)
+        stored = result["stored_defaults"]
+        self.assertEqual(stored["setting"]["words"], "dsync, 5 in flight, groups of 64.0 KiB, linger 200 us")
+        self.assertEqual((stored["arena_bytes"], stored["spares"]), (1 << 20, 3))
+        self.assertIn(stored["setting"], [row["setting"] for row in result["settings"]])
+        self.assertEqual(result["settings"][0]["setting"]["words"], "the defaults")
+        command = result["command"]
+        self.assertEqual(command[command.index("--arena-bytes") + 1], str(1 << 20))
+        self.assert_runs(command)
+        text = self.tune("--window", 16)[0].decode()
+        self.assertIn(f'The defaults are the engine\'s. What {self.dir} has where an opening says 0 is "dsync, 5 in ',
+                      text)
+        self.assertIn(f"the arena that {self.dir} says, 1.0 MiB", text)
+        self.assertIn(f"as many spares as {self.dir} says, 3", text)
+        self.assertIsNone(json.loads(self.tune("--segment-bytes", "256K", "--json", "--window", 16, "--dir",
+                                               self.path("new"))[0])["stored_defaults"])
 
     def test_what_keeps_no_limit_is_not_applied(self):
         self.teak("append", "--dir", self.dir, "--segment-bytes", "256K", data=b"one\n")

@@ -64,6 +64,7 @@ struct tune {
     bool as_json, apply, reset;
     bool is_applied;
     bool existed, is_store;     /* the directory; what lies in it        */
+    struct teak_defaults stored; /* of the store; 0: the engine's         */
     char work[PATH_ROOM];       /* DIRECTORY/tune.tmp                    */
     struct tune_place places[PLACES_MAX];
     uint32_t places_count;
@@ -73,6 +74,7 @@ struct tune {
     struct progress progress;
     uint64_t measure_ns, measured_ns;
     bool looked;                /* the first store was open              */
+    struct teak_limits limits;  /* that it had                           */
     int status;                 /* why a measurement was given up        */
 };
 
@@ -113,21 +115,26 @@ static int look_at_store(struct tune *tune)
     teak_abandon(store);
     tune->at.segment_bytes = limits.segment_bytes;
     tune->at.block_bytes = limits.block_bytes;
-    return EXIT_GOOD;
+    if (teak_defaults_get(tune->at.directory, &tune->stored, &error) == TEAK_OK) return EXIT_GOOD;
+    return complain_error(who, tune->at.directory, &error);
 }
 
-/* Can its defaults be replaced? Asked before anything is measured, for it takes long. */
+/* Is there a store whose defaults can be changed? */
+static int look_for_store(const struct tune *tune)
+{
+    if ((!tune->apply && !tune->reset) || tune->is_store) return EXIT_GOOD;
+    complain(who, "--%s changes the defaults of the store in --dir %s, and there is none: write one that is, or "
+             "leave it out", tune->apply ? "apply" : "reset", tune->at.directory);
+    return EXIT_WRONG;
+}
+
+/* Can they be replaced? Asked before anything is measured, for it takes long. */
 static int look_for_writers(const struct tune *tune)
 {
     struct teak_options options = teak_options_default();
     struct teak_store *store;
     struct teak_error error = {0};
-    if (!tune->apply && !tune->reset) return EXIT_GOOD;
-    if (!tune->is_store) {
-        complain(who, "--%s changes the defaults of the store in --dir %s, and there is none: write one that is, or "
-                 "leave it out", tune->apply ? "apply" : "reset", tune->at.directory);
-        return EXIT_WRONG;
-    }
+    if (!tune->apply) return EXIT_GOOD;
     if (teak_open(tune->at.directory, &options, &store, NULL, &error) != TEAK_OK)
         return complain_error(who, tune->at.directory, &error);
     teak_abandon(store); /* nothing was written: a store is left as it was until its first batch */
@@ -149,6 +156,14 @@ static int apply(struct tune *tune, const struct tune_setting *setting)
     return tune->is_applied ? EXIT_GOOD : complain_error(who, tune->at.directory, &error);
 }
 
+static struct tune_setting stored_setting(const struct tune *tune)
+{
+    return (struct tune_setting){.strategy = tune->stored.strategy,
+                                 .in_flight = tune->stored.in_flight,
+                                 .group_bytes = tune->stored.group_bytes,
+                                 .linger_ns = tune->stored.linger_ns};
+}
+
 static uint64_t usual_segment(const struct tune *tune)
 {
     return tune->at.segment_bytes != 0 ? tune->at.segment_bytes : SEGMENT_BYTES_USUAL;
@@ -157,7 +172,7 @@ static uint64_t usual_segment(const struct tune *tune)
 static bool has_space(const struct tune *tune)
 {
     uint64_t free_bytes;
-    const uint64_t wanted = SEGMENTS * usual_segment(tune);
+    const uint64_t wanted = (SEGMENTS + (uint64_t)tune->stored.spares) * usual_segment(tune);
     if (bench_place_has_space(tune->at.directory, wanted, &free_bytes)) return true;
     complain(who, "%s: this would take %s and %s are free: write another --dir, or smaller --segment-bytes",
              tune->at.directory, human_bytes(wanted).text, human_bytes(free_bytes).text);
@@ -212,6 +227,7 @@ static void look_once(struct tune *tune, struct teak_store *store, const struct 
     if (tune->looked) return;
     tune->looked = true;
     teak_stats(store, &stats);
+    teak_limits(store, &tune->limits);
     if (strcmp(stats.filesystem, "tmpfs") == 0 || strcmp(stats.filesystem, "ramfs") == 0)
         complain(who, "warning: %s lies in memory (%s): nothing there is durable", tune->at.directory,
                  stats.filesystem);
@@ -269,6 +285,8 @@ static bool measure(void *context, const struct tune_setting *setting, uint64_t 
     options.group_bytes = setting->group_bytes;
     options.linger_ns = setting->linger_ns;
     options.segment_bytes = segment;
+    options.arena_bytes = tune->stored.arena_bytes;
+    options.spares = tune->stored.spares;
     if (teak_open(place->path, &options, &store, &report, &error) != TEAK_OK) {
         tune->status = complain_error(who, place->path, &error);
         return false;
@@ -308,6 +326,7 @@ static void plan(struct tune *tune)
         .outstanding_bytes = mean * (tune->rate != 0 ? (double)tune->rate * SLOW_FRAME_SECONDS : (double)tune->window),
         .p99_us = (double)tune->p99_us,
         .small_segment = other_size(tune, usual / SEGMENT_STEP, SEGMENTS),
+        .stored = stored_setting(tune),
     };
     if (tune->seconds >= LARGE_SECONDS_MIN)
         load.large_segment = other_size(tune, usual * SEGMENT_STEP, LARGE_SPARE * SEGMENTS);
@@ -338,15 +357,16 @@ static struct tune_setting outcome(const struct tune *tune)
 /* The words of a `teak bench append` that runs with it: where a store lies, beside it. */
 struct bench_words {
     uint32_t count;
-    const char *word[TUNE_FLAGS_MAX + 10];
+    const char *word[TUNE_FLAGS_MAX + 12];
     struct tune_flags flags;
-    char number[32];
+    char number[32], arena[32];
     char directory[PATH_ROOM];
 };
 
 static void bench_words_of(const struct tune *tune, struct bench_words *out)
 {
-    const struct tune_setting setting = outcome(tune);
+    struct tune_setting setting = outcome(tune);
+    if (tune->is_store) setting.segment_bytes = tune->at.segment_bytes;
     tune_flags(&setting, &out->flags);
     snprintf(out->number, sizeof(out->number), "%" PRIu64, tune->rate != 0 ? tune->rate : tune->window);
     int length = (int)strlen(tune->at.directory);
@@ -358,6 +378,10 @@ static void bench_words_of(const struct tune *tune, struct bench_words *out)
     out->count = 0;
     for (uint32_t i = 0; i < sizeof(head) / sizeof(head[0]); i++) out->word[out->count++] = head[i];
     for (uint32_t i = 0; i < out->flags.count; i++) out->word[out->count++] = out->flags.word[i];
+    if (tune->stored.arena_bytes == 0) return;
+    snprintf(out->arena, sizeof(out->arena), "%" PRIu64, tune->stored.arena_bytes);
+    out->word[out->count++] = "--arena-bytes";
+    out->word[out->count++] = out->arena;
 }
 
 /* A word as a shell reads it. */
@@ -408,6 +432,22 @@ static void show_table(const struct tune *tune)
     printf("\n  *: no other has both more entries a second and a lower p99. In %%: beside the defaults.\n\n");
 }
 
+/* What "the defaults" are, where the store has some of its own. */
+static void show_stored(const struct tune *tune)
+{
+    const struct tune_setting setting = stored_setting(tune);
+    const struct teak_defaults *stored = &tune->stored;
+    if (tune_turned(&setting) != 0)
+        printf("\n  The defaults are the engine's. What %s %s where an opening says 0 is \"%s\"%s.\n",
+               tune->at.directory, tune->is_applied ? "had" : "has", tune_words_of(&setting).text,
+               tune->is_applied ? "" : "; --apply and --reset replace it");
+    if (stored->arena_bytes != 0)
+        printf("\n  All runs had the arena that %s says, %s.\n", tune->at.directory,
+               human_bytes(tune->limits.arena_bytes).text);
+    if (stored->spares != 0)
+        printf("\n  All runs had as many spares as %s says, %" PRIu32 ".\n", tune->at.directory, stored->spares);
+}
+
 static void show_text(const struct tune *tune)
 {
     char why[TUNE_WHY_BYTES];
@@ -432,6 +472,7 @@ static void show_text(const struct tune *tune)
     printf("\n");
     if (tune->is_applied)
         printf("\n  These are now the defaults of %s.\n", tune->at.directory);
+    show_stored(tune);
     if (tune->is_store)
         printf("\n  Segments of %s are what the store has; only a new one can have others.\n",
                human_bytes(tune->at.segment_bytes).text);
@@ -446,6 +487,21 @@ static void json_setting(struct json *json, const char *key, const struct tune_s
     json_number(json, "group_bytes", setting->group_bytes);
     json_number(json, "linger_ns", setting->linger_ns);
     json_number(json, "segment_bytes", setting->segment_bytes);
+    json_close(json);
+}
+
+/* Of a store: what it said before, where an opening says 0; 0: the engine's. */
+static void json_stored(struct json *json, const struct tune *tune)
+{
+    const struct tune_setting setting = stored_setting(tune);
+    if (!tune->is_store) {
+        json_null(json, "stored_defaults");
+        return;
+    }
+    json_object(json, "stored_defaults");
+    json_setting(json, "setting", &setting);
+    json_number(json, "spares", tune->stored.spares); /* runs have as many, and that arena */
+    json_number(json, "arena_bytes", tune->stored.arena_bytes == 0 ? 0 : tune->limits.arena_bytes);
     json_close(json);
 }
 
@@ -496,6 +552,7 @@ static void show_json(const struct tune *tune)
     tune_why(search, why);
     json_text(&json, "why", why);
     json_candidates(&json, search);
+    json_stored(&json, tune);
     tune_c(&setting, &lines);
     json_array(&json, "c");
     for (uint32_t i = 0; i < lines.count; i++) json_text(&json, NULL, lines.line[i]);
@@ -532,10 +589,11 @@ static int search_all(struct tune *tune)
 static int tune_it(struct tune *tune)
 {
     int status = look_at_directory(tune);
+    if (status == EXIT_GOOD) status = look_for_store(tune);
+    if (status == EXIT_GOOD && tune->reset) return apply(tune, &(const struct tune_setting){0});
     if (status == EXIT_GOOD) status = look_at_store(tune);
     if (status == EXIT_GOOD) status = look_for_writers(tune);
     if (status != EXIT_GOOD) return status;
-    if (tune->reset) return apply(tune, &(const struct tune_setting){0});
     if (!has_space(tune)) return EXIT_PROBLEM;
     const uint64_t entry_most = usual_segment(tune) / 4 - FRAME_ROOM;
     if (bench_sizes_max(&tune->load.sizes) > entry_most) {
@@ -586,6 +644,8 @@ static bool sensible(struct tune *tune)
         complain(who, "--apply and --reset are contrary: write one of them");
         return false;
     }
+    struct teak_options options;
+    if (!store_args_options(who, &tune->at, &options)) return false;
     if (tune->seconds < SECONDS_MIN) {
         complain(who, "--seconds %g is too short to measure: write --seconds %g or more", tune->seconds, SECONDS_MIN);
         return false;
@@ -615,7 +675,8 @@ static const char notes[] =
     "With --window the most entries a second win, with --rate the lowest p99. With --p99-us what keeps it comes\n"
     "first; exit status 1 says that nothing did. The seconds are those of the runs; opening and closing take about as\n"
     "long again. What is written lies in DIRECTORY/tune.tmp and is removed at the end; a store in DIRECTORY is left\n"
-    "alone, and its size of segments is then the only one tried.";
+    "alone. Its size of segments is then the only one tried, runs have the arena and the spares that it says, and\n"
+    "what else it says is tried beside the engine's defaults.";
 
 static enum args_answer parse(struct tune *tune, int argc, char **argv)
 {

@@ -55,6 +55,7 @@ void tune_plan(const struct tune_load *load, struct tune_search *out)
     out->aim = load->is_open ? AIM_P99 : AIM_RATE;
     const double bytes = load->outstanding_bytes;
     add(out, (struct tune_setting){0});
+    add(out, load->stored);
     add(out, (struct tune_setting){.strategy = TEAK_DSYNC});
     add(out, (struct tune_setting){.strategy = TEAK_FDATASYNC});
     add(out, (struct tune_setting){.strategy = TEAK_BUFFERED});

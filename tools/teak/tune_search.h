@@ -48,6 +48,7 @@ struct tune_load {
     double p99_us;             /* the limit; 0: none                                             */
     uint64_t run_ns_least;     /* what a run has to last to tell anything; 0: that is for tune_search.c to say */
     uint64_t small_segment, large_segment; /* sizes that are tried too; 0: none                   */
+    struct tune_setting stored; /* what the store says now: tried, too                            */
 };
 
 struct tune_search {

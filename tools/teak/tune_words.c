@@ -162,6 +162,6 @@ void tune_flags(const struct tune_setting *setting, struct tune_flags *out)
     }
     if (setting->in_flight != 0) flag(out, "in-flight", setting->in_flight);
     if (setting->group_bytes != 0) flag(out, "group-bytes", setting->group_bytes);
-    if (setting->linger_ns != 0) flag(out, "linger-us", setting->linger_ns / 1000);
+    if (setting->linger_ns != 0) flag(out, "linger-us", (setting->linger_ns + 999) / 1000);
     if (setting->segment_bytes != 0) flag(out, "segment-bytes", setting->segment_bytes);
 }

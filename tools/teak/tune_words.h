@@ -8,7 +8,7 @@
 
 enum { TUNE_WORDS_BYTES = 160, TUNE_WHY_BYTES = 1024, TUNE_LINES_MAX = 8, TUNE_LINE_BYTES = 96 };
 
-/* "fdatasync, 4 in flight, frames of 512 KiB"; "the defaults". */
+/* "fdatasync, 4 in flight, groups of 512 KiB"; "the defaults". */
 struct tune_words {
     char text[TUNE_WORDS_BYTES];
 };
