@@ -256,6 +256,7 @@ struct teak_raft {
     /* streams.c, intake.c: snapshots on their way */
     uint64_t snap_round;           /* the newest of any stream                                              */
     uint64_t beat_bytes;           /* of bodies, asked for in this heartbeat interval, to be sent           */
+    uint32_t stream_turn;          /* the stream that is asked for first next time                          */
     struct intake intake;
     struct snap aborted;           /* to be told with ABORT                                                 */
     uint64_t aborted_from;

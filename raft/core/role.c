@@ -26,7 +26,7 @@ static void stop_leading(struct teak_raft *raft)
     raft->transfer_to = 0;
     raft->transfer_owed = raft->transfer_told = false;
     raft->beating = raft->poked = raft->paused = raft->heard = raft->heard_before = raft->full = 0;
-    raft->turn = 0;
+    raft->turn = raft->stream_turn = 0;
     lane_void(raft, LANE_PEER);
     timer_election(raft);
 }

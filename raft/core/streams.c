@@ -161,11 +161,15 @@ static struct teak_raft_snap_io read_of(struct teak_raft *raft, struct stream *s
                                       .bytes = stream->bytes};
 }
 
+/* Behind the one that read last: else a member that writes nothing, and is sent the same again and again, would use up
+ * what there is in each interval. */
 uint32_t streams_ask(struct teak_raft *raft, struct teak_raft_snap_io *out)
 {
+    const uint32_t streams = raft->options.snapshot_streams, first = raft->stream_turn;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) {
-        struct stream *stream = stream_at(raft, i);
+    for (uint32_t i = 0; i < streams; i++) {
+        const uint32_t number = (first + i) % streams;
+        struct stream *stream = stream_at(raft, number);
         if (is_over(stream)) {
             out[count++] = (struct teak_raft_snap_io){.op = TEAK_RAFT_SNAP_CLOSE, .ticket = ++raft->ticket,
                                                       .peer = stream->opened_for,
@@ -173,6 +177,7 @@ uint32_t streams_ask(struct teak_raft *raft, struct teak_raft_snap_io *out)
             stream->opened_for = 0; /* its name is lent, and stays until the place is taken */
         } else if (wants_piece(raft, stream)) {
             out[count++] = read_of(raft, stream);
+            raft->stream_turn = (number + 1) % streams;
         }
     }
     return count;

@@ -171,6 +171,7 @@ static void put_transfers(struct sum *sum, const struct teak_raft *raft)
         put_snap(sum, raft, &stream->snap);
     }
     put(sum, raft->snap_round);
+    put(sum, raft->stream_turn);
     if (raft->options.snapshot_beat_bytes > 0 && raft->role == TEAK_RAFT_LEADER) put(sum, raft->beat_bytes);
 }
 

@@ -348,6 +348,7 @@ static void do_one(const struct line *line, uint32_t node, FILE *out)
         do_snapshots(node, out);
     } else if (strcmp(verb, "bodies") == 0) {
         world.at[node - 1]->disk.refuses_bodies = line->count > 2 && strcmp(line->words[2], "refuses") == 0;
+        world.at[node - 1]->disk.hangs = line->count > 2 && strcmp(line->words[2], "hangs") == 0;
     } else if (strcmp(verb, "start") == 0) {
         world_start(&world, node);
     } else if (strcmp(verb, "wipe") == 0) {

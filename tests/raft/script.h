@@ -15,7 +15,7 @@
  *   crash N [kept=COUNT] · start N · wipe N · recover N 1 4:learner      of a node that is down
  *   copy N FROM                    of a node that is down: its log is a copy of what FROM's disk has, born anew
  *   snapshot N · snapshots N       take one of what is applied; its configuration
- *   bodies N refuses|takes         space for those that come in
+ *   bodies N refuses|takes|hangs   space for those that come in; hangs: what is written meanwhile is never answered
  *   stabilize                      deliver and complete until all is quiet, from the lowest node, from the oldest
  *   message state N · log N · disk N · peers N
  *   forge FROM TO TYPE term=.. after=I/T index=.. [entry=I/T=word]...    a message that nobody sent

@@ -484,7 +484,10 @@ static void do_io(struct world *world, uint32_t node, const struct teak_raft_sna
         }
         offset = disk->part_bytes;
         break;
-    case TEAK_RAFT_SNAP_WRITE: write_body(world, node, io, &outcome); break;
+    case TEAK_RAFT_SNAP_WRITE:
+        if (disk->hangs) return;
+        write_body(world, node, io, &outcome);
+        break;
     case TEAK_RAFT_SNAP_FINISH:
         if (!same_name(&disk->part, &io->snapshot) || disk->part_bytes != io->snapshot.bytes)
             world_broken(world, "finishes what is not whole", node, disk->part_bytes);

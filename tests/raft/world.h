@@ -49,6 +49,7 @@ struct disk_model {
     uint64_t part_bytes;
     bool full;
     bool refuses_bodies;                /* no space for those either                      */
+    bool hangs;                         /* nobody hears what became of a write of those   */
     struct teak_raft_entry entries[WORLD_LOG + 1];
     struct flight_job flights[WORLD_FLIGHTS];
 };
