@@ -171,7 +171,7 @@ static bool take_configs(struct teak_raft *raft, const struct teak_raft_start *s
         if (!judge_config(raft, &held, &config, members)) return false;
         take_config(raft, &held, config, members);
     }
-    raft->event_count = 0;
+    raft->event_count = raft->events_forgotten = 0; /* nobody was told of them: none of them is news */
     return true;
 }
 

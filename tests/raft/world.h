@@ -17,7 +17,7 @@
 
 enum {
     WORLD_NODES = 5,
-    WORLD_LOG = 40,
+    WORLD_LOG = 48,
     WORLD_SPAN = 4,     /* most entries in a message or a job: half of tail_entries */
     WORLD_FLIGHTS = 4,  /* jobs in flight */
     WORLD_NET = 64,
