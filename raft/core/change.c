@@ -52,13 +52,15 @@ static const struct teak_raft_member *find(const struct teak_raft_member *member
     return NULL;
 }
 
-/* A new voter is a learner that has nearly everything, and was heard of late. */
+/* A new voter is a learner that has nearly everything, the configuration above all, and was heard of late. Without it
+ * its log may end with an older one that is not committed and names another log under its id: then it gives no vote. */
 static bool is_ready(const struct teak_raft *raft, const struct teak_raft_member *before, uint64_t id)
 {
     if (!before) return false;
     const uint32_t slot = slot_of(raft, id);
-    return ((raft->heard | raft->heard_before | raft->config.self) >> slot & 1) &&
-           peer_at(raft, slot)->match + raft->span_max >= raft->last.index;
+    const uint64_t match = peer_at(raft, slot)->match;
+    return ((raft->heard | raft->heard_before | raft->config.self) >> slot & 1) && match >= raft->config.index &&
+           match + raft->span_max >= raft->last.index;
 }
 
 /* The log under that id: what the configuration says, else the one that the leader hears from, 0: not known. Its own it

@@ -262,16 +262,21 @@ static const struct teak_raft_entry *seen(const struct world *world, uint32_t no
     return index >= disk->first && index <= disk->last ? &disk->entries[index] : NULL;
 }
 
-/* A majority of each half has it durably: how many disks hold (index, term)? */
+/* Of the node's log, after so many before it. */
+static uint64_t born_of(uint32_t logs, uint32_t node) { return 1000u * (1u + logs) + node; }
+
+/* A majority of each half has it durably: how many disks hold (index, term)? What a disk confirmed before it was
+ * replaced counts, and cannot be looked at any more. */
 static bool is_on_quorum(const struct world *world, const struct teak_raft *leader, uint64_t index, uint64_t term)
 {
     uint32_t have = 0;
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
-        const uint64_t id = config_members(leader)[slot].id;
+        const uint64_t id = config_members(leader)[slot].id, born = config_members(leader)[slot].born;
         if (id == 0 || id > world->node_count) continue;
+        const bool is_gone = born != 0 && born != born_of(world->logs[id - 1], (uint32_t)id);
         const struct disk_model *disk = &world->at[id - 1]->disk;
         const bool in_log = index >= disk->first && index <= disk->last && disk->entries[index].term == term;
-        if (in_log || index <= disk->snapshot.pos.index) have |= UINT32_C(1) << slot;
+        if (is_gone || in_log || index <= disk->snapshot.pos.index) have |= UINT32_C(1) << slot;
     }
     return quorum_has(leader->config.voters, leader->config.next, have);
 }
@@ -786,9 +791,6 @@ void world_crash(struct world *world, uint32_t node, uint32_t kept)
     memset(world->at[node - 1]->block, 0, WORLD_BLOCK);
     world->up[node - 1] = false;
 }
-
-/* Of the node's log, after so many before it. */
-static uint64_t born_of(uint32_t logs, uint32_t node) { return 1000u * (1u + logs) + node; }
 
 /* What the disk has, as values; `configs` and `runs` are the caller's. */
 static struct teak_raft_start start_of(const struct world *world, uint32_t node, struct teak_raft_entry *configs,
