@@ -63,15 +63,21 @@ static bool is_ready(const struct teak_raft *raft, const struct teak_raft_member
            match + raft->span_max >= raft->last.index;
 }
 
-/* The log under that id: what the configuration says, else the one that the leader hears from, 0: not known. Its own it
- * knows, whatever is said: who votes alone goes on from a copy of its log. */
+/* A member's log: what the configuration says, else the one that the leader hears from, 0: not known. Its own it knows,
+ * whatever is said: who votes alone goes on from a copy of its log. */
+static uint64_t born_at(const struct teak_raft *raft, uint32_t slot)
+{
+    const uint64_t named = config_members(raft)[slot].born;
+    if (raft->config.self >> slot & 1) return raft->born;
+    return named ? named : peer_at(raft, slot)->born;
+}
+
+/* The same of anybody. */
 static uint64_t known_born(const struct teak_raft *raft, uint64_t id)
 {
-    if (id == raft->options.id) return raft->born;
     const uint32_t slot = slot_of(raft, id);
-    if (slot == NO_SLOT) return 0;
-    const uint64_t known = config_members(raft)[slot].born;
-    return known ? known : peer_at(raft, slot)->born;
+    if (slot != NO_SLOT) return born_at(raft, slot);
+    return id == raft->options.id ? raft->born : 0;
 }
 
 /* Where the caller leaves it open: the one that is known. From then on nobody else counts under that id. */
@@ -175,22 +181,32 @@ static void leave(struct teak_raft *raft)
     append(raft, plan.members, plan.count, false); /* no room: again with the next commit, or what becomes durable */
 }
 
+/* A voter whose log is known, and named nowhere. A learner is named when it is promoted. */
+static bool is_unnamed(const struct teak_raft *raft, uint32_t slot)
+{
+    const struct teak_raft_member *member = &config_members(raft)[slot];
+    return member->roles == TEAK_RAFT_VOTER && born_at(raft, slot) != member->born;
+}
+
+static bool are_named(const struct teak_raft *raft)
+{
+    for (uint32_t slot = 0; slot < raft->config.count; slot++)
+        if (is_unnamed(raft, slot)) return false;
+    return true;
+}
+
 /* A founder did not know which logs the other voters have. Who leads hears from them, and writes it down: from then on
  * a replaced disk under the same id counts for nothing. The voters stay the same, so it takes one step; who was not
  * heard of yet is named with a later commit. */
 static void name_logs(struct teak_raft *raft)
 {
-    struct plan plan = {.count = raft->config.count};
-    bool is_news = false;
-    if (raft->config.joint || raft->transfer_to != 0 || !raft->has_room) return;
-    for (uint32_t slot = 0; slot < plan.count; slot++) {
-        struct teak_raft_member *member = &plan.members[slot];
-        *member = config_members(raft)[slot];
-        if (member->roles != TEAK_RAFT_VOTER) continue; /* a learner is named when promoted */
-        member->born = known_born(raft, member->id);
-        is_news = is_news || member->born != config_members(raft)[slot].born;
+    struct teak_raft_member named[TEAK_RAFT_MEMBERS_MAX];
+    if (raft->config.joint || raft->transfer_to != 0 || !raft->has_room || are_named(raft)) return;
+    for (uint32_t slot = 0; slot < raft->config.count; slot++) {
+        named[slot] = config_members(raft)[slot];
+        if (is_unnamed(raft, slot)) named[slot].born = born_at(raft, slot);
     }
-    if (is_news) (void)append(raft, plan.members, plan.count, false); /* no room: with the next commit */
+    (void)append(raft, named, raft->config.count, false); /* no room: with the next commit */
 }
 
 bool change_is_out(const struct teak_raft *raft)
