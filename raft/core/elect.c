@@ -21,9 +21,15 @@ static bool is_elected(const struct teak_raft *raft)
     return quorum_has(raft->config.voters, raft->config.next, raft->granted);
 }
 
+/* Would stand, but that somebody else is meant: a learner would not, and what is not committed may never be. */
+static bool is_replaced(const struct teak_raft *raft)
+{
+    return (raft->config.self & all_voters(raft)) && raft->config.index <= raft->commit && role_is_stranger(raft);
+}
+
 void elect_start(struct teak_raft *raft)
 {
-    if (role_is_stranger(raft)) outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, raft->options.id, raft->born);
+    if (is_replaced(raft)) outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, raft->options.id, raft->born);
     if (!role_may_lead(raft)) return;
     raft->role = TEAK_RAFT_PRE_CANDIDATE;
     raft->leader = 0;

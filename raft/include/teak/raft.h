@@ -446,7 +446,9 @@ enum teak_raft_event_type {
     TEAK_RAFT_EVENT_LEADING_READY,  /* a: term, b: index. An entry of its own is committed: all before is known */
     TEAK_RAFT_EVENT_CONFIG,         /* a: index, b: members. In force from now on                               */
     TEAK_RAFT_EVENT_PEER_REPLACED,  /* a: id, b: born. It is not the member of that id: it does not count.      *
-                                     * Its own id: this node is not, and would have stood for election          */
+                                     * Its own id, when it hears of no leader: a committed configuration lets   *
+                                     * it vote, and names another log. Who is being brought back may find that  *
+                                     * in what it is sent of older times                                        */
     TEAK_RAFT_EVENT_PEER_LOST_DATA, /* a: id, b: what it lacks of what it had confirmed begins here             */
     TEAK_RAFT_EVENT_HALTED,         /* a: why (enum teak_raft_halt), b: the index, term or id it is about       */
     TEAK_RAFT_EVENT_FORGOTTEN,      /* a: so many events were not fetched in time                               */
