@@ -314,6 +314,12 @@ static inline struct terms raft_terms(const struct teak_raft *raft)
 static inline uint64_t min_index(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_index(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
+/* May that log be the member's? While its log is not known, any may. */
+static inline bool fits_born(const struct teak_raft_member *member, uint64_t born)
+{
+    return member->born == 0 || member->born == born;
+}
+
 /* Slot of a member of the newest configuration, NO_SLOT: none. */
 static inline uint32_t slot_of(const struct teak_raft *raft, uint64_t id)
 {

@@ -111,7 +111,7 @@ static bool is_message(const struct teak_raft *raft, const struct teak_raft_msg 
 static bool is_member(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg)
 {
     const struct teak_raft_member *member = &config_members(raft)[slot];
-    if (member->born == 0 || member->born == msg->born) return true;
+    if (fits_born(member, msg->born)) return true;
     outbox_event(raft, TEAK_RAFT_EVENT_PEER_REPLACED, member->id, msg->born);
     return false;
 }

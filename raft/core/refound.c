@@ -44,7 +44,7 @@ static bool is_in(const struct teak_raft_member *members, uint32_t count, uint64
 {
     for (uint32_t i = 0; i < count; i++)
         if (members[i].id == id)
-            return members[i].roles == TEAK_RAFT_VOTER && (members[i].born == 0 || members[i].born == born);
+            return members[i].roles == TEAK_RAFT_VOTER && fits_born(&members[i], born);
     return false;
 }
 

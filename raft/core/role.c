@@ -82,8 +82,7 @@ void role_halt(struct teak_raft *raft, enum teak_raft_halt why, uint64_t what)
 bool role_is_stranger(const struct teak_raft *raft)
 {
     if (raft->config.self == 0 || all_voters(raft) == raft->config.self) return false;
-    const uint64_t born = config_members(raft)[__builtin_ctz(raft->config.self)].born;
-    return born != 0 && born != raft->born;
+    return !fits_born(&config_members(raft)[__builtin_ctz(raft->config.self)], raft->born);
 }
 
 bool role_may_lead(struct teak_raft *raft)
