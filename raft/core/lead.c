@@ -42,7 +42,7 @@ bool lead_append(struct teak_raft *raft, struct teak_raft_entry entry)
         return false;
     entry.index = raft->last.index + 1;
     entry.term = raft->term;
-    const bool fits = tail_append(raft, &entry);
+    const bool fits = tail_push(raft, &entry);
     CHECK(fits); /* change.c has counted the members */
     return true;
 }

@@ -127,10 +127,6 @@ void tail_begin_term(struct teak_raft *raft, uint64_t index, uint64_t term)
     raft->run_count = terms.count;
 }
 
-bool tail_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry) { return members_adopt(raft, entry); }
-
-bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry) { return tail_push(raft, entry); }
-
 void tail_truncate(struct teak_raft *raft, uint64_t from)
 {
     CHECK_LT(raft->commit, from);

@@ -12,6 +12,7 @@
 #define TEAK_RAFT_TAIL_H
 
 #include "core/core.h"
+#include "core/members.h"
 
 /* The ring has so many places more than the option says, for entries of the node's own: the one a leader begins
  * with, the one that leaves a joint configuration. */
@@ -98,10 +99,8 @@ static inline bool tail_has_run(struct teak_raft *raft, uint64_t term)
 }
 
 /* Appends `entry`, whose index and term follow the last one's. Holds its frame. A CONFIG is in force at once; false: it
- * has too many members. tail_push: for loops over many. */
+ * has too many members. */
 void tail_begin_term(struct teak_raft *raft, uint64_t index, uint64_t term);
-bool tail_adopt(struct teak_raft *raft, const struct teak_raft_entry *entry);
-bool tail_append(struct teak_raft *raft, const struct teak_raft_entry *entry);
 static inline bool tail_push(struct teak_raft *raft, const struct teak_raft_entry *entry)
 {
     const uint32_t count = tail_count(raft);
@@ -116,7 +115,7 @@ static inline bool tail_push(struct teak_raft *raft, const struct teak_raft_entr
     struct teak_raft_entry *place = tail_place(raft, entry->index);
     *place = *entry;
     raft->last = (struct teak_raft_pos){entry->index, entry->term};
-    return entry->kind != TEAK_RAFT_CONFIG || tail_adopt(raft, place);
+    return entry->kind != TEAK_RAFT_CONFIG || members_adopt(raft, place);
 }
 
 /* Forgets entries from `from` on; `from` > commit. */
