@@ -89,6 +89,16 @@ static void put_entry(struct sum *sum, const struct teak_raft_entry *entry)
     put_bytes(sum, entry->data, entry->bytes);
 }
 
+/* Of two buffers for CONFIG entries of the node's own making an entry in memory may lie in the next one, in the other
+ * one, or in none of them: 1, 2, 0. The next such entry has to wait until the first of these is forgotten. */
+static uint32_t buffer_of(const struct teak_raft *raft, const struct teak_raft_entry *entry)
+{
+    const uint32_t bytes = TEAK_RAFT_CONFIG_BYTES(raft->members_max);
+    const uint8_t *own = (const uint8_t *)raft_at(raft, raft->own_at);
+    if (entry->data == own + raft->own_next * bytes) return 1;
+    return entry->data == own + (raft->own_next ^ 1) * bytes ? 2 : 0;
+}
+
 static void put_config(struct sum *sum, const struct config *config, const struct teak_raft_member *members)
 {
     put(sum, config->index);
@@ -117,7 +127,11 @@ static void put_log(struct sum *sum, const struct teak_raft *raft)
     put(sum, raft->last.term);
     put(sum, raft->tail_first);
     put(sum, raft->tail_bytes);
-    for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) put_entry(sum, tail_at(raft, index));
+    for (uint64_t index = raft->tail_first; index <= raft->last.index; index++) {
+        const struct teak_raft_entry *entry = tail_at(raft, index);
+        put_entry(sum, entry);
+        if (entry->kind == TEAK_RAFT_CONFIG) put(sum, buffer_of(raft, entry));
+    }
     const struct terms terms = raft_terms(raft);
     put(sum, terms.count);
     for (uint32_t i = 0; i < terms.count; i++) {

@@ -257,7 +257,7 @@ static const struct field of_raft[] = {
     F(grant_owed, SHOWS, ""), F(grant_round, SHOWS, ""), F(grant_asked, SHOWS, ""),
     F(last, LOWERS, "its index; the term: an entry"), F(tail_first, RAISES, ""), F(tail_bytes, SHOWS, ""),
     F(tail_slot, PLACE, "of a ring"), F(run_count, SHOWS, ""), F(commit, SHOWS, ""), F(verified, SHOWS, ""),
-    F(config, PLACE, "a structure"), F(previous, PLACE, "a structure"), F(own_next, QUIET, "which buffer is next"),
+    F(config, PLACE, "a structure"), F(previous, PLACE, "a structure"), F(own_next, SHOWS, ""),
     F(written, SHOWS, ""), F(durable, SHOWS, ""), F(cut_from, SHOWS, ""), F(written_term, SHOWS, ""),
     F(written_vote, SHOWS, ""), F(durable_term, SHOWS, ""), F(durable_vote, SHOWS, ""), F(written_first, SHOWS, ""),
     F(durable_first, SHOWS, ""), F(written_snapshot, SHOWS, ""), F(durable_snapshot, SHOWS, ""),
@@ -455,6 +455,7 @@ static void every_field_counts_or_has_a_reason_not_to(void **state)
          .budget = {.refusals = 1, .proposals = 1, .elections = 1, .reads = 1, .heartbeats = 1}},
         {.name = "leases", .nodes = 3, .net_max = 3, .setup = "leader", .options = options,
          .budget = {.reads = 1, .heartbeats = 1, .quorums = 1, .transfers = 1}},
+        {.name = "a change", .nodes = 2, .learners = 1, .net_max = 3, .setup = "leader", .budget = {.changes = 1}},
         {.name = "a snapshot", .nodes = 2, .learners = 1, .net_max = 3, .setup = "behind", .options = slow,
          .budget = {.drops = 1, .heartbeats = 1, .snapshots = 1, .proposals = 1}},
     };
