@@ -268,7 +268,6 @@ static int step_done(struct pool *pool, struct disk *disk, uint64_t number, cons
             return ENOMEM;
         }
         pool->recycled += !pool->job.is_spare;
-        if (pool->stock_count >= pool->spares) pool->no_space = false; /* nothing is wanting */
         if (!pool->no_space) pool->failure = 0;
         pool->step = POOL_IDLE;
         return 0;
@@ -363,6 +362,7 @@ void pool_ended(struct pool *pool, struct disk *disk, struct segments *segments,
         CHECK(!segments->ready);
         segments->ready = made;
     }
+    pool_settle(pool, segments);
 }
 
 int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, struct segment **out)

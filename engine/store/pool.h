@@ -86,7 +86,8 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
 /* The operation ended. */
 void pool_ended(struct pool *pool, struct disk *disk, struct segments *segments, uint64_t now_ns);
 static inline bool pool_is_busy(const struct pool *pool) { return pool->step != POOL_IDLE; }
-/* What was forgotten may be all that was wanting: then no new file is tried, and space is not lacking any more. */
+/* What was forgotten or prepared may be all that was wanting: then no new file is tried, and space is not lacking any
+ * more. */
 void pool_settle(struct pool *pool, const struct segments *segments);
 /* Due without waiting for the disk or the clock? */
 bool pool_has_work(const struct pool *pool, const struct segments *segments);
