@@ -285,4 +285,35 @@ static inline void faulty_arm(struct faulty *faulty, enum disk_kind kind, uint64
     faulty->fault = fault;
 }
 
+/* ---- a fault of an index, and of nothing else: spares are made at the same time ---- */
+
+struct faulty_index {
+    struct faulty *faulty;
+    enum disk_kind kind;       /* DISK_WRITE: its first piece; DISK_SYNC: the sync behind it */
+    int32_t file;              /* the segment's that frames went to first; DISK_NONE: none yet */
+    bool is_begun, is_armed;
+};
+
+/* What the background writes into a file that has frames is its index. */
+static inline void faulty_watch_index(void *context, const struct disk_op *op)
+{
+    struct faulty_index *fault = context;
+    const bool is_chore = op->flags & DISK_CHORE;
+    if (op->kind == DISK_WRITE && !is_chore && fault->file == DISK_NONE) fault->file = op->file;
+    if (!is_chore || fault->is_armed || fault->file == DISK_NONE || op->file != fault->file) return;
+    fault->is_begun |= op->kind == DISK_WRITE;
+    if (!fault->is_begun || op->kind != fault->kind) return;
+    fault->is_armed = true;
+    fault->faulty->chores_too = true;
+    faulty_arm(fault->faulty, fault->kind, 1, EIO); /* asked right after this */
+}
+
+/* From now on, with the segment that the next frame goes to: its index fails. `fault` has to outlive the disk. */
+static inline void faulty_arm_at_index(struct faulty *faulty, enum disk_kind kind, struct faulty_index *fault)
+{
+    *fault = (struct faulty_index){.faulty = faulty, .kind = kind, .file = DISK_NONE};
+    faulty->watch = faulty_watch_index;
+    faulty->watch_context = fault;
+}
+
 #endif

@@ -389,26 +389,6 @@ static void a_segment_is_sealed_in_the_one_safe_order(void **state)
     rig_remove(rig.dir);
 }
 
-struct index_fault {
-    struct faulty *faulty;
-    bool is_begun, is_armed;
-    int32_t file;
-};
-
-/* The sync of that file behind the first piece of an index fails, and no other: spares are made at the same time. */
-static void arm_at_index(void *context, const struct disk_op *op)
-{
-    struct index_fault *fault = context;
-    if (!fault->is_begun && op->kind == DISK_WRITE && (op->flags & DISK_CHORE) && op->offset > 0) {
-        fault->is_begun = true;
-        fault->file = op->file;
-    } else if (fault->is_begun && !fault->is_armed && op->kind == DISK_SYNC && op->file == fault->file) {
-        fault->is_armed = true;
-        fault->faulty->chores_too = true;
-        faulty_arm(fault->faulty, DISK_SYNC, 1, EIO); /* asked right after this */
-    }
-}
-
 static void a_failed_sync_of_an_index_poisons(void **state)
 {
     (void)state;
@@ -419,9 +399,8 @@ static void a_failed_sync_of_an_index_poisons(void **state)
     rig_create(store, 7);
     rig_append(store, 7, 1, 3, 1, 3000);
     rig_drain(store);
-    struct index_fault fault = {.faulty = faulty};
-    faulty->watch = arm_at_index;
-    faulty->watch_context = &fault;
+    struct faulty_index fault;
+    faulty_arm_at_index(faulty, DISK_SYNC, &fault);
     uint8_t data[3000];
     struct teak_error error = {0};
     enum teak_status status = TEAK_OK;

@@ -183,32 +183,12 @@ static void a_failed_sync_poisons_and_is_never_asked_again(void **state)
     }
 }
 
-struct index_fault {
-    struct faulty *faulty;
-    int32_t file; /* the segment's that frames go to now */
-    bool is_armed;
-};
-
-/* What the background writes into a file that has frames is its index. */
-static void arm_at_index(void *context, const struct disk_op *op)
-{
-    struct index_fault *fault = context;
-    if (op->kind != DISK_WRITE || fault->is_armed) return;
-    const bool is_chore = op->flags & DISK_CHORE;
-    if (!is_chore && fault->file == DISK_NONE) fault->file = op->file;
-    if (!is_chore || op->file != fault->file) return;
-    fault->is_armed = true;
-    fault->faulty->chores_too = true;
-    faulty_arm(fault->faulty, DISK_WRITE, 1, EIO); /* asked right after this */
-}
-
 static void a_failed_write_of_an_index_poisons(void **state)
 {
     (void)state;
     struct scene scene = begin(TEAK_AUTO);
-    struct index_fault fault = {.faulty = scene.faulty, .file = DISK_NONE};
-    scene.faulty->watch = arm_at_index;
-    scene.faulty->watch_context = &fault;
+    struct faulty_index fault;
+    faulty_arm_at_index(scene.faulty, DISK_WRITE, &fault);
     struct teak_error error = {0};
     uint64_t next = DURABLE + 1;
     uint8_t data[600];
