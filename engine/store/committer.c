@@ -683,10 +683,8 @@ enum teak_status committer_open_on(struct disk *disk, const char *directory, con
         if (disk) disk_close(disk);
         return status;
     }
-    status = store_open_on(disk, directory, options, &store, report, error);
+    status = store_open_flying_on(disk, directory, options, LANES_DEFAULT, &store, report, error);
     if (status != TEAK_OK) return status;
-    if (options->in_flight == 0 && store->superblock.in_flight == 0)
-        store->limits.in_flight = store->flight.in_flight_max = LANES_DEFAULT; /* nothing has flown yet */
     struct teak_committer *committer = make(store, own);
     const int os_errno = committer ? thread_start("teak", drive, committer, &committer->thread) : 0;
     if (committer && !os_errno) {

@@ -99,6 +99,7 @@ struct teak_store {
     bool lenient;                     /* opening: files are read as far as they go                */
     bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
     bool mends;                       /* opening: STORE may be made anew out of the segments      */
+    uint32_t in_flight_usual;         /* frames, where neither the opening nor STORE says         */
     bool store_lost;                  /* it was: the first write writes it                        */
     struct losses losses;             /* meaningful while opening                                 */
     struct harm harm;                 /* what opening found damaged                               */
@@ -138,6 +139,11 @@ struct teak_store {
  * store's from here on, whatever the answer. NULL: makes one. */
 enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                struct teak_store **out, struct teak_report *report, struct teak_error *error);
+
+/* The same with other frames in flight than the engine's where neither the options nor STORE says. */
+enum teak_status store_open_flying_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                      uint32_t in_flight_usual, struct teak_store **out, struct teak_report *report,
+                                      struct teak_error *error);
 
 /* teak_open for a repair: where STORE is lost or rotten it is what the segments repeat of it (history 15), until the
  * first write makes it so. */

@@ -84,6 +84,7 @@ static struct teak_store *new_store(struct disk *disk)
     store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
     store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
+    store->in_flight_usual = IN_FLIGHT_DEFAULT;
     return store;
 }
 
@@ -205,8 +206,13 @@ static enum teak_status open_store(struct teak_store *store, const char *path, c
 
 /* ------------------------------------------------------------------------------------------------------ the opening */
 
+struct opening {
+    bool mends;
+    uint32_t in_flight_usual;
+};
+
 static enum teak_status open_on(struct disk *disk, const char *directory, const struct teak_options *options,
-                                bool mends, struct teak_store **out, struct teak_report *report,
+                                struct opening how, struct teak_store **out, struct teak_report *report,
                                 struct teak_error *error)
 {
     *out = NULL;
@@ -221,7 +227,8 @@ static enum teak_status open_on(struct disk *disk, const char *directory, const 
         return status != TEAK_OK ? status : fail(error, TEAK_NO_MEMORY, "open");
     }
     store->quarantine = options->on_damage == TEAK_QUARANTINE;
-    store->mends = mends;
+    store->mends = how.mends;
+    store->in_flight_usual = how.in_flight_usual;
     store->phase = options->read_only ? STORE_READING : STORE_OPENED;
     store->events = (struct events){.on_event = options->on_event, .on_log = options->on_log,
                                     .context = options->event_context, .now_ns = &store->now_ns};
@@ -245,13 +252,21 @@ static enum teak_status open_on(struct disk *disk, const char *directory, const 
 enum teak_status store_open_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                struct teak_store **out, struct teak_report *report, struct teak_error *error)
 {
-    return open_on(disk, directory, options, false, out, report, error);
+    return store_open_flying_on(disk, directory, options, IN_FLIGHT_DEFAULT, out, report, error);
+}
+
+enum teak_status store_open_flying_on(struct disk *disk, const char *directory, const struct teak_options *options,
+                                      uint32_t in_flight_usual, struct teak_store **out, struct teak_report *report,
+                                      struct teak_error *error)
+{
+    return open_on(disk, directory, options, (struct opening){.in_flight_usual = in_flight_usual}, out, report, error);
 }
 
 enum teak_status store_open_mending_on(struct disk *disk, const char *directory, const struct teak_options *options,
                                        struct teak_store **out, struct teak_report *report, struct teak_error *error)
 {
-    return open_on(disk, directory, options, true, out, report, error);
+    const struct opening how = {.mends = true, .in_flight_usual = IN_FLIGHT_DEFAULT};
+    return open_on(disk, directory, options, how, out, report, error);
 }
 
 enum teak_status store_open_mending(const char *directory, const struct teak_options *options, struct teak_store **out,
