@@ -82,3 +82,9 @@ void heap_give(void *memory)
     else
         free(memory);
 }
+
+void *teak_memory_take(size_t bytes) { return heap_take(bytes); }
+
+void *teak_memory_grow(void *memory, size_t bytes) { return heap_grow(memory, bytes); }
+
+void teak_memory_give(void *memory) { heap_give(memory); }

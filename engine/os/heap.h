@@ -1,4 +1,5 @@
-/* heap.h: the only door to the heap, for this floor and those above: the host may put its own allocator behind it. */
+/* heap.h: the only door to the heap, for this floor and those above: the host may put its own allocator behind it.
+ * teak/memory.h opens it to what is built on the library. */
 #ifndef TEAK_OS_HEAP_H
 #define TEAK_OS_HEAP_H
 

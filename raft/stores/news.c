@@ -2,8 +2,9 @@
 #include "stores/news.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "teak/memory.h"
 
 /* ----------------------------------------------------------------------------------------------------------- groups */
 
@@ -31,7 +32,7 @@ bool news_add(struct news *news, struct group *group)
 {
     if (news->count == news->capacity) {
         const uint32_t capacity = news->capacity ? news->capacity * 2 : 16;
-        struct group **groups = realloc(news->groups, capacity * sizeof *groups);
+        struct group **groups = teak_memory_grow(news->groups, capacity * sizeof *groups);
         if (!groups) return false;
         news->groups = groups;
         news->capacity = capacity;
@@ -67,7 +68,7 @@ void news_fini(struct news *news, void (*release)(struct group *group))
         teak_raft_drop(&answer->frame);
     }
     for (uint32_t i = 0; i < news->count; i++) release(news->groups[i]);
-    free(news->groups);
+    teak_memory_give(news->groups);
     *news = (struct news){.groups = NULL};
 }
 
@@ -111,14 +112,14 @@ bool news_passes_over(const struct group *group) { return group->refusal != 0; }
 
 static void release_answer(struct teak_raft_frame *frame)
 {
-    free((uint8_t *)frame - offsetof(struct answer, frame));
+    teak_memory_give((uint8_t *)frame - offsetof(struct answer, frame));
 }
 
 struct answer *news_make_answer(struct group *group, uint64_t ticket, uint32_t count, uint64_t bytes)
 {
     const uint64_t head = sizeof(struct answer) + count * sizeof(struct teak_raft_entry);
     if (head + bytes > UINT32_MAX) return NULL;
-    struct answer *answer = malloc(head + bytes);
+    struct answer *answer = teak_memory_take(head + bytes);
     if (!answer) return NULL;
     *answer = (struct answer){.group = group, .run = group->run, .ticket = ticket, .outcome = TEAK_RAFT_FETCHED,
                               .frame = {.refs = 1, .bytes = (uint32_t)(head + bytes), .free = release_answer}};

@@ -10,10 +10,10 @@
 #include "teak/raft_store_memory.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "stores/news.h"
+#include "teak/memory.h"
 
 enum deed_kind { DEED_CREATE, DEED_DROP, DEED_JOB };
 
@@ -105,7 +105,7 @@ static bool shelf_grow(struct shelf *shelf, uint64_t count)
 {
     if (count <= shelf->capacity) return true;
     const uint64_t capacity = max_of(count, shelf->capacity * 2);
-    struct teak_raft_entry *entries = realloc(shelf->entries, capacity * sizeof *entries);
+    struct teak_raft_entry *entries = teak_memory_grow(shelf->entries, capacity * sizeof *entries);
     if (!entries) return false;
     shelf->entries = entries;
     shelf->capacity = capacity;
@@ -116,17 +116,17 @@ static void shelf_free(struct group *group)
 {
     struct shelf *shelf = (struct shelf *)group;
     shelf_cut(shelf, shelf->durable.base.index + 1);
-    free(shelf->entries);
-    free(shelf);
+    teak_memory_give(shelf->entries);
+    teak_memory_give(shelf);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ deeds */
 
-static void release_bytes(struct teak_raft_frame *frame) { free(frame); }
+static void release_bytes(struct teak_raft_frame *frame) { teak_memory_give(frame); }
 
 static struct deed *make_deed(struct shelf *shelf, enum deed_kind kind, uint32_t count)
 {
-    struct deed *deed = malloc(sizeof *deed + count * sizeof(struct teak_raft_entry));
+    struct deed *deed = teak_memory_take(sizeof *deed + count * sizeof(struct teak_raft_entry));
     if (!deed) return NULL;
     *deed = (struct deed){.shelf = shelf, .kind = kind, .run = shelf->group.run,
                           .entries = (struct teak_raft_entry *)(deed + 1)};
@@ -136,7 +136,7 @@ static struct deed *make_deed(struct shelf *shelf, enum deed_kind kind, uint32_t
 static void free_deed(struct deed *deed)
 {
     for (uint32_t i = 0; i < deed->count; i++) teak_raft_drop(deed->entries[i].frame);
-    free(deed);
+    teak_memory_give(deed);
 }
 
 /* Payloads side by side in one piece; what lies so already, as a batch in one frame does, is copied as one. */
@@ -162,9 +162,9 @@ static struct deed *copy_job(struct shelf *shelf, const struct teak_raft_job *jo
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < job->count; i++) bytes += job->entries[i].bytes;
     struct deed *deed = make_deed(shelf, DEED_JOB, job->count);
-    struct parcel_of_bytes *parcel = deed && job->count > 0 ? malloc(sizeof *parcel + bytes) : NULL;
+    struct parcel_of_bytes *parcel = deed && job->count > 0 ? teak_memory_take(sizeof *parcel + bytes) : NULL;
     if (!deed || (job->count > 0 && !parcel)) {
-        free(deed);
+        teak_memory_give(deed);
         return NULL;
     }
     deed->token = job->token;
@@ -280,12 +280,12 @@ static enum teak_raft_status memory_create(void *self, uint64_t id, uint64_t bor
     if (born == 0 || shelf_of(memory, id)) return TEAK_RAFT_MISUSE;
     if (memory->poisoned) return TEAK_RAFT_HALTED;
     if (news_find(&memory->news, id)) return TEAK_RAFT_BUSY;
-    struct shelf *shelf = calloc(1, sizeof *shelf);
+    struct shelf *shelf = teak_memory_take(sizeof *shelf);
     struct deed *deed = shelf ? make_deed(shelf, DEED_CREATE, 0) : NULL;
     if (deed) *shelf = (struct shelf){.group = {.id = id, .born = born}, .now.born = born, .durable.born = born};
     if (!deed || !news_add(&memory->news, &shelf->group)) {
-        free(deed);
-        free(shelf);
+        teak_memory_give(deed);
+        teak_memory_give(shelf);
         return TEAK_RAFT_NO_SPACE;
     }
     launch(memory, deed);
@@ -346,7 +346,7 @@ static bool find_runs(struct memory *memory, const struct shelf *shelf, struct t
         term = next;
         if (out->run_count == memory->run_capacity) {
             const uint32_t capacity = memory->run_capacity ? memory->run_capacity * 2 : 16;
-            struct teak_raft_pos *runs = realloc(memory->runs, capacity * sizeof *runs);
+            struct teak_raft_pos *runs = teak_memory_grow(memory->runs, capacity * sizeof *runs);
             if (!runs) return false;
             memory->runs = runs;
             memory->run_capacity = capacity;
@@ -536,8 +536,8 @@ static void memory_close(void *self)
     if (!memory) return;
     forget_flights(memory);
     news_fini(&memory->news, shelf_free);
-    free(memory->runs);
-    free(memory);
+    teak_memory_give(memory->runs);
+    teak_memory_give(memory);
 }
 
 static const struct teak_raft_log_store_ops memory_ops = {
@@ -549,8 +549,9 @@ static const struct teak_raft_log_store_ops memory_ops = {
 enum teak_raft_status teak_raft_memory_open(struct teak_raft_log_store *out)
 {
     if (!out) return TEAK_RAFT_MISUSE;
-    struct memory *memory = calloc(1, sizeof *memory);
+    struct memory *memory = teak_memory_take(sizeof *memory);
     if (!memory) return TEAK_RAFT_NO_SPACE;
+    *memory = (struct memory){.in_flight = 0};
     *out = (struct teak_raft_log_store){.ops = &memory_ops, .self = memory};
     return TEAK_RAFT_OK;
 }

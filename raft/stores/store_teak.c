@@ -11,12 +11,12 @@
  */
 #include "teak/raft_store_teak.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "stores/news.h"
 #include "teak/clock.h"
 #include "teak/engine.h"
+#include "teak/memory.h"
 
 enum { META_BYTES = 24, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
@@ -84,7 +84,7 @@ static void *make_room(void *room, uint32_t *have, uint64_t count, size_t size)
     uint64_t want = *have ? *have : 64;
     while (want < count) want *= 2;
     if (room && want == *have) return room;
-    void *more = want <= UINT32_MAX ? realloc(room, want * size) : NULL;
+    void *more = want <= UINT32_MAX ? teak_memory_grow(room, want * size) : NULL;
     if (more) *have = (uint32_t)want;
     return more;
 }
@@ -133,15 +133,15 @@ static void write_meta(uint8_t meta[META_BYTES], uint64_t born, uint64_t mark)
     put64(meta + 16, mark);
 }
 
-static void free_group(struct group *group) { free(group); }
+static void free_group(struct group *group) { teak_memory_give(group); }
 
 static struct group *add_group(struct adapter *adapter, uint64_t id)
 {
-    struct group *group = calloc(1, sizeof *group);
+    struct group *group = teak_memory_take(sizeof *group);
     if (!group) return NULL;
-    group->id = id;
+    *group = (struct group){.id = id};
     if (news_add(&adapter->news, group)) return group;
-    free(group);
+    teak_memory_give(group);
     return NULL;
 }
 
@@ -164,11 +164,11 @@ static bool flight_room(struct adapter *adapter)
 {
     if (adapter->flight_end - adapter->flight_first < adapter->flight_capacity) return true;
     const uint32_t capacity = adapter->flight_capacity ? adapter->flight_capacity * 2 : 64;
-    struct flown *flights = malloc(capacity * sizeof *flights);
+    struct flown *flights = teak_memory_take(capacity * sizeof *flights);
     if (!flights) return false;
     for (uint64_t i = adapter->flight_first; i != adapter->flight_end; i++)
         flights[i & (capacity - 1)] = adapter->flights[i & (adapter->flight_capacity - 1)];
-    free(adapter->flights);
+    teak_memory_give(adapter->flights);
     adapter->flights = flights;
     adapter->flight_capacity = capacity;
     return true;
@@ -198,7 +198,7 @@ static void land(struct adapter *adapter, enum teak_status status)
     }
     if (!flown.is_drop || status != TEAK_OK) return;
     news_remove(&adapter->news, group);
-    free(group);
+    teak_memory_give(group);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ logs */
@@ -233,7 +233,7 @@ static enum teak_raft_status adapter_create(void *self, uint64_t id, uint64_t bo
     const enum teak_raft_status status = answer(give(adapter, &batch, (struct flown){.group = group}));
     if (status == TEAK_RAFT_OK) return status;
     news_remove(&adapter->news, group);
-    free(group);
+    teak_memory_give(group);
     return status;
 }
 
@@ -247,7 +247,7 @@ static void forget_fetches(struct adapter *adapter, const struct group *group)
         }
         *link = wanted->next;
         teak_cursor_close(wanted->cursor);
-        free(wanted);
+        teak_memory_give(wanted);
     }
 }
 
@@ -319,12 +319,12 @@ static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, str
                                        struct teak_raft_start *out)
 {
     struct teak_pos newest_first[64], *found = newest_first;
-    uint32_t room = 64, count;
+    uint32_t room = 64, count = 64;
     while (teak_term_runs(adapter->engine, id, found, room, &count, NULL) == TEAK_OK && count == room) {
-        room *= 2;
-        struct teak_pos *more = realloc(found == newest_first ? NULL : found, room * sizeof *found);
-        if (!more) break;
+        struct teak_pos *more = teak_memory_grow(found == newest_first ? NULL : found, 2 * room * sizeof *found);
+        if (!more) break; /* count == room: there are older ones */
         found = more;
+        room *= 2;
     }
     struct teak_raft_pos *runs =
         count < room ? make_room(adapter->runs, &adapter->run_room, (uint64_t)count + 1, sizeof *runs) : NULL;
@@ -336,9 +336,15 @@ static enum teak_raft_status find_runs(struct adapter *adapter, uint64_t id, str
         if (out->run_count == 0 || runs[out->run_count - 1].term != found[i].term)
             runs[out->run_count++] = pos_of(found[i]);
     }
-    if (found != newest_first) free(found);
+    if (found != newest_first) teak_memory_give(found);
     out->runs = runs;
     return runs ? TEAK_RAFT_OK : TEAK_RAFT_NO_SPACE;
+}
+
+/* What start answers where reading ended so. */
+static enum teak_raft_status unreadable(enum teak_status status)
+{
+    return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
 }
 
 static enum teak_raft_status read_config(struct adapter *adapter, uint64_t id, struct teak_pos at, uint32_t place)
@@ -347,7 +353,7 @@ static enum teak_raft_status read_config(struct adapter *adapter, uint64_t id, s
     struct teak_entry entry;
     uint32_t count = 0;
     enum teak_status status = teak_cursor_open(adapter->engine, id, at.index, &cursor, NULL);
-    if (status != TEAK_OK) return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    if (status != TEAK_OK) return unreadable(status);
     status = teak_cursor_read(cursor, 1, &entry, 1, &count, NULL);
     const bool fits = status == TEAK_OK && count == 1 && entry.kind == TEAK_RAFT_CONFIG &&
                       entry.bytes <= sizeof adapter->config_bytes[place];
@@ -358,8 +364,7 @@ static enum teak_raft_status read_config(struct adapter *adapter, uint64_t id, s
                                                            .data = adapter->config_bytes[place]};
     }
     teak_cursor_close(cursor);
-    if (fits) return TEAK_RAFT_OK;
-    return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    return fits ? TEAK_RAFT_OK : unreadable(status);
 }
 
 /* The two newest CONFIG entries, ascending. */
@@ -374,7 +379,7 @@ static enum teak_raft_status find_configs(struct adapter *adapter, uint64_t id, 
         if (status != TEAK_OK) break;
         last = found[count++].index - 1;
     }
-    if (status != TEAK_OK && status != TEAK_NOT_FOUND) return TEAK_RAFT_DAMAGED;
+    if (status != TEAK_OK && status != TEAK_NOT_FOUND) return unreadable(status);
     for (uint32_t i = 0; i < count; i++) {
         const enum teak_raft_status is = read_config(adapter, id, found[count - 1 - i], i);
         if (is != TEAK_RAFT_OK) return is;
@@ -396,13 +401,13 @@ static enum teak_raft_status find_snapshot(struct adapter *adapter, uint64_t id,
     if (at.index == 0) return TEAK_RAFT_OK;
     if (teak_log(adapter->engine, id + LABELS, &log, NULL) != TEAK_OK) return TEAK_RAFT_DAMAGED;
     enum teak_status status = teak_cursor_open(adapter->engine, id + LABELS, log.last.index, &cursor, NULL);
-    if (status != TEAK_OK) return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    if (status != TEAK_OK) return unreadable(status);
     status = teak_cursor_read(cursor, LABEL_BYTES_MAX, &entry, 1, &count, NULL);
     const bool fits =
         status == TEAK_OK && count == 1 && entry.bytes >= 8 * LABEL_WORDS && entry.bytes <= LABEL_BYTES_MAX;
     if (fits) memcpy(adapter->label, entry.data, entry.bytes);
     teak_cursor_close(cursor);
-    if (!fits) return status == TEAK_NO_MEMORY ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_DAMAGED;
+    if (!fits) return unreadable(status);
     const uint8_t *label = adapter->label;
     adapter->snapshot = (struct teak_raft_snapshot){
         .pos = {get64(label), get64(label + 8)}, .born = get64(label + 16), .bytes = get64(label + 24),
@@ -544,12 +549,16 @@ static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_j
     return true;
 }
 
-/* What waits of the group is behind this job: it goes with it. */
+/* A job, and what waits of its group: that is behind it, or before it where the job itself could not be kept. Then the
+ * refusal bears the token of the oldest: none is done without those before it. */
 static void refuse(struct adapter *adapter, struct group *group, uint64_t token, enum teak_raft_outcome outcome)
 {
+    for (struct waiting *waiting = adapter->wait_first; waiting; waiting = waiting->next) {
+        if (waiting->group != group || waiting->run != group->run) continue;
+        if (waiting->job.token < token) token = waiting->job.token;
+        waiting->run = 0; /* runs begin at 1 */
+    }
     news_refuse(group, token, outcome);
-    for (struct waiting *waiting = adapter->wait_first; waiting; waiting = waiting->next)
-        if (waiting->group == group) waiting->run = 0; /* runs begin at 1 */
 }
 
 /* False: the engine is full; nothing was done. */
@@ -580,7 +589,7 @@ static bool keep_aside(struct adapter *adapter, struct group *group, const struc
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < job->count; i++) bytes += job->entries[i].bytes;
-    struct waiting *waiting = malloc(sizeof *waiting + job->count * sizeof waiting->entries[0] + bytes);
+    struct waiting *waiting = teak_memory_take(sizeof *waiting + job->count * sizeof waiting->entries[0] + bytes);
     if (!waiting) return false;
     *waiting = (struct waiting){.group = group, .run = group->run, .job = *job};
     uint8_t *to = (uint8_t *)&waiting->entries[job->count];
@@ -630,7 +639,7 @@ static void go_on(struct adapter *adapter)
             !try_job(adapter, waiting->group, &waiting->job))
             return;
         adapter->wait_first = waiting->next;
-        free(waiting);
+        teak_memory_give(waiting);
     }
 }
 
@@ -641,7 +650,7 @@ static enum teak_raft_status adapter_fetch(void *self, uint64_t id, const struct
     struct adapter *adapter = self;
     struct group *group = news_find(&adapter->news, id);
     if (!group || !group->started || !fetch || fetch->first == 0) return TEAK_RAFT_MISUSE;
-    struct wanted *wanted = malloc(sizeof *wanted);
+    struct wanted *wanted = teak_memory_take(sizeof *wanted);
     if (!wanted) return TEAK_RAFT_BUSY;
     *wanted = (struct wanted){.next = adapter->wanted, .group = group, .run = group->run, .fetch = *fetch};
     adapter->wanted = wanted;
@@ -724,7 +733,7 @@ static void answer_fetches(struct adapter *adapter)
         }
         *link = wanted->next;
         teak_cursor_close(wanted->cursor);
-        free(wanted);
+        teak_memory_give(wanted);
     }
 }
 
@@ -777,21 +786,21 @@ static void adapter_close(void *self)
     while (adapter->wait_first) {
         struct waiting *waiting = adapter->wait_first;
         adapter->wait_first = waiting->next;
-        free(waiting);
+        teak_memory_give(waiting);
     }
     while (adapter->wanted) {
         struct wanted *wanted = adapter->wanted;
         adapter->wanted = wanted->next;
         teak_cursor_close(wanted->cursor);
-        free(wanted);
+        teak_memory_give(wanted);
     }
     news_fini(&adapter->news, free_group);
-    free(adapter->flights);
-    free(adapter->ops);
-    free(adapter->payloads);
-    free(adapter->entries);
-    free(adapter->runs);
-    free(adapter);
+    teak_memory_give(adapter->flights);
+    teak_memory_give(adapter->ops);
+    teak_memory_give(adapter->payloads);
+    teak_memory_give(adapter->entries);
+    teak_memory_give(adapter->runs);
+    teak_memory_give(adapter);
 }
 
 static const struct teak_raft_log_store_ops adapter_ops = {
@@ -806,9 +815,9 @@ enum teak_raft_status teak_raft_teak_open(struct teak_store *engine, bool is_vol
     if (!engine || !out) return TEAK_RAFT_MISUSE;
     teak_limits(engine, &limits);
     if (limits.strategy == TEAK_NONE && !is_volatile) return TEAK_RAFT_MISUSE;
-    struct adapter *adapter = calloc(1, sizeof *adapter);
+    struct adapter *adapter = teak_memory_take(sizeof *adapter);
     if (!adapter) return TEAK_RAFT_NO_SPACE;
-    adapter->engine = engine;
+    *adapter = (struct adapter){.engine = engine};
     *out = (struct teak_raft_log_store){.ops = &adapter_ops, .self = adapter};
     return TEAK_RAFT_OK;
 }

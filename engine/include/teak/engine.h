@@ -428,7 +428,7 @@ TEAK_API enum teak_status teak_term_at(struct teak_store *store, uint64_t log, u
 /* teak_last_of_kind: the newest entry of `kind` at or below `index`.
  * Does      Answers from the index without reading entries.
  * Threads   The driving thread.
- * Fails     UNKNOWN_LOG · NOT_FOUND · HASH_MISMATCH · IO. */
+ * Fails     UNKNOWN_LOG · NOT_FOUND · HASH_MISMATCH · IO · NO_MEMORY. */
 TEAK_API enum teak_status teak_last_of_kind(struct teak_store *store, uint64_t log, uint8_t kind, uint64_t index,
                                             struct teak_pos *out, struct teak_error *error);
 

@@ -20,11 +20,21 @@ struct teak_allocator {
 };
 
 /* teak_set_allocator: have all of Teak's memory from the host.
- * Does      Holds for the process. NULL: back to the C library's.
+ * Does      Holds for the process, for stores and for the log stores of Raft alike. NULL: back to the C library's.
  * Owner     The struct is copied; its context stays the caller's.
  * Threads   Before the first call of any other function that takes or makes a store, or after the last.
  * Fails     INVALID: a function is missing, or memory is still out. */
 TEAK_API enum teak_status teak_set_allocator(const struct teak_allocator *allocator);
+
+/* teak_memory_take, _grow, _give: memory from where Teak has its own, for what is built on it: the log stores of Raft.
+ * Does      As malloc, realloc and free, of whoever is the allocator; aligned to 16. What is out keeps it from being
+ *           changed, as a store does.
+ * Owner     The caller's until it is given back. NULL may be grown, and given.
+ * Threads   Any.
+ * Fails     NULL: none is to be had; what was to grow is as it was. */
+TEAK_API void *teak_memory_take(size_t bytes);
+TEAK_API void *teak_memory_grow(void *memory, size_t bytes);
+TEAK_API void teak_memory_give(void *memory);
 
 #ifdef __cplusplus
 }
