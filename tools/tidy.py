@@ -233,6 +233,26 @@ def check_links(tree):
                         tree.complain(path, number, f"link to {link}: no such heading")
 
 
+def check_cases(tree):
+    """`some_test: a_case` names a case that there is; `a_ca...` one that begins so. Suites have theirs beside them."""
+    programs = {re.sub(r"\.\w+$", "", os.path.basename(path)): path for path in tree.texts
+                if path.startswith("tests/") and re.search(r"_test\.(c|py)$", path)}
+    for path in tree.having(".md"):
+        for number, line in tree.lines(path):
+            for program, case, more in re.findall(r"`(?:\w+/)*(\w+_test): (\w+)(\.\.\.)?`", line):
+                where = programs.get(program)
+                if where is None:
+                    tree.complain(path, number, f"{program}: no such test")
+                    continue
+                folder = os.path.dirname(where) + "/"
+                sources = [where] if folder != "tests/conformance/" else tree.having(".c")
+                rest = r"\w*" if more else ""
+                case_of = re.compile(rf"^(?:static \w+ |    def |class |[A-Z]+\(){case}{rest}[(),]", re.M)
+                if not any(case_of.search(tree.texts[source]) for source in sources
+                           if source == where or source.startswith(folder)):
+                    tree.complain(path, number, f"{program} has no case {case}{more}")
+
+
 def check_scripts(tree):
     for path, text in tree.texts.items():
         full = tree.root / path
@@ -271,14 +291,15 @@ def check_headers(tree, cc):
 def judge(root, cc):
     tree = Tree(root)
     for check in (check_text, check_indent, check_guards, check_includes, check_names, check_dead, check_links,
-                  check_scripts):
+                  check_cases, check_scripts):
         check(tree)
     check_headers(tree, cc)
     return tree
 
 
 GOOD = {
-    "README.md": "# Small\n[more](docs/more.md#a-head)\n",
+    "README.md": "# Small\n[more](docs/more.md#a-head) `one_test: a_ca...`\n",
+    "tests/store/one_test.c": "static void a_case(void **state)\n{\n    (void)state;\n}\n",
     "docs/more.md": "# A head\ntext\n",
     "engine/base/one.h": "/* one.h */\n#ifndef TEAK_BASE_ONE_H\n#define TEAK_BASE_ONE_H\nint one(void);\n#endif\n",
     "engine/base/one.c": '#include "base/one.h"\nint one(void)\n{\n    return 1;\n}\n',
@@ -316,6 +337,11 @@ BAD = [
     ("nothing includes", {"docs/lonely.md": "text\n"}),
     ("no such file", {"README.md": "# Small\n[more](docs/gone.md) docs/more.md\n"}),
     ("no such heading", {"README.md": "# Small\n[more](docs/more.md#b-head)\n"}),
+    ("a_test has no case b", {"README.md": GOOD["README.md"] + "`a_test: b`\n", "tests/store/a_test.c":
+                              "static void bb(void **state)\n{\n    (void)state;\n}\n"}),
+    ("a_test has no case c...", {"README.md": GOOD["README.md"] + "`store/a_test: c...`, `a_test: b...`\n",
+                                 "tests/store/a_test.c": "static void bb(void **state)\n{\n    (void)state;\n}\n"}),
+    ("a_test: no such test", {"README.md": GOOD["README.md"] + "`a_test: b`\n"}),
     ("not executable", {"tools/run": "#!/bin/bash\nexit\n", "README.md": GOOD["README.md"] + "tools/run\n"}),
     ("bash -n", {"tools/run.sh": "if true\n", "README.md": GOOD["README.md"] + "tools/run.sh\n"}),
     ("python:", {"tools/run.py": "def\n", "README.md": GOOD["README.md"] + "tools/run.py\n"}),
