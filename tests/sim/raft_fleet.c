@@ -16,8 +16,9 @@ static void step(void)
     fleet.now++;
     network_break();
     network_deliver();
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
         struct fleet_node *node = node_of(id);
+        if (!node->medium) continue;
         if (!node->raft && (fleet.is_calm || node->starts_at <= fleet.now)) launch_up(id);
         if (!node->raft || node->wakes_at > fleet.now) continue;
         const enum turn_end end = turn_take(id);
@@ -33,10 +34,10 @@ static void step(void)
 static uint32_t find_leader(void)
 {
     uint32_t leader = 0;
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
         const struct teak_raft *raft = node_of(id)->raft;
-        if (raft && raft->role == TEAK_RAFT_LEADER && (leader == 0 || raft->term > node_of(leader)->raft->term))
-            leader = id;
+        if (!raft || node_of(id)->realm != fleet.newest || raft->role != TEAK_RAFT_LEADER) continue;
+        if (leader == 0 || raft->term > node_of(leader)->raft->term) leader = id;
     }
     return leader;
 }
@@ -55,13 +56,13 @@ static bool is_settled(uint64_t from, uint64_t *open_out)
         if (!node->raft || node->machine.applied != raft->last.index) return false;
         *open_out += node->open;
     }
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) *open_out += node_of(id)->open_reads; /* members or not */
+    for (uint32_t id = 1; id <= fleet.seats; id++) *open_out += node_of(id)->open_reads; /* members or not */
     return true;
 }
 
 static void print_nodes(void)
 {
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
         const struct fleet_node *node = node_of(id);
         struct teak_raft_view view = {.id = 0};
         struct teak_raft_set set = {.count = 0};
@@ -81,19 +82,20 @@ static void settle(void)
 {
     fleet.is_calm = true;
     network_heal();
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
         struct fleet_node *node = node_of(id);
         node->wakes_at = node->disk_wakes_at = 0;
+        if (!node->medium) continue;
         launch_full(node, false);
         launch_faults(node);
     }
-    const uint64_t began = fleet.now, committed = fleet.committed, tags = fleet.tags;
+    const uint64_t began = fleet.now, committed = fleet.realms[fleet.newest].committed, tags = fleet.tags;
     uint64_t open;
     /* A proposal whose entry was cut off is answered when the log has grown beyond its place: so it has to go on. */
     while (!is_settled(committed, &open) || open > 0 || fleet.tags == tags) {
         if (fleet.now - began > SETTLE_MAX) {
             print_nodes();
-            broken("it does not settle: %" PRIu64 " are committed", fleet.committed);
+            broken("it does not settle: %" PRIu64 " are committed", committed);
         }
         const uint32_t leader = find_leader();
         if (leader != 0 && meddle_repair(leader) && is_settled(committed, &open)) meddle_propose(leader);
@@ -105,7 +107,9 @@ static void settle(void)
 static void end_all(void)
 {
     for (uint32_t i = 0; i < fleet.net_count; i++) teak_raft_drop(&fleet.net[i].parcel->frame);
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
+        if (!node_of(id)->medium) continue;
+        if (!node_of(id)->raft) launch_up(id);
         oracle_judge_matching(id);
         launch_down(id, true);
         bodies_clear(node_of(id));
@@ -114,11 +118,11 @@ static void end_all(void)
 }
 
 /* What clients were told, one store could have told them. */
-static void judge_clients(void)
+static void judge_clients(struct clients *clients)
 {
     struct linear_report report;
-    const enum linear_verdict verdict = clients_judge(fleet.clients, &fleet.totals->clients, &report);
-    clients_end(fleet.clients);
+    const enum linear_verdict verdict = clients_judge(clients, &fleet.totals->clients, &report);
+    clients_end(clients);
     const bool may_break = fleet.shape->breaks_bound || fleet.shape->mistake != CLIENTS_RIGHT;
     if (verdict == LINEAR_BROKEN && may_break && fleet.is_told) printf("%s", report.text);
     if (verdict == LINEAR_BROKEN && may_break)
@@ -136,16 +140,19 @@ uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t mil
     fleet.totals = totals;
     fleet.is_told = is_told;
     fleet.dice = (struct seeded){.state = seed};
-    fleet.clients = clients_begin(mix(seed, 78), (enum linear_model)(seed % LINEAR_MODEL_COUNT), CLIENTS_KIND,
-                                  shape->mistake);
+    fleet.seats = shape->nodes;
+    fleet.realms[0].clients = clients_begin(mix(seed, 78), (enum linear_model)(seed % LINEAR_MODEL_COUNT),
+                                            CLIENTS_KIND, shape->mistake);
     for (uint32_t id = 1; id <= shape->nodes; id++) launch_found(id);
     while (fleet.now < milliseconds) step();
     settle();
     totals->lives++;
     totals->milliseconds += fleet.now;
-    totals->committed += fleet.committed;
     end_all();
-    judge_clients();
+    for (uint32_t i = 0; i <= fleet.newest; i++) {
+        totals->committed += fleet.realms[i].committed;
+        judge_clients(fleet.realms[i].clients);
+    }
     return fleet.history;
 }
 

@@ -1,7 +1,8 @@
 /* raft_fleet_state.h: what the files of a fleet share: its nodes, the dice, what is written down.
  *
  * OWNS   The one fleet there is at a time. What the oracle knows in it is written by raft_oracle.c, what is on its way
- *        by raft_network.c, bodies of snapshots by raft_bodies.c, a node's life by raft_launch.c.
+ *        by raft_network.c, bodies of snapshots by raft_bodies.c, a node's life by raft_launch.c, the end of a majority
+ *        by raft_disaster.c.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_FLEET_STATE_H
 #define TEAK_TESTS_SIM_RAFT_FLEET_STATE_H
@@ -12,7 +13,7 @@
 #include "teak/raft_store_teak.h"
 
 enum { NODES = 7, LOG_MAX = 6000, NET_MAX = 4096, JOBS_MAX = 8, SPAN_MAX = 32, READS_MAX = 64, TERMS_MAX = 6000 };
-enum { BODIES_MAX = 32, IOS_MAX = 256, GHOSTS_MAX = 8 };
+enum { BODIES_MAX = 32, IOS_MAX = 256, GHOSTS_MAX = 8, REALMS = 2 };
 enum { ENTRIES_STOP = 3000 }; /* nobody proposes beyond */
 enum { ELECTION = 100, HEARTBEAT = 20, SETTLE_MAX = 60000 };
 enum { CLIENTS_KIND = TEAK_RAFT_KIND_APPLICATION + 3 }; /* entries of clients.h */
@@ -90,7 +91,8 @@ struct asked_read {
 };
 
 struct fleet_node {
-    struct sim_medium *medium;
+    struct sim_medium *medium; /* NULL: there is no such node yet, or not any more */
+    uint32_t realm;
     struct teak_store *engine; /* NULL: it is down */
     struct teak_raft_log_store store;
     struct teak_raft *raft;
@@ -118,11 +120,24 @@ struct council {
     uint64_t ids[NODES], born[NODES];
 };
 
+/* One cluster under one name: what was decided in it, and by whom. A recovery begins another one. */
+struct realm {
+    struct clients *clients;
+    uint64_t committed;
+    struct council council;
+    struct fact ledger[LOG_MAX + 1];
+    uint64_t committed_in[LOG_MAX + 1], state_at[LOG_MAX + 1];
+    uint32_t led_by[TERMS_MAX];
+    uint64_t led_born[TERMS_MAX];
+    uint8_t voted_for[TERMS_MAX][NODES];
+    struct ghost ghosts[GHOSTS_MAX + NODES];
+    uint32_t ghost_count;
+};
+
 extern struct fleet {
     uint64_t seed, now, history, runs, tags, logs_born;
     const struct fleet_shape *shape;
     struct fleet_totals *totals;
-    struct clients *clients;
     struct seeded dice;
     bool is_told, is_calm;
     struct fleet_node nodes[NODES];
@@ -130,14 +145,9 @@ extern struct fleet {
     uint64_t clogged_until[NODES][NODES];
     struct on_its_way net[NET_MAX];
     uint32_t net_count;
-    uint64_t committed;
-    struct council council;
-    struct fact ledger[LOG_MAX + 1];
-    uint64_t committed_in[LOG_MAX + 1], state_at[LOG_MAX + 1];
-    uint32_t led_by[TERMS_MAX];
-    uint8_t voted_for[TERMS_MAX][NODES];
-    struct ghost ghosts[GHOSTS_MAX];
-    uint32_t ghost_count;
+    uint32_t seats;         /* ids that there are, from 1 on */
+    uint32_t newest;        /* realm */
+    struct realm realms[REALMS];
 } fleet;
 
 /* Ends the test, with the seed. */
@@ -157,6 +167,7 @@ static inline bool strikes(uint32_t one_in) { return one_in > 0 && !fleet.is_cal
 static inline uint64_t min_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_of(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static inline struct fleet_node *node_of(uint64_t id) { return &fleet.nodes[id - 1]; }
+static inline struct realm *realm_of(uint64_t id) { return &fleet.realms[node_of(id)->realm]; }
 
 /* What the node's own clock says. */
 static inline uint64_t clock_of(const struct fleet_node *node)

@@ -168,7 +168,7 @@ static bool begin(uint32_t id)
     if (fleet.shape->memory == FLEET_FORGETS) node->kept = (struct machine){.applied = 0};
     node->machine = node->kept;
     start.applied = node->machine.applied;
-    clients_start(fleet.clients, id, start.applied);
+    clients_start(realm_of(id)->clients, id, start.applied);
     start_clock(node);
     const size_t bytes = (teak_raft_size(&options) + 15) & ~(size_t)15;
     node->block = aligned_alloc(16, bytes);
@@ -213,7 +213,7 @@ void launch_up(uint32_t id)
 void launch_down(uint32_t id, bool is_power)
 {
     struct fleet_node *node = node_of(id);
-    clients_down(fleet.clients, id);
+    clients_down(realm_of(id)->clients, id);
     teak_raft_fini(node->raft);
     free(node->block);
     node->raft = NULL;
@@ -297,27 +297,36 @@ void launch_wipe(uint32_t id)
 
 /* ---------------------------------------------------------------------------------------------------------- looking */
 
+/* What a power cut now leaves of its disk; what rotted may not be worth anything: then it is as if it was gone. */
+static const struct disk_fact *look_at(uint32_t id, struct disk_fact *found)
+{
+    const struct fleet_node *node = node_of(id);
+    struct teak_raft_start start = {.incarnation = 1};
+    struct teak_raft_log_store store;
+    struct teak_store *engine;
+    struct teak_error error = {0};
+    struct sim_medium *copy = sim_cut(node->medium, SIM_POWER, &fleet.dice);
+    bool is_read = false;
+    if (moor(copy, &engine, &store, &error)) {
+        is_read = survey(id, &store, &start, found) != UINT32_MAX;
+        store.ops->close(store.self);
+        teak_abandon(engine);
+    } else if (!node->is_suspect) {
+        say_why(id, &error);
+    }
+    sim_free(copy);
+    return is_read ? found : &node->disk;
+}
+
 void launch_look(void)
 {
     static struct disk_fact found[NODES];
-    const struct disk_fact *disks[NODES];
-    for (uint32_t id = 1; id <= fleet.shape->nodes; id++) {
-        struct teak_raft_start start = {.incarnation = 1};
-        struct teak_raft_log_store store;
-        struct teak_store *engine;
-        struct teak_error error = {0};
-        struct sim_medium *copy = sim_cut(node_of(id)->medium, SIM_POWER, &fleet.dice);
-        disks[id - 1] = &node_of(id)->disk; /* what rotted may not be worth anything: then it is as if it was gone */
-        if (moor(copy, &engine, &store, &error)) {
-            if (survey(id, &store, &start, &found[id - 1]) != UINT32_MAX) disks[id - 1] = &found[id - 1];
-            store.ops->close(store.self);
-            teak_abandon(engine);
-        } else if (!node_of(id)->is_suspect) {
-            say_why(id, &error);
-        }
-        sim_free(copy);
+    const struct disk_fact *disks[NODES] = {NULL};
+    for (uint32_t id = 1; id <= fleet.seats; id++)
+        if (node_of(id)->medium) disks[id - 1] = look_at(id, &found[id - 1]);
+    for (uint32_t i = 0; i <= fleet.newest; i++) {
+        oracle_judge_quorum(&fleet.realms[i], disks, "the power is cut on copies");
+        note("looked", fleet.realms[i].committed, 0, 0);
     }
-    oracle_judge_quorum(disks, "the power is cut on copies");
     fleet.totals->looks++;
-    note("looked", fleet.committed, 0, 0);
 }

@@ -26,7 +26,7 @@ static struct line *make_line(void)
 void meddle_propose(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
-    if (!node->raft || (fleet.committed > ENTRIES_STOP && !fleet.is_calm)) return;
+    if (!node->raft || (realm_of(id)->committed > ENTRIES_STOP && !fleet.is_calm)) return;
     struct line *line = make_line();
     const uint32_t bytes = below(8) == 0 ? below(1024) + 1 : below(60);
     seeded_fill(&fleet.dice, line->bytes, bytes);
@@ -59,7 +59,7 @@ static void ask(uint32_t id)
         teak_raft_read(node->raft, tag, by_lease ? TEAK_RAFT_READ_LEASE : TEAK_RAFT_READ_INDEX);
     note("asks", id, (uint64_t)status, tag);
     if (status == TEAK_RAFT_OK) {
-        node->reads[tag] = (struct asked_read){.committed = fleet.committed + 1, .by_lease = by_lease};
+        node->reads[tag] = (struct asked_read){.committed = realm_of(id)->committed + 1, .by_lease = by_lease};
         node->open_reads++;
         fleet.totals->reads++;
     }
@@ -82,13 +82,13 @@ static void come(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
     struct clients_call call;
-    const bool leads = node->raft->role == TEAK_RAFT_LEADER && fleet.committed <= ENTRIES_STOP;
-    if (!clients_come(fleet.clients, id, leads, fleet.tags + 1, &call) || call.is_over) return;
+    const bool leads = node->raft->role == TEAK_RAFT_LEADER && realm_of(id)->committed <= ENTRIES_STOP;
+    if (!clients_come(realm_of(id)->clients, id, leads, fleet.tags + 1, &call) || call.is_over) return;
     const enum teak_raft_status status =
         call.is_read ? teak_raft_read(node->raft, call.tag, call.mode) : propose_text(node->raft, &call);
     note(call.is_read ? "a client asks" : "a client writes", id, (uint64_t)status, call.tag);
     if (status != TEAK_RAFT_OK) {
-        clients_refused(fleet.clients, &call);
+        clients_refused(realm_of(id)->clients, &call);
     } else if (call.is_read) {
         node->open_reads++;
     } else {
@@ -124,7 +124,7 @@ static uint32_t turn_over(uint32_t who, struct teak_raft_member *members, uint32
 
 static void ask_for(uint32_t id, uint64_t seen, const struct teak_raft_member *members, uint32_t count)
 {
-    if (count == 0 || !oracle_may_have(members, count)) return;
+    if (count == 0 || !oracle_may_have(realm_of(id), members, count)) return;
     const enum teak_raft_status status = teak_raft_change(node_of(id)->raft, seen, members, count);
     if (status == TEAK_RAFT_MISUSE || status == TEAK_RAFT_CHANGED) broken("a change is called %d", (int)status);
     fleet.totals->changes += status == TEAK_RAFT_OK;
@@ -140,11 +140,11 @@ static void change(uint32_t id)
     struct teak_raft_set set;
     teak_raft_config(node_of(id)->raft, &set);
     if (set.joint) return;
-    uint32_t count = set.count, first = below(fleet.shape->nodes);
+    uint32_t count = set.count, first = below(fleet.seats);
     memcpy(members, set.members, count * sizeof members[0]);
     const uint32_t others = below(4) == 0 ? 1 + below(3) : 1;
-    for (uint32_t i = 0; i < others && i < fleet.shape->nodes; i++)
-        count = turn_over(1 + (first + i) % fleet.shape->nodes, members, count);
+    for (uint32_t i = 0; i < others && i < fleet.seats; i++)
+        count = turn_over(1 + (first + i) % fleet.seats, members, count);
     ask_for(id, set.index, members, count);
 }
 

@@ -55,7 +55,7 @@ static void put_on_its_way(struct parcel_on_its_way *parcel)
 
 void network_post(const struct teak_raft_msg *msg)
 {
-    if (msg->to == 0 || msg->to > fleet.shape->nodes) broken("a message to nobody");
+    if (msg->to == 0 || msg->to > fleet.seats) broken("a message to nobody");
     oracle_judge_message(msg);
     fleet.totals->messages++;
     note("sends", msg->from * 10 + msg->to, (uint64_t)msg->type * 1000 + msg->count, msg->index);
@@ -115,7 +115,7 @@ void network_heal(void)
 
 void network_break(void)
 {
-    const uint32_t nodes = fleet.shape->nodes;
+    const uint32_t nodes = fleet.seats;
     if (strikes(fleet.shape->cut_link_one_in)) {
         const uint32_t who = below(nodes), way = below(3);
         note("cut", who + 1, way, 0);

@@ -48,7 +48,8 @@ static void forget_jobs(struct fleet_node *node, uint32_t count)
 /* A snapshot stands for what is committed. */
 static void judge_snapshot(uint32_t id, struct teak_raft_pos pos)
 {
-    if (pos.index > fleet.committed || fleet.ledger[pos.index].term != pos.term)
+    const struct realm *realm = realm_of(id);
+    if (pos.index > realm->committed || realm->ledger[pos.index].term != pos.term)
         broken("node %u has a snapshot of what is not committed, at %" PRIu64, id, pos.index);
 }
 
@@ -73,7 +74,7 @@ void oracle_durable(uint32_t id, uint64_t token)
         put_on_disk(&node->disk, &node->jobs[0]);
         forget_jobs(node, 1);
     }
-    if (loses) oracle_judge_disks("a log was cut");
+    if (loses) oracle_judge_disks(realm_of(id), "a log was cut");
 }
 
 void oracle_refused(struct fleet_node *node, uint64_t token)
@@ -120,12 +121,20 @@ void oracle_begin(uint32_t id, uint32_t jobs_found)
 
 /* ---------------------------------------------------------------------------------------------------------- quorums */
 
-/* The disk of a member, or what it had when it went. */
-static const struct disk_fact *disk_of(const struct disk_fact *const disks[NODES], uint64_t id, uint64_t born)
+/* Is it who was born so, and in that realm? born 0: any will do. */
+static bool is_it(const struct realm *realm, uint64_t id, uint64_t born)
 {
-    if (born == 0 || node_of(id)->born == born) return disks[id - 1];
-    for (uint32_t i = 0; i < fleet.ghost_count; i++)
-        if (fleet.ghosts[i].id == id && fleet.ghosts[i].born == born) return &fleet.ghosts[i].disk;
+    const struct fleet_node *node = node_of(id);
+    return node->medium && realm_of(id) == realm && (born == 0 || node->born == born);
+}
+
+/* The disk of a member, or what it had when it went. */
+static const struct disk_fact *disk_of(const struct realm *realm, const struct disk_fact *const disks[NODES],
+                                       uint64_t id, uint64_t born)
+{
+    if (is_it(realm, id, born)) return disks[id - 1];
+    for (uint32_t i = realm->ghost_count; i-- > 0;)
+        if (realm->ghosts[i].id == id && (born == 0 || realm->ghosts[i].born == born)) return &realm->ghosts[i].disk;
     broken("node %" PRIu64 " was never born so", id);
 }
 
@@ -134,80 +143,81 @@ static void all_disks(const struct disk_fact *out[NODES])
     for (uint32_t i = 0; i < NODES; i++) out[i] = &fleet.nodes[i].disk;
 }
 
-static bool has_entry(const struct disk_fact *disk, uint64_t index)
+static bool has_entry(const struct realm *realm, const struct disk_fact *disk, uint64_t index)
 {
     if (index <= disk->base) return true; /* judge_snapshot */
-    return index <= disk->last && is_same(&disk->entries[index], &fleet.ledger[index]);
+    return index <= disk->last && is_same(&disk->entries[index], &realm->ledger[index]);
 }
 
-void oracle_judge_quorum(const struct disk_fact *const disks[NODES], const char *when)
+void oracle_judge_quorum(const struct realm *realm, const struct disk_fact *const disks[NODES], const char *when)
 {
-    const struct council *council = &fleet.council;
-    for (uint64_t index = fleet.committed; index > 0; index--) {
+    const struct council *council = &realm->council;
+    for (uint64_t index = realm->committed; index > 0; index--) {
         uint32_t have = 0;
         for (uint32_t slot = 0; slot < council->count; slot++)
-            if (has_entry(disk_of(disks, council->ids[slot], council->born[slot]), index))
+            if (has_entry(realm, disk_of(realm, disks, council->ids[slot], council->born[slot]), index))
                 have |= UINT32_C(1) << slot;
         if (!quorum_has(council->voters, council->next, have))
             broken("%s: what is committed at %" PRIu64 " is not on a majority of disks", when, index);
     }
 }
 
-void oracle_judge_disks(const char *when)
+void oracle_judge_disks(const struct realm *realm, const char *when)
 {
     const struct disk_fact *disks[NODES];
     all_disks(disks);
-    oracle_judge_quorum(disks, when);
+    oracle_judge_quorum(realm, disks, when);
 }
 
-static void seat(const struct teak_raft *leader)
+static void seat(struct realm *realm, const struct teak_raft *leader)
 {
-    fleet.council = (struct council){.voters = leader->config.voters, .next = leader->config.next,
+    realm->council = (struct council){.voters = leader->config.voters, .next = leader->config.next,
                                      .count = leader->config.count};
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
-        fleet.council.ids[slot] = config_members(leader)[slot].id;
-        fleet.council.born[slot] = config_members(leader)[slot].born;
+        realm->council.ids[slot] = config_members(leader)[slot].id;
+        realm->council.born[slot] = config_members(leader)[slot].born;
     }
 }
 
 /* A member that can be counted on: its disk is the one that it was made a member with, and sound. */
-static bool is_sound(uint64_t id, uint64_t born, uint32_t without)
+static bool is_sound(const struct realm *realm, uint64_t id, uint64_t born, uint32_t without)
 {
-    const struct fleet_node *node = node_of(id);
-    return id != without && node->born == born && !node->is_suspect;
+    return id != without && is_it(realm, id, born) && !node_of(id)->is_suspect;
 }
 
-static bool has_enough(const struct config *config, const struct teak_raft_member *members, uint32_t without)
+static bool has_enough(const struct realm *realm, const struct config *config, const struct teak_raft_member *members, uint32_t without)
 {
     uint32_t sound = 0;
     for (uint32_t slot = 0; slot < config->count; slot++) {
         if (members[slot].born == 0) return false; /* whoever has the id counts */
-        if (is_sound(members[slot].id, members[slot].born, without)) sound |= UINT32_C(1) << slot;
+        if (is_sound(realm, members[slot].id, members[slot].born, without)) sound |= UINT32_C(1) << slot;
     }
     return config->count == 0 || quorum_has(config->voters, config->next, sound);
 }
 
 bool oracle_may_lose(uint32_t id)
 {
-    uint32_t gone = fleet.ghost_count;
-    for (uint32_t i = 1; i <= fleet.shape->nodes; i++) gone += node_of(i)->is_suspect;
+    const struct realm *realm = realm_of(id);
+    uint32_t gone = realm->ghost_count;
+    for (uint32_t i = 1; i <= fleet.seats; i++) gone += node_of(i)->is_suspect;
     if (gone >= GHOSTS_MAX) return false;
-    for (uint32_t i = 1; i <= fleet.shape->nodes; i++) {
+    for (uint32_t i = 1; i <= fleet.seats; i++) {
         const struct teak_raft *raft = node_of(i)->raft;
-        if (!raft || !has_enough(&raft->config, config_members(raft), id) ||
-            !has_enough(&raft->previous, previous_members(raft), id))
+        if (!node_of(i)->medium || realm_of(i) != realm) continue;
+        if (!raft || !has_enough(realm, &raft->config, config_members(raft), id) ||
+            !has_enough(realm, &raft->previous, previous_members(raft), id))
             return false;
     }
     return true;
 }
 
-bool oracle_may_have(const struct teak_raft_member *members, uint32_t count)
+bool oracle_may_have(const struct realm *realm, const struct teak_raft_member *members, uint32_t count)
 {
     uint32_t voters = 0, sound = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (members[i].roles != TEAK_RAFT_VOTER) continue;
         voters++;
-        sound += members[i].born == 0 || is_sound(members[i].id, members[i].born, 0);
+        sound += members[i].born == 0 || is_sound(realm, members[i].id, members[i].born, 0);
     }
     return sound > voters / 2;
 }
@@ -215,11 +225,12 @@ bool oracle_may_have(const struct teak_raft_member *members, uint32_t count)
 void oracle_lose(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
-    fleet.ghosts[fleet.ghost_count++] = (struct ghost){.id = id, .born = node->born, .disk = node->disk};
+    struct realm *realm = realm_of(id);
+    realm->ghosts[realm->ghost_count++] = (struct ghost){.id = id, .born = node->born, .disk = node->disk};
     memset(&node->disk, 0, sizeof node->disk);
     node->job_count = 0;
     node->machine = node->kept = (struct machine){.applied = 0};
-    for (uint32_t term = 0; term < TERMS_MAX; term++) fleet.voted_for[term][id - 1] = 0;
+    for (uint32_t term = 0; term < TERMS_MAX; term++) realm->voted_for[term][id - 1] = 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------- invariants */
@@ -228,10 +239,11 @@ void oracle_lose(uint32_t id)
 static bool seen(uint32_t id, uint64_t index, struct fact *out)
 {
     const struct fleet_node *node = node_of(id);
+    const struct realm *realm = realm_of(id);
     if (index > node->raft->last.index) return false;
     if (index < node->raft->first) {
-        *out = fleet.ledger[index];
-        return index <= fleet.committed;
+        *out = realm->ledger[index];
+        return index <= realm->committed;
     }
     if (index < node->raft->tail_first) {
         *out = node->disk.entries[index];
@@ -241,14 +253,14 @@ static bool seen(uint32_t id, uint64_t index, struct fact *out)
     return true;
 }
 
-static bool is_on_quorum(const struct teak_raft *leader, uint64_t index, uint64_t term)
+static bool is_on_quorum(const struct realm *realm, const struct teak_raft *leader, uint64_t index, uint64_t term)
 {
     const struct disk_fact *disks[NODES];
     uint32_t have = 0;
     all_disks(disks);
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
         const struct teak_raft_member *member = &config_members(leader)[slot];
-        const struct disk_fact *disk = disk_of(disks, member->id, member->born);
+        const struct disk_fact *disk = disk_of(realm, disks, member->id, member->born);
         if (index > disk->base && index <= disk->last && disk->entries[index].term == term)
             have |= UINT32_C(1) << slot;
     }
@@ -258,23 +270,24 @@ static bool is_on_quorum(const struct teak_raft *leader, uint64_t index, uint64_
 static void judge_commit(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
+    struct realm *realm = realm_of(id);
     const struct teak_raft *raft = node->raft;
     if (raft->commit < node->commit_seen) broken("commit of node %u went back to %" PRIu64, id, raft->commit);
     for (uint64_t index = node->commit_seen + 1; index <= raft->commit; index++) {
         struct fact fact;
         if (!seen(id, index, &fact)) broken("node %u lacks what is committed at %" PRIu64, id, index);
-        if (index <= fleet.committed) {
-            if (!is_same(&fact, &fleet.ledger[index]))
+        if (index <= realm->committed) {
+            if (!is_same(&fact, &realm->ledger[index]))
                 broken("node %u committed another entry at %" PRIu64, id, index);
             continue;
         }
-        if (raft->role == TEAK_RAFT_LEADER && !is_on_quorum(raft, raft->commit, raft->term))
+        if (raft->role == TEAK_RAFT_LEADER && !is_on_quorum(realm, raft, raft->commit, raft->term))
             broken("node %u committed %" PRIu64 ", which is not on a majority of disks", id, raft->commit);
-        if (raft->role == TEAK_RAFT_LEADER || index == 1) seat(raft);
-        fleet.ledger[index] = fact;
-        fleet.committed_in[index] = raft->term;
-        fleet.state_at[index] = state_after(fleet.state_at[index - 1], index, &fact);
-        fleet.committed = index;
+        if (raft->role == TEAK_RAFT_LEADER || index == 1) seat(realm, raft);
+        realm->ledger[index] = fact;
+        realm->committed_in[index] = raft->term;
+        realm->state_at[index] = state_after(realm->state_at[index - 1], index, &fact);
+        realm->committed = index;
         note("committed", id, index, fact.term);
     }
     node->commit_seen = raft->commit;
@@ -283,24 +296,26 @@ static void judge_commit(uint32_t id)
 static void judge_leader(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
+    struct realm *realm = realm_of(id);
     const struct teak_raft *raft = node->raft;
     if (raft->term < node->term_seen) broken("the term of node %u went back to %" PRIu64, id, raft->term);
     node->term_seen = raft->term;
     if (raft->role != TEAK_RAFT_LEADER) return;
     if (raft->term >= TERMS_MAX) broken("more terms than were thought");
-    const bool is_new = fleet.led_by[raft->term] == 0;
-    if (!is_new && fleet.led_by[raft->term] != id)
-        broken("nodes %u and %u led term %" PRIu64, fleet.led_by[raft->term], id, raft->term);
+    const bool is_new = realm->led_by[raft->term] == 0;
+    if (!is_new && (realm->led_by[raft->term] != id || realm->led_born[raft->term] != node->born))
+        broken("nodes %u and %u led term %" PRIu64, realm->led_by[raft->term], id, raft->term);
     if (node->disk.hard.term != raft->term || node->disk.hard.vote != id)
         broken("node %u leads term %" PRIu64 ", which is not durable there", id, raft->term);
     if (!is_new) return;
-    fleet.led_by[raft->term] = id;
+    realm->led_by[raft->term] = id;
+    realm->led_born[raft->term] = node->born;
     fleet.totals->elections++;
     note("leads", id, raft->term, raft->last.index);
-    for (uint64_t index = 1; index <= fleet.committed; index++) {
+    for (uint64_t index = 1; index <= realm->committed; index++) {
         struct fact fact;
-        if (fleet.committed_in[index] >= raft->term) continue; /* of an older term; it can commit nothing any more */
-        if (!seen(id, index, &fact) || !is_same(&fact, &fleet.ledger[index]))
+        if (realm->committed_in[index] >= raft->term) continue; /* of an older term; it can commit nothing any more */
+        if (!seen(id, index, &fact) || !is_same(&fact, &realm->ledger[index]))
             broken("node %u leads term %" PRIu64 " and lacks %" PRIu64, id, raft->term, index);
     }
 }
@@ -309,7 +324,8 @@ static void judge_leader(uint32_t id)
 void oracle_judge_matching(uint32_t id)
 {
     const struct teak_raft *raft = node_of(id)->raft;
-    for (uint32_t other = 1; other <= fleet.shape->nodes; other++) {
+    for (uint32_t other = 1; other <= fleet.seats; other++) {
+        if (realm_of(other) != realm_of(id)) continue;
         const struct disk_fact *disk = &node_of(other)->disk;
         const uint64_t floor = max_of(raft->first - 1, disk->base);
         bool agreed = false;
@@ -338,7 +354,7 @@ void oracle_judge_message(const struct teak_raft_msg *msg)
     if (msg->term >= TERMS_MAX) broken("more terms than were thought");
     if (node->disk.hard.term != msg->term || node->disk.hard.vote != msg->to)
         broken("node %" PRIu64 " tells a vote of term %" PRIu64 " that is not durable", msg->from, msg->term);
-    uint8_t *vote = &fleet.voted_for[msg->term][msg->from - 1];
+    uint8_t *vote = &realm_of(msg->from)->voted_for[msg->term][msg->from - 1];
     if (*vote != 0 && *vote != msg->to) broken("node %" PRIu64 " votes twice in %" PRIu64, msg->from, msg->term);
     *vote = (uint8_t)msg->to;
 }
@@ -348,7 +364,8 @@ void oracle_judge_message(const struct teak_raft_msg *msg)
 static void judge_machine(uint32_t id)
 {
     const struct machine *machine = &node_of(id)->machine;
-    if (machine->applied > fleet.committed || machine->state != fleet.state_at[machine->applied])
+    const struct realm *realm = realm_of(id);
+    if (machine->applied > realm->committed || machine->state != realm->state_at[machine->applied])
         broken("the state machine of node %u is not what it should be at %" PRIu64, id, machine->applied);
 }
 
@@ -356,10 +373,11 @@ void oracle_apply(uint32_t id, const struct teak_raft_apply *given)
 {
     struct fleet_node *node = node_of(id);
     struct machine *machine = &node->machine;
+    const struct realm *realm = realm_of(id);
     for (uint32_t i = 0; i < given->count; i++) {
         const struct teak_raft_entry *entry = &given->entries[i];
         const struct fact fact = oracle_fact(entry);
-        if (entry->index > fleet.committed || !is_same(&fact, &fleet.ledger[entry->index]))
+        if (entry->index > realm->committed || !is_same(&fact, &realm->ledger[entry->index]))
             broken("node %u applies what is not committed at %" PRIu64, id, entry->index);
         if (entry->index <= node->disk.base || entry->index > node->disk.last ||
             !is_same(&fact, &node->disk.entries[entry->index]))
@@ -387,14 +405,15 @@ void oracle_restore(uint32_t id, const struct body *body)
 void oracle_done(uint32_t id, const struct teak_raft_done *done)
 {
     struct fleet_node *node = node_of(id);
+    const struct realm *realm = realm_of(id);
     if (done->count > node->open) broken("node %u answers what nobody proposed", id);
     node->open -= done->count;
     fleet.totals->answered += done->count;
     for (uint64_t index = done->first_index; index < done->first_index + done->count; index++) {
         if (done->fate == TEAK_RAFT_UNKNOWN) continue;
-        const bool is_beyond = index > fleet.committed;
-        const bool is_there = !is_beyond && fleet.ledger[index].term == done->term;
-        const bool may_come = is_beyond && fleet.ledger[fleet.committed].term <= done->term;
+        const bool is_beyond = index > realm->committed;
+        const bool is_there = !is_beyond && realm->ledger[index].term == done->term;
+        const bool may_come = is_beyond && realm->ledger[realm->committed].term <= done->term;
         if (may_come || is_there != (done->fate == TEAK_RAFT_COMMITTED))
             broken("node %u tells a fate that is not true of %" PRIu64, id, index);
     }

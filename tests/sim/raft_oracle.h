@@ -44,10 +44,10 @@ bool oracle_may_lose(uint32_t id);
 void oracle_lose(uint32_t id);
 
 /* Would there be with this set of members, all of them voters at once? */
-bool oracle_may_have(const struct teak_raft_member *members, uint32_t count);
+bool oracle_may_have(const struct realm *realm, const struct teak_raft_member *members, uint32_t count);
 
 /* What is committed is on a quorum of these disks: of each node one, and those that are gone. */
-void oracle_judge_quorum(const struct disk_fact *const disks[NODES], const char *when);
-void oracle_judge_disks(const char *when);
+void oracle_judge_quorum(const struct realm *realm, const struct disk_fact *const disks[NODES], const char *when);
+void oracle_judge_disks(const struct realm *realm, const char *when);
 
 #endif

@@ -45,7 +45,7 @@ static void apply(uint32_t id, const struct teak_raft_apply *given)
         note("restores", id, node->machine.applied, 0);
     }
     oracle_apply(id, given);
-    clients_apply(fleet.clients, id, given);
+    clients_apply(realm_of(id)->clients, id, given);
     const bool is_kept = fleet.shape->memory == FLEET_REMEMBERS ||
                          (fleet.shape->memory == FLEET_CHECKPOINTS && below(16) == 0);
     if (is_kept) node->kept = node->machine;
@@ -62,10 +62,10 @@ static void hand_out(uint32_t id, const struct teak_raft_ready *ready)
 {
     const struct fleet_node *node = node_of(id);
     for (uint32_t i = 0; i < ready->done_count; i++) oracle_done(id, &ready->done[i]);
-    for (uint32_t i = 0; i < ready->done_count; i++) clients_done(fleet.clients, id, &ready->done[i]);
+    for (uint32_t i = 0; i < ready->done_count; i++) clients_done(realm_of(id)->clients, id, &ready->done[i]);
     for (uint32_t i = 0; i < ready->read_count; i++) oracle_read(id, &ready->reads[i]);
     for (uint32_t i = 0; i < ready->read_count; i++)
-        clients_answer(fleet.clients, id, &ready->reads[i], node->raft->role == TEAK_RAFT_LEADER);
+        clients_answer(realm_of(id)->clients, id, &ready->reads[i], node->raft->role == TEAK_RAFT_LEADER);
     if (ready->job) turn_submit(id, ready->job);
     for (uint32_t i = 0; i < ready->send_count; i++) network_post(&ready->send[i]);
     for (uint32_t i = 0; i < ready->snap_count; i++) bodies_ask(id, &ready->snap[i]);
