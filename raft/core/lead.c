@@ -123,22 +123,23 @@ static void hear(struct teak_raft *raft, uint32_t slot, const struct teak_raft_m
     raft->full = msg->full ? raft->full | bit : raft->full & ~bit;
 }
 
-/* Its log is known again: did it keep what it had confirmed? */
+static void confirm(struct teak_raft *raft, uint32_t slot, uint64_t match)
+{
+    if (peer_at(raft, slot)->had <= match) peer_at(raft, slot)->had = 0;
+    peer_confirmed(raft, slot, match);
+    raft->paused &= ~(UINT32_C(1) << slot);
+    if (peer_at(raft, slot)->match > raft->commit) commits_count(raft); /* else what a majority has is below it too */
+    handoff_check(raft);
+}
+
+/* Its log ends where it says, or differs behind that: did its former run confirm more? Only a refusal tells: what a new
+ * run confirms is what it knows to agree with this leader, and that begins at its commit index. */
 static void compare(struct teak_raft *raft, uint32_t slot, uint64_t has)
 {
     struct peer *peer = peer_at(raft, slot);
     if (peer->had > has)
         outbox_event(raft, TEAK_RAFT_EVENT_PEER_LOST_DATA, config_members(raft)[slot].id, has + 1);
     peer->had = 0;
-}
-
-static void confirm(struct teak_raft *raft, uint32_t slot, uint64_t match)
-{
-    compare(raft, slot, match);
-    peer_confirmed(raft, slot, match);
-    raft->paused &= ~(UINT32_C(1) << slot);
-    if (peer_at(raft, slot)->match > raft->commit) commits_count(raft); /* else what a majority has is below it too */
-    handoff_check(raft);
 }
 
 /* The place it names refused is the probe's, or above what it confirmed: else the refusal is an old one. */
