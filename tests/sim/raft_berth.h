@@ -11,6 +11,9 @@
 struct teak_store *berth_open(struct sim_medium *medium, enum teak_strategy strategy, uint32_t in_flight,
                               struct teak_error *error);
 
+/* It is what `teak copy` makes of it from now on: the same store under an instance of its own. */
+void berth_mark_anew(struct sim_medium *medium, uint64_t seed);
+
 /* Time passes on its disk's clock. */
 void berth_pause(struct teak_store *store, uint64_t ns);
 

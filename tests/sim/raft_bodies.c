@@ -261,6 +261,21 @@ void bodies_clear(struct fleet_node *node)
     while (node->body_count > 0) let_go(node, node->body_count - 1);
 }
 
+uint32_t bodies_copy(struct body *const *from, uint32_t count, struct body **to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = make(&from[i]->name);
+        to[i]->have = from[i]->have;
+        memcpy(to[i]->data, from[i]->data, from[i]->name.bytes);
+    }
+    return count;
+}
+
+void bodies_drop(struct body **bodies, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) drop(&bodies[i]);
+}
+
 void bodies_begin(struct fleet_node *node, const struct teak_raft_snapshot *name)
 {
     for (uint32_t i = 0; i < node->body_count;) {

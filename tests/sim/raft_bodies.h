@@ -29,6 +29,10 @@ void bodies_sweep(struct fleet_node *node);
 void bodies_crash(struct fleet_node *node, bool is_power);
 void bodies_clear(struct fleet_node *node);
 
+/* Others with the same bytes; returns how many. */
+uint32_t bodies_copy(struct body *const *from, uint32_t count, struct body **to);
+void bodies_drop(struct body **bodies, uint32_t count);
+
 /* It begins, and its log names `name`, NULL: none. */
 void bodies_begin(struct fleet_node *node, const struct teak_raft_snapshot *name);
 

@@ -4,6 +4,7 @@
 #include "core/core.h"
 #include "core/members.h"
 #include "raft_bodies.h"
+#include "raft_copies.h"
 #include "raft_fleet_state.h"
 #include "raft_launch.h"
 #include "raft_meddle.h"
@@ -113,6 +114,7 @@ static void end_all(void)
         oracle_judge_matching(id);
         launch_down(id, true);
         bodies_clear(node_of(id));
+        copies_drop(node_of(id));
         sim_free(node_of(id)->medium);
     }
 }
@@ -201,6 +203,12 @@ static void draw_work(struct seeded *dice, struct fleet_shape *shape)
     shape->drift_one_in = seeded_one_of(dice, 0, 0, 30);
 }
 
+static void draw_disasters(struct seeded *dice, struct fleet_shape *shape)
+{
+    shape->copy_one_in = seeded_one_of(dice, 0, 300, 60);
+    shape->put_back_one_in = seeded_one_of(dice, 0, 2000, 700);
+}
+
 struct fleet_shape fleet_draw(uint64_t seed)
 {
     struct seeded dice = {.state = mix(seed, 77)};
@@ -208,5 +216,6 @@ struct fleet_shape fleet_draw(uint64_t seed)
     shape.voters = 1 + seeded_below(&dice, shape.nodes);
     draw_trouble(&dice, &shape);
     draw_work(&dice, &shape);
+    draw_disasters(&dice, &shape);
     return shape;
 }

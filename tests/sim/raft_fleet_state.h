@@ -17,6 +17,7 @@ enum { BODIES_MAX = 32, IOS_MAX = 256, GHOSTS_MAX = 8, REALMS = 2 };
 enum { ENTRIES_STOP = 3000 }; /* nobody proposes beyond */
 enum { ELECTION = 100, HEARTBEAT = 20, SETTLE_MAX = 60000 };
 enum { CLIENTS_KIND = TEAK_RAFT_KIND_APPLICATION + 3 }; /* entries of clients.h */
+enum { BORN_ANEW = 0 };   /* of a log: its store says what it was born with */
 enum { UNIT = 1000 }; /* of a node's clock, in a millisecond of the fleet's */
 
 /* An entry, as the oracle keeps it. */
@@ -85,6 +86,17 @@ struct machine {
     uint64_t applied, state;
 };
 
+/* A disk, as it was once. raft_copies.c */
+struct copy {
+    struct sim_medium *medium;
+    uint64_t born;
+    struct disk_fact disk;
+    struct job_fact jobs[JOBS_MAX];
+    uint32_t job_count, body_count;
+    struct machine kept;
+    struct body *bodies[BODIES_MAX];
+};
+
 struct asked_read {
     uint64_t committed; /* when it was asked, + 1; 0: answered */
     bool by_lease;
@@ -108,6 +120,7 @@ struct fleet_node {
     struct body *bodies[BODIES_MAX], *part, *saving;
     uint32_t body_count, io_count;
     struct io_on_its_way ios[IOS_MAX];
+    struct copy *copy; /* NULL: none */
     uint64_t saving_due;
     uint64_t starts_at, wakes_at, disk_wakes_at;
     uint64_t clock_at, clock_from, clock_rate; /* units at the millisecond clock_from, units in a thousand of them */

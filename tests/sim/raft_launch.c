@@ -117,9 +117,10 @@ static bool read_all(const struct teak_raft_log_store *store, const struct teak_
 static uint32_t survey(uint32_t id, const struct teak_raft_log_store *store, struct teak_raft_start *start,
                        struct disk_fact *found)
 {
-    const struct fleet_node *node = node_of(id);
+    struct fleet_node *node = node_of(id);
     const enum teak_raft_status status = store->ops->start(store->self, 0, start);
     const bool is_whole = status == TEAK_RAFT_OK && start->verdict == TEAK_RAFT_WHOLE;
+    if (is_whole && node->born == BORN_ANEW) node->born = oracle_new_birth(id, start->born);
     if (is_whole && start->born != node->born) broken("node %u was born another time", id);
     if (is_whole && read_all(store, start, found)) return oracle_judge_disk(id, found);
     if (!node->is_suspect)
@@ -282,16 +283,22 @@ static void make_log(uint32_t id, uint64_t born, bool is_founder)
 
 void launch_found(uint32_t id) { make_log(id, 100 + id, id <= fleet.shape->voters); }
 
-void launch_wipe(uint32_t id)
+void launch_lose(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
     if (node->raft) launch_down(id, false);
     oracle_lose(id);
     bodies_clear(node);
     sim_free(node->medium);
+    node->medium = NULL;
     node->is_full = node->is_suspect = false;
+}
+
+void launch_wipe(uint32_t id)
+{
+    launch_lose(id);
     fleet.totals->wipes++;
-    note("wiped", id, node->born, 0);
+    note("wiped", id, node_of(id)->born, 0);
     make_log(id, 1000 + ++fleet.logs_born, false);
 }
 

@@ -13,6 +13,9 @@ void launch_up(uint32_t id);
 /* A power cut, or a kill. */
 void launch_down(uint32_t id, bool is_power);
 
+/* It goes down, and its disk is gone: there is no such node any more. */
+void launch_lose(uint32_t id);
+
 /* An empty disk in place of its own. It is up then, another one under the same id. */
 void launch_wipe(uint32_t id);
 

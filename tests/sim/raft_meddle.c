@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 #include "raft_bodies.h"
+#include "raft_copies.h"
 #include "raft_fleet_state.h"
 #include "raft_launch.h"
 #include "raft_oracle.h"
@@ -196,6 +197,8 @@ void meddle_with(uint32_t id)
     if (strikes(shape->fill_one_in)) launch_full(node, !node->is_full);
     if (strikes(shape->rot_one_in)) rot(id);
     if (strikes(shape->wipe_one_in) && oracle_may_lose(id)) launch_wipe(id);
+    if (strikes(shape->copy_one_in)) copies_take(id);
+    if (strikes(shape->put_back_one_in) && oracle_may_lose(id)) copies_put_back(id, false);
     if (strikes(shape->cut_power_one_in))
         launch_down(id, true);
     else if (strikes(shape->kill_one_in))

@@ -1,6 +1,8 @@
 /* raft_network.c: see raft_network.h. */
 #include "raft_network.h"
 
+#include "core/core.h"
+#include "core/peers.h"
 #include "raft_fleet_state.h"
 #include "raft_oracle.h"
 #include "raft_turn.h"
@@ -72,16 +74,27 @@ void network_post(const struct teak_raft_msg *msg)
     }
     teak_raft_drop(&parcel->frame);
 }
+
+/* Under an id of its configuration comes another log: it has to say so. */
+static bool is_another(const struct teak_raft *raft, const struct teak_raft_msg *msg)
+{
+    const uint32_t slot = slot_of(raft, msg->from);
+    return !raft->halted && slot != NO_SLOT && config_members(raft)[slot].born != 0 &&
+           config_members(raft)[slot].born != msg->born;
+}
+
 static void give(const struct teak_raft_msg *msg)
 {
     const uint32_t id = (uint32_t)msg->to;
     struct fleet_node *to = node_of(id);
     if (!to->raft || fleet.cut[msg->from - 1][id - 1]) return;
+    const uint64_t strangers = fleet.totals->strangers + is_another(to->raft, msg);
     const enum teak_raft_status status = teak_raft_receive(to->raft, msg);
     if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED && status != TEAK_RAFT_HALTED)
         broken("node %u calls a message of type %u %s", id, msg->type, teak_raft_status_name(status));
     oracle_judge(id);
     turn_drain(id);
+    if (fleet.totals->strangers < strangers) broken("node %u does not see that %" PRIu64 " is another", id, msg->from);
 }
 
 /* It waits in a link that is clogged, and before a process that stands still. */

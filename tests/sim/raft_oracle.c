@@ -233,6 +233,20 @@ void oracle_lose(uint32_t id)
     for (uint32_t term = 0; term < TERMS_MAX; term++) realm->voted_for[term][id - 1] = 0;
 }
 
+static bool was_born(uint32_t id, uint64_t born)
+{
+    if (node_of(id)->born == born) return true;
+    for (uint32_t i = 0; i < realm_of(id)->ghost_count; i++)
+        if (realm_of(id)->ghosts[i].id == id && realm_of(id)->ghosts[i].born == born) return true;
+    return false;
+}
+
+uint64_t oracle_new_birth(uint32_t id, uint64_t born)
+{
+    if (born == BORN_ANEW || was_born(id, born)) broken("node %u comes back from a copy as who it was", id);
+    return born;
+}
+
 /* ------------------------------------------------------------------------------------------------------- invariants */
 
 /* The entry at `index` as the node sees it. What is not in memory is durable, what the log does not keep committed. */
@@ -367,6 +381,19 @@ static void judge_machine(uint32_t id)
     const struct realm *realm = realm_of(id);
     if (machine->applied > realm->committed || machine->state != realm->state_at[machine->applied])
         broken("the state machine of node %u is not what it should be at %" PRIu64, id, machine->applied);
+}
+
+/* Who is said to be another is: this node itself, or somebody of that id. Nobody loses what it confirmed under the birth
+ * that it confirmed it with. */
+void oracle_event(uint32_t id, const struct teak_raft_event *event)
+{
+    if (event->type == TEAK_RAFT_EVENT_PEER_REPLACED) {
+        if (!was_born((uint32_t)event->a, event->b)) broken("node %u tells of a log that nobody had", id);
+        fleet.totals->strangers++;
+        note("a stranger", id, event->a, event->b);
+    }
+    if (event->type == TEAK_RAFT_EVENT_PEER_LOST_DATA)
+        broken("node %u says that %" PRIu64 " lost what it has, from %" PRIu64 " on", id, event->a, event->b);
 }
 
 void oracle_apply(uint32_t id, const struct teak_raft_apply *given)

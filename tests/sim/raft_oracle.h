@@ -27,6 +27,7 @@ void oracle_judge_matching(uint32_t id);
 void oracle_judge_message(const struct teak_raft_msg *msg);
 
 /* What a ready hands out. `body`: what is to be restored. */
+void oracle_event(uint32_t id, const struct teak_raft_event *event);
 void oracle_apply(uint32_t id, const struct teak_raft_apply *given);
 void oracle_restore(uint32_t id, const struct body *body);
 void oracle_done(uint32_t id, const struct teak_raft_done *done);
@@ -38,6 +39,9 @@ uint32_t oracle_judge_disk(uint32_t id, const struct disk_fact *found);
 
 /* A node begins with what is there. */
 void oracle_begin(uint32_t id, uint32_t jobs_found);
+
+/* `born` is what the log of a copy says: nobody of that id was. */
+uint64_t oracle_new_birth(uint32_t id, uint64_t born);
 
 /* Its disk is gone. Are there enough without it, as any node sees the members? */
 bool oracle_may_lose(uint32_t id);

@@ -61,6 +61,7 @@ static bool is_empty(const struct teak_raft_ready *ready)
 static void hand_out(uint32_t id, const struct teak_raft_ready *ready)
 {
     const struct fleet_node *node = node_of(id);
+    for (uint32_t i = 0; i < ready->event_count; i++) oracle_event(id, &ready->events[i]);
     for (uint32_t i = 0; i < ready->done_count; i++) oracle_done(id, &ready->done[i]);
     for (uint32_t i = 0; i < ready->done_count; i++) clients_done(realm_of(id)->clients, id, &ready->done[i]);
     for (uint32_t i = 0; i < ready->read_count; i++) oracle_read(id, &ready->reads[i]);
