@@ -43,7 +43,20 @@ static void complain(const char *what, uint64_t a, uint64_t b)
     abort();
 }
 
-struct clients *clients_begin(uint64_t seed, enum linear_model model, uint8_t kind, enum clients_mistake mistake)
+static struct machine_values *values_at(struct clients *clients, uint64_t index)
+{
+    if (index >= clients->at_room) {
+        const uint64_t room = 2 * index + 64;
+        clients->at = realloc(clients->at, room * sizeof clients->at[0]);
+        if (!clients->at) abort();
+        memset(clients->at + clients->at_room, 0, (room - clients->at_room) * sizeof clients->at[0]);
+        clients->at_room = room;
+    }
+    return &clients->at[index];
+}
+
+struct clients *clients_begin(uint64_t seed, enum linear_model model, uint8_t kind, uint64_t from,
+                              enum clients_mistake mistake)
 {
     struct clients *clients = calloc(1, sizeof *clients);
     if (!clients) abort();
@@ -52,6 +65,7 @@ struct clients *clients_begin(uint64_t seed, enum linear_model model, uint8_t ki
     clients->model = model;
     clients->kind = kind;
     clients->mistake = mistake;
+    for (uint64_t index = 1; index <= from; index++) values_at(clients, index)->is_known = true;
     return clients;
 }
 
@@ -163,18 +177,6 @@ static void apply_text(struct clients *clients, uint32_t node, const char *text)
     if (letter == 'a') *value = linear_behind(&clients->history, found, item);
     if (letter == 'w' || (letter == 's' && fits)) *value = linear_behind(&clients->history, LINEAR_NOTHING, item);
     if (letter == 's') tell_result(clients, node, (uint32_t)(item - 1), found);
-}
-
-static struct machine_values *values_at(struct clients *clients, uint64_t index)
-{
-    if (index >= clients->at_room) {
-        const uint64_t room = 2 * index + 64;
-        clients->at = realloc(clients->at, room * sizeof clients->at[0]);
-        if (!clients->at) abort();
-        memset(clients->at + clients->at_room, 0, (room - clients->at_room) * sizeof clients->at[0]);
-        clients->at_room = room;
-    }
-    return &clients->at[index];
 }
 
 /* Swaps that a snapshot hides had their effect, and nobody will ever know what they saw. */

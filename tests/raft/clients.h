@@ -42,7 +42,9 @@ struct clients_call {
 
 struct clients;
 
-struct clients *clients_begin(uint64_t seed, enum linear_model model, uint8_t kind, enum clients_mistake mistake);
+/* Their entries are of that kind; up to `from` there is none in the log. */
+struct clients *clients_begin(uint64_t seed, enum linear_model model, uint8_t kind, uint64_t from,
+                              enum clients_mistake mistake);
 void clients_end(struct clients *clients);
 
 /* Somebody comes to `node`. A write gets the tag `tag`, a read one from CLIENTS_READS on. false: not now. */

@@ -188,8 +188,8 @@ static void begin(struct life *life, uint64_t seed, const struct manner *manner)
     struct teak_raft_member members[WORLD_NODES];
     struct teak_raft_options options = world_options();
     *life = (struct life){.ear = {hear_applied, hear_done, hear_answer}, .world = &world, .dice = {.state = seed}};
-    life->clients = clients_begin(seed + 1, (enum linear_model)(seed % LINEAR_MODEL_COUNT), TEAK_RAFT_KIND_APPLICATION,
-                                  manner->mistake);
+    life->clients = clients_begin(seed + 1, (enum linear_model)(seed % LINEAR_MODEL_COUNT),
+                                  TEAK_RAFT_KIND_APPLICATION, 0, manner->mistake);
     const uint32_t nodes = 3 + 2 * below(life, 2);
     life->manner = manner;
     for (uint32_t i = 0; i < nodes; i++) {

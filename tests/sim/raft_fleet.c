@@ -5,6 +5,7 @@
 #include "core/members.h"
 #include "raft_bodies.h"
 #include "raft_copies.h"
+#include "raft_disaster.h"
 #include "raft_fleet_state.h"
 #include "raft_launch.h"
 #include "raft_meddle.h"
@@ -28,6 +29,8 @@ static void step(void)
         if (node->raft && (fleet.now + id) % 64 == 0) oracle_judge_matching(id);
     }
     if (strikes(fleet.shape->look_one_in)) launch_look();
+    if (fleet.shape->disaster_at > 0 && fleet.shape->disaster_at <= fleet.now && !fleet.is_calm && fleet.newest == 0)
+        disaster_strike();
 }
 
 /* ----------------------------------------------------------------------------------------------------- a whole life */
@@ -144,7 +147,7 @@ uint64_t fleet_live(uint64_t seed, const struct fleet_shape *shape, uint32_t mil
     fleet.dice = (struct seeded){.state = seed};
     fleet.seats = shape->nodes;
     fleet.realms[0].clients = clients_begin(mix(seed, 78), (enum linear_model)(seed % LINEAR_MODEL_COUNT),
-                                            CLIENTS_KIND, shape->mistake);
+                                            CLIENTS_KIND, 0, shape->mistake);
     for (uint32_t id = 1; id <= shape->nodes; id++) launch_found(id);
     while (fleet.now < milliseconds) step();
     settle();
@@ -207,6 +210,8 @@ static void draw_disasters(struct seeded *dice, struct fleet_shape *shape)
 {
     shape->copy_one_in = seeded_one_of(dice, 0, 300, 60);
     shape->put_back_one_in = seeded_one_of(dice, 0, 2000, 700);
+    const uint32_t at = seeded_one_of(dice, 0, 0, 500 + seeded_below(dice, 1500));
+    if (shape->nodes < NODES - 1) shape->disaster_at = at; /* there are ids for those that come then */
 }
 
 struct fleet_shape fleet_draw(uint64_t seed)

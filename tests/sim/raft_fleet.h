@@ -37,6 +37,7 @@ struct fleet_shape {
     uint32_t transfer_one_in, change_one_in, fill_one_in, campaign_one_in;
     uint32_t snapshot_one_in;     /* a node takes one                                               */
     uint32_t wipe_one_in;         /* a node's disk is replaced by an empty one                      */
+    uint32_t disaster_at;         /* millisecond in which a majority goes, 0: never                 */
     uint32_t copy_one_in, put_back_one_in; /* a node's disk is copied, replaced by its copy              */
     uint32_t rot_one_in;          /* a sector of a node's disk changes                              */
     uint32_t look_one_in;         /* the power is cut on copies of all disks, and what is left read */
@@ -62,6 +63,7 @@ struct fleet_totals {
     uint64_t power_cuts, kills, poisoned, rotten, refusals, elections, changes, fetches, jobs_found;
     uint64_t snapshots, chunks, resumed, restores, compactions, wipes, decayed, unreadable, transfers, looks;
     uint64_t copies, put_back, strangers;
+    uint64_t disasters, again, forgotten, foreign; /* forgotten: entries that were committed                  */
     struct clients_totals clients;
     uint64_t broken;              /* histories of clients, where that is no fault                   */
     uint64_t settling;            /* milliseconds, of all lives, until all agreed again             */

@@ -31,13 +31,15 @@ static void tighten(struct teak_raft_options *options, struct seeded *dice)
     if (options->promise_max > 0 && seeded_below(dice, 4) == 0) options->promise_max /= 2;
 }
 
-static struct teak_raft_options options_of(uint32_t id)
+void launch_name(uint32_t realm, uint8_t cluster_out[16]) { memset(cluster_out, (int)(7 + realm), 16); }
+
+struct teak_raft_options launch_options(uint32_t id)
 {
     struct seeded dice = {.state = mix(fleet.seed, 500 + id)};
     struct teak_raft_options options = teak_raft_options_default();
     options.id = id;
     options.seed = mix(fleet.seed, id);
-    memset(options.cluster, 7, sizeof options.cluster);
+    launch_name(node_of(id)->realm, options.cluster);
     options.election = ELECTION * UNIT;
     options.heartbeat = HEARTBEAT * UNIT;
     options.disk_stall = seeded_one_of(&dice, 0, 60, 200) * UNIT;
@@ -158,7 +160,7 @@ static bool begin(uint32_t id)
 {
     static struct disk_fact found;
     struct fleet_node *node = node_of(id);
-    const struct teak_raft_options options = options_of(id);
+    const struct teak_raft_options options = launch_options(id);
     struct teak_raft_start start = {.incarnation = ++fleet.runs};
     assert_int_equal(node->store.ops->fits(node->store.self, &options), TEAK_RAFT_OK);
     const uint32_t jobs_found = survey(id, &node->store, &start, &found);
@@ -192,6 +194,26 @@ static void close_store(struct fleet_node *node)
     node->engine = NULL;
 }
 
+void launch_open(uint32_t id)
+{
+    static struct disk_fact found;
+    struct fleet_node *node = node_of(id);
+    struct teak_raft_start start = {.applied = 0};
+    struct teak_error error = {0};
+    launch_full(node, false);
+    sim_set_faults(node->medium, (struct sim_faults){.seed = 0});
+    if (!moor(node->medium, &node->engine, &node->store, &error)) say_why(id, &error);
+    oracle_begin(id, survey(id, &node->store, &start, &found));
+}
+
+void launch_close(uint32_t id)
+{
+    struct fleet_node *node = node_of(id);
+    node->store.ops->close(node->store.self);
+    assert_int_equal(teak_close(node->engine, NULL), TEAK_OK);
+    node->engine = NULL;
+}
+
 void launch_up(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
@@ -217,7 +239,7 @@ void launch_down(uint32_t id, bool is_power)
     clients_down(realm_of(id)->clients, id);
     teak_raft_fini(node->raft);
     free(node->block);
-    node->raft = NULL;
+    node->block = node->raft = NULL;
     bodies_crash(node, is_power);
     node->store.ops->close(node->store.self);
     struct sim_medium *left = sim_cut(node->medium, is_power ? SIM_POWER : SIM_KILL, &fleet.dice);
@@ -241,12 +263,19 @@ static void wait_for(const struct teak_raft_log_store *store, enum teak_raft_sta
         assert_int_equal(status, TEAK_RAFT_OK);
 }
 
+void launch_finish(uint32_t id)
+{
+    const struct fleet_node *node = node_of(id);
+    struct teak_raft_completion done;
+    while (node->store.ops->collect(node->store.self, 1000000, &done, 1) == 0) continue;
+    assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
+    oracle_durable(id, 0);
+}
+
 static void bootstrap(uint32_t id)
 {
-    struct fleet_node *node = node_of(id);
     struct teak_raft_member members[NODES];
     uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(NODES)];
-    struct teak_raft_completion done;
     struct teak_raft_entry entry;
     struct teak_raft_job job;
     for (uint32_t i = 0; i < fleet.shape->voters; i++)
@@ -256,9 +285,7 @@ static void bootstrap(uint32_t id)
     assert_int_equal(teak_raft_bootstrap(members, fleet.shape->voters, bytes, sizeof bytes, &entry, &job),
                      TEAK_RAFT_OK);
     turn_submit(id, &job);
-    while (node->store.ops->collect(node->store.self, 1000000, &done, 1) == 0) continue;
-    assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
-    oracle_durable(id, 0);
+    launch_finish(id);
 }
 
 static void make_log(uint32_t id, uint64_t born, bool is_founder)
@@ -275,11 +302,11 @@ static void make_log(uint32_t id, uint64_t born, bool is_founder)
     status = TEAK_RAFT_BUSY;
     while (status == TEAK_RAFT_BUSY) wait_for(store, status = store->ops->start(store->self, 0, &start));
     if (is_founder) bootstrap(id);
-    store->ops->close(store->self);
-    assert_int_equal(teak_close(node->engine, NULL), TEAK_OK);
-    node->engine = NULL;
+    launch_close(id);
     launch_up(id);
 }
+
+void launch_join(uint32_t id, uint64_t born) { make_log(id, born, false); }
 
 void launch_found(uint32_t id) { make_log(id, 100 + id, id <= fleet.shape->voters); }
 

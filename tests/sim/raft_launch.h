@@ -7,6 +7,18 @@
 /* The log of a node: founded, or empty. It is up then. */
 void launch_found(uint32_t id);
 
+/* An empty log, of a node that was not there before. */
+void launch_join(uint32_t id, uint64_t born);
+
+struct teak_raft_options launch_options(uint32_t id);
+void launch_name(uint32_t realm, uint8_t cluster_out[16]);
+
+/* Its store, while it is down, on a disk that does its best; the one job that was submitted to it is waited for; closed
+ * again. */
+void launch_open(uint32_t id);
+void launch_finish(uint32_t id);
+void launch_close(uint32_t id);
+
 /* It comes up from its disk; from an empty one where that rotted, and is worth nothing. */
 void launch_up(uint32_t id);
 

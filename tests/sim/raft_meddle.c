@@ -67,13 +67,13 @@ static void ask(uint32_t id)
     if (below(4) != 0) turn_drain(id); /* else the time goes on before it is told, and maybe the process stands still */
 }
 
-static enum teak_raft_status propose_text(struct teak_raft *raft, const struct clients_call *call)
+static enum teak_raft_status propose_text(struct teak_raft *raft, uint32_t realm, const struct clients_call *call)
 {
     struct line *line = make_line();
     uint32_t taken = 0;
     memcpy(line->bytes, call->text, strlen(call->text));
     const struct teak_raft_blob blob = {.data = line->bytes, .frame = &line->frame,
-                                        .bytes = (uint32_t)strlen(call->text), .kind = CLIENTS_KIND};
+                                        .bytes = (uint32_t)strlen(call->text), .kind = (uint8_t)(CLIENTS_KIND + realm)};
     const enum teak_raft_status status = teak_raft_propose(raft, &blob, 1, call->tag, &taken);
     teak_raft_drop(&line->frame);
     return status;
@@ -86,7 +86,7 @@ static void come(uint32_t id)
     const bool leads = node->raft->role == TEAK_RAFT_LEADER && realm_of(id)->committed <= ENTRIES_STOP;
     if (!clients_come(realm_of(id)->clients, id, leads, fleet.tags + 1, &call) || call.is_over) return;
     const enum teak_raft_status status =
-        call.is_read ? teak_raft_read(node->raft, call.tag, call.mode) : propose_text(node->raft, &call);
+        call.is_read ? teak_raft_read(node->raft, call.tag, call.mode) : propose_text(node->raft, node->realm, &call);
     note(call.is_read ? "a client asks" : "a client writes", id, (uint64_t)status, call.tag);
     if (status != TEAK_RAFT_OK) {
         clients_refused(realm_of(id)->clients, &call);
@@ -144,8 +144,10 @@ static void change(uint32_t id)
     uint32_t count = set.count, first = below(fleet.seats);
     memcpy(members, set.members, count * sizeof members[0]);
     const uint32_t others = below(4) == 0 ? 1 + below(3) : 1;
-    for (uint32_t i = 0; i < others && i < fleet.seats; i++)
-        count = turn_over(1 + (first + i) % fleet.seats, members, count);
+    for (uint32_t i = 0; i < others && i < fleet.seats; i++) {
+        const uint32_t who = 1 + (first + i) % fleet.seats;
+        if (node_of(who)->medium && realm_of(who) == realm_of(id)) count = turn_over(who, members, count);
+    }
     ask_for(id, set.index, members, count);
 }
 
@@ -186,7 +188,7 @@ void meddle_with(uint32_t id)
     if (strikes(shape->drift_one_in)) launch_drift(node);
     if (strikes(shape->snapshot_one_in)) bodies_take(id);
     if (strikes(shape->transfer_one_in)) {
-        const enum teak_raft_status status = teak_raft_transfer(node->raft, below(shape->nodes + 1));
+        const enum teak_raft_status status = teak_raft_transfer(node->raft, below(fleet.seats + 1));
         fleet.totals->transfers += status == TEAK_RAFT_OK;
         note("hands over", id, (uint64_t)status, 0);
     }

@@ -75,11 +75,17 @@ void network_post(const struct teak_raft_msg *msg)
     teak_raft_drop(&parcel->frame);
 }
 
+/* Of another cluster: nobody listens. */
+static bool is_foreign(const struct teak_raft *raft, const struct teak_raft_msg *msg)
+{
+    return memcmp(msg->cluster, raft->options.cluster, sizeof msg->cluster) != 0;
+}
+
 /* Under an id of its configuration comes another log: it has to say so. */
 static bool is_another(const struct teak_raft *raft, const struct teak_raft_msg *msg)
 {
     const uint32_t slot = slot_of(raft, msg->from);
-    return !raft->halted && slot != NO_SLOT && config_members(raft)[slot].born != 0 &&
+    return !raft->halted && !is_foreign(raft, msg) && slot != NO_SLOT && config_members(raft)[slot].born != 0 &&
            config_members(raft)[slot].born != msg->born;
 }
 
@@ -92,6 +98,8 @@ static void give(const struct teak_raft_msg *msg)
     const enum teak_raft_status status = teak_raft_receive(to->raft, msg);
     if (status != TEAK_RAFT_OK && status != TEAK_RAFT_DROPPED && status != TEAK_RAFT_HALTED)
         broken("node %u calls a message of type %u %s", id, msg->type, teak_raft_status_name(status));
+    fleet.totals->foreign += is_foreign(to->raft, msg);
+    if (is_foreign(to->raft, msg) && status == TEAK_RAFT_OK) broken("node %u listens to another cluster", id);
     oracle_judge(id);
     turn_drain(id);
     if (fleet.totals->strangers < strangers) broken("node %u does not see that %" PRIu64 " is another", id, msg->from);

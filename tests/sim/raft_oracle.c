@@ -222,15 +222,58 @@ bool oracle_may_have(const struct realm *realm, const struct teak_raft_member *m
     return sound > voters / 2;
 }
 
+static void become_ghost(uint32_t id)
+{
+    const struct fleet_node *node = node_of(id);
+    struct realm *realm = realm_of(id);
+    realm->ghosts[realm->ghost_count++] = (struct ghost){.id = id, .born = node->born, .disk = node->disk};
+}
+
 void oracle_lose(uint32_t id)
 {
     struct fleet_node *node = node_of(id);
     struct realm *realm = realm_of(id);
-    realm->ghosts[realm->ghost_count++] = (struct ghost){.id = id, .born = node->born, .disk = node->disk};
+    become_ghost(id);
     memset(&node->disk, 0, sizeof node->disk);
-    node->job_count = 0;
+    node->job_count = node->open_reads = 0;
     node->machine = node->kept = (struct machine){.applied = 0};
     for (uint32_t term = 0; term < TERMS_MAX; term++) realm->voted_for[term][id - 1] = 0;
+}
+
+/* Are those left a majority of who decided? */
+static bool are_enough(const struct realm *realm, uint32_t left)
+{
+    const struct council *council = &realm->council;
+    uint32_t have = 0;
+    for (uint32_t slot = 0; slot < council->count; slot++)
+        if (left >> council->ids[slot] & 1 && is_it(realm, council->ids[slot], council->born[slot]))
+            have |= UINT32_C(1) << slot;
+    return quorum_has(council->voters, council->next, have);
+}
+
+void oracle_refound(uint32_t id, uint32_t left, uint64_t known)
+{
+    struct fleet_node *node = node_of(id);
+    const struct realm *old = realm_of(id);
+    struct realm *realm = &fleet.realms[1];
+    const bool are_many = are_enough(old, left);
+    become_ghost(id);
+    node->realm = 1;
+    for (uint64_t index = 1; index <= node->disk.last; index++) {
+        const struct fact *fact = index <= node->disk.base ? &old->ledger[index] : &node->disk.entries[index];
+        realm->ledger[index] = *fact;
+        realm->state_at[index] = state_after(realm->state_at[index - 1], index, fact);
+        realm->committed_in[index] = node->disk.hard.term;
+    }
+    realm->committed = node->disk.last;
+    realm->council = (struct council){.voters = 1, .count = 1, .ids = {id}, .born = {node->born}};
+    for (uint64_t index = 1; index <= old->committed; index++) {
+        if (index < realm->committed && is_same(&realm->ledger[index], &old->ledger[index])) continue;
+        if (index <= known) broken("lost is what was known to be committed, at %" PRIu64, index);
+        if (are_many) broken("%" PRIu64 " is lost, and a majority is left", index);
+        fleet.totals->forgotten++;
+    }
+    note("goes on", id, realm->committed, node->disk.hard.term);
 }
 
 static bool was_born(uint32_t id, uint64_t born)

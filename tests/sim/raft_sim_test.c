@@ -37,7 +37,9 @@ static void print(const struct fleet_totals *totals)
         {"leadership handed over", totals->transfers}, {"disks rotten", totals->decayed},
         {"of these given up", totals->unreadable}, {"disks replaced", totals->wipes},
         {"copies made of disks", totals->copies}, {"put back in place of disks", totals->put_back},
-        {"strangers seen", totals->strangers}, {"copies cut and looked at", totals->looks}, {"calls of clients", totals->clients.calls},
+        {"strangers seen", totals->strangers}, {"majorities gone", totals->disasters},
+        {"recoveries begun anew", totals->again}, {"committed entries lost with them", totals->forgotten},
+        {"messages of the other cluster", totals->foreign}, {"copies cut and looked at", totals->looks}, {"calls of clients", totals->clients.calls},
         {"of these written", totals->clients.written}, {"read at leaders and followers", totals->clients.reads},
         {"read at followers", totals->clients.elsewhere}, {"lost", totals->clients.lost},
         {"never told", totals->clients.open}, {"steps to find an order for them", totals->clients.steps},
@@ -74,6 +76,7 @@ static void lives_that_found_something(void **state)
     for (uint32_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
         struct fleet_shape shape = fleet_draw(seeds[i]);
         shape.client_one_in = shape.drift_one_in = shape.copy_one_in = shape.put_back_one_in = 0; /* there was none yet */
+        shape.disaster_at = 0;
         (void)fleet_live(seeds[i], &shape, MILLISECONDS, false, &totals);
     }
 }
