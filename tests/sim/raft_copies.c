@@ -5,6 +5,7 @@
 #include "core/peers.h"
 #include "raft_bodies.h"
 #include "raft_launch.h"
+#include "raft_oracle.h"
 
 static bool has_named_all(const struct config *config, const struct teak_raft_member *members)
 {
@@ -49,7 +50,7 @@ void copies_put_back(uint32_t id, bool is_raw)
 {
     struct fleet_node *node = node_of(id);
     const struct copy *copy = node->copy;
-    if (!copy) return;
+    if (!copy || realm_of(id)->ghost_count == GHOSTS_MAX) return;
     launch_lose(id);
     node->medium = sim_cut(copy->medium, SIM_POWER, &fleet.dice);
     if (!is_raw) berth_mark_anew(node->medium, mix(fleet.seed, ++fleet.logs_born));
@@ -62,6 +63,7 @@ void copies_put_back(uint32_t id, bool is_raw)
     fleet.totals->put_back++;
     note("is put back", id, node->disk.last, node->disk.hard.term);
     launch_up(id);
+    if (is_raw) oracle_goes_back(id);
 }
 
 void copies_drop(struct fleet_node *node)

@@ -8,7 +8,8 @@
  * PATH   fleet_step: the clock goes on a millisecond; what breaks is drawn; messages that are due go in; each node has
  *        its turn. After each input of a node the invariants are judged.
  * HOLDS  Everything that happens comes from the seed: a seed repeats a life byte for byte, and `history` sums it up.
- * FAILS  A broken invariant is told with the seed, and ends the test.
+ * FAILS  A broken invariant is told with the seed, and ends the test; where disks are put back under their own name, the
+ *        process, with FLEET_BROKEN, or with FLEET_UNSEEN where a leader had to see it and did not.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_FLEET_H
 #define TEAK_TESTS_SIM_RAFT_FLEET_H
@@ -17,6 +18,8 @@
 #include <stdint.h>
 
 #include "raft/clients.h"
+
+enum { FLEET_BROKEN = 7, FLEET_UNSEEN = 8 };
 
 /* What a state machine knows when its process begins again. */
 enum fleet_memory {
@@ -47,6 +50,7 @@ struct fleet_shape {
     uint32_t drift_ppm;           /* the bound on clocks that nodes are told; 0: no leases          */
     uint32_t skew_ppm;            /* how far they are off in truth                                  */
     uint32_t drift_one_in;        /* a leader's clock becomes the slowest, another's the fastest    */
+    bool puts_back_raw;           /* disks are put back under their own name: what breaks ends the process       */
     bool breaks_bound;            /* more than that is wanted, and stale reads are counted, no fault */
     enum clients_mistake mistake; /* of clients; so is what they break                              */
     enum fleet_memory memory;
@@ -62,7 +66,7 @@ struct fleet_totals {
     uint64_t leased, stale;       /* reads that were asked for by lease, and served; that missed something */
     uint64_t power_cuts, kills, poisoned, rotten, refusals, elections, changes, fetches, jobs_found;
     uint64_t snapshots, chunks, resumed, restores, compactions, wipes, decayed, unreadable, transfers, looks;
-    uint64_t copies, put_back, strangers;
+    uint64_t copies, put_back, strangers, losses; /* losses: PEER_LOST_DATA                                   */
     uint64_t disasters, again, forgotten, foreign; /* forgotten: entries that were committed                  */
     struct clients_totals clients;
     uint64_t broken;              /* histories of clients, where that is no fault                   */

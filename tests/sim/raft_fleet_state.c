@@ -1,11 +1,14 @@
 /* raft_fleet_state.c: see raft_fleet_state.h. */
 #include "raft_fleet_state.h"
 
+#include <unistd.h>
+
 struct fleet fleet;
 
 void broken(const char *text, ...)
 {
     va_list more;
+    if (fleet.shape->puts_back_raw && !fleet.is_told) _exit(FLEET_BROKEN);
     fprintf(stderr, "TEAK_SEED=%" PRIu64 ", at %" PRIu64 " ms: ", fleet.seed, fleet.now);
     va_start(more, text);
     vfprintf(stderr, text, more);

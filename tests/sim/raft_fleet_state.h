@@ -105,6 +105,7 @@ struct asked_read {
 struct fleet_node {
     struct sim_medium *medium; /* NULL: there is no such node yet, or not any more */
     uint32_t realm;
+    uint64_t run; /* its incarnation */
     struct teak_store *engine; /* NULL: it is down */
     struct teak_raft_log_store store;
     struct teak_raft *raft;
@@ -125,6 +126,11 @@ struct fleet_node {
     uint64_t starts_at, wakes_at, disk_wakes_at;
     uint64_t clock_at, clock_from, clock_rate; /* units at the millisecond clock_from, units in a thousand of them */
     bool is_full, is_suspect; /* is_suspect: its disk rotted, it may turn out to be worth nothing                  */
+};
+
+/* A leader that counted on entries which its member's disk has no more. */
+struct watch {
+    uint64_t leader, run, term, id, had; /* id 0: none */
 };
 
 /* Who decided what is committed. */
@@ -160,6 +166,7 @@ extern struct fleet {
     uint32_t net_count;
     uint32_t seats;         /* ids that there are, from 1 on */
     uint32_t newest;        /* realm */
+    struct watch watches[NODES];
     struct realm realms[REALMS];
 } fleet;
 

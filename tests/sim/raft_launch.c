@@ -171,6 +171,7 @@ static bool begin(uint32_t id)
     if (fleet.shape->memory == FLEET_FORGETS) node->kept = (struct machine){.applied = 0};
     node->machine = node->kept;
     start.applied = node->machine.applied;
+    node->run = start.incarnation;
     clients_start(realm_of(id)->clients, id, start.applied);
     start_clock(node);
     const size_t bytes = (teak_raft_size(&options) + 15) & ~(size_t)15;

@@ -1,7 +1,10 @@
 /* raft_oracle.c: see raft_oracle.h. */
 #include "raft_oracle.h"
 
+#include <unistd.h>
+
 #include "core/core.h"
+#include "core/peers.h"
 #include "core/quorum.h"
 #include "core/tail.h"
 
@@ -396,9 +399,41 @@ void oracle_judge_matching(uint32_t id)
     }
 }
 
+static bool is_watched(const struct watch *watch, uint32_t leader)
+{
+    const struct teak_raft *raft = node_of(leader)->raft;
+    return watch->id != 0 && watch->leader == leader && watch->run == raft->incarnation && watch->term == raft->term &&
+           raft->role == TEAK_RAFT_LEADER && slot_of(raft, watch->id) != NO_SLOT;
+}
+
+/* The same leader counts on it again, and has not said that it was gone. */
+static void judge_watches(uint32_t id)
+{
+    const struct teak_raft *raft = node_of(id)->raft;
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct watch *watch = &fleet.watches[i];
+        if (is_watched(watch, id) && peer_at(raft, slot_of(raft, watch->id))->incarnation == node_of(watch->id)->run &&
+            peer_at(raft, slot_of(raft, watch->id))->match >= watch->had)
+            _exit(FLEET_UNSEEN);
+    }
+}
+
+void oracle_goes_back(uint32_t id)
+{
+    for (uint32_t leader = 1; leader <= fleet.seats; leader++) {
+        const struct teak_raft *raft = node_of(leader)->raft;
+        if (!raft || raft->role != TEAK_RAFT_LEADER || slot_of(raft, id) == NO_SLOT) continue;
+        const struct peer *peer = peer_at(raft, slot_of(raft, id));
+        const uint64_t had = max_of(peer->match, peer->had);
+        fleet.watches[leader - 1] = (struct watch){.leader = leader, .run = raft->incarnation, .term = raft->term,
+                                                   .id = had > node_of(id)->disk.last ? id : 0, .had = had};
+    }
+}
+
 void oracle_judge(uint32_t id)
 {
     if (!node_of(id)->raft || node_of(id)->raft->halted) return;
+    judge_watches(id);
     judge_leader(id);
     judge_commit(id);
 }
@@ -427,7 +462,7 @@ static void judge_machine(uint32_t id)
 }
 
 /* Who is said to be another is: this node itself, or somebody of that id. Nobody loses what it confirmed under the birth
- * that it confirmed it with. */
+ * that it confirmed it with, but where its disk was put back under that. */
 void oracle_event(uint32_t id, const struct teak_raft_event *event)
 {
     if (event->type == TEAK_RAFT_EVENT_PEER_REPLACED) {
@@ -435,7 +470,11 @@ void oracle_event(uint32_t id, const struct teak_raft_event *event)
         fleet.totals->strangers++;
         note("a stranger", id, event->a, event->b);
     }
-    if (event->type == TEAK_RAFT_EVENT_PEER_LOST_DATA)
+    if (event->type != TEAK_RAFT_EVENT_PEER_LOST_DATA) return;
+    fleet.totals->losses++;
+    for (uint32_t i = 0; i < NODES; i++)
+        if (fleet.watches[i].id == event->a && fleet.watches[i].leader == id) fleet.watches[i].id = 0;
+    if (!fleet.shape->puts_back_raw)
         broken("node %u says that %" PRIu64 " lost what it has, from %" PRIu64 " on", id, event->a, event->b);
 }
 

@@ -7,6 +7,10 @@
  */
 #include "raft_fleet.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "store/rig.h"
 
 enum { LIVES = 100, MILLISECONDS = 2500, FIRST_SEED = 1 };
@@ -110,6 +114,47 @@ static void a_seed_repeats_a_life(void **state)
     }
 }
 
+/* How a life ends whose operator breaks the rules: it has a process of its own. */
+static int live_apart(uint64_t seed, const struct fleet_shape *shape, struct fleet_totals *totals)
+{
+    int status = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)fleet_live(seed, shape, MILLISECONDS, false, totals);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status)) fail_msg("life %" PRIu64 " ends by signal %d", seed, WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+/* A disk that is put back by other means than `teak copy` comes back under the name that it confirmed and voted with. That
+ * is forbidden, for nothing can tell: here is what breaks. What is promised: a leader that counted on what is gone says
+ * so before it counts on it again, and no process ends. */
+static void a_disk_put_back_under_its_own_name_breaks_what_holds(void **state)
+{
+    (void)state;
+    const struct fleet_shape shape = {
+        .nodes = 3, .voters = 3, .delay_max = 10, .propose_one_in = 5, .cut_power_one_in = 1500, .cut_link_one_in = 400,
+        .heal_one_in = 300, .copy_one_in = 400, .put_back_one_in = 600, .puts_back_raw = true, .knows_born = true,
+        .memory = FLEET_REMEMBERS, .strategy = TEAK_DSYNC, .disk_one_in = 1, .in_flight = 4};
+    uint32_t broken = 0;
+    struct fleet_totals *totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(totals != MAP_FAILED);
+    memset(totals, 0, sizeof *totals);
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        const int end = live_apart(seed, &shape, totals);
+        if (end == FLEET_UNSEEN) fail_msg("life %" PRIu64 ": a leader does not see that entries are gone", seed);
+        if (end != 0 && end != FLEET_BROKEN) fail_msg("life %" PRIu64 " ends with %d", seed, end);
+        broken += end == FLEET_BROKEN;
+    }
+    printf("%u of 40 lives are broken; %" PRIu64 " disks were put back, %" PRIu64 " losses seen\n", broken,
+           totals->put_back, totals->losses);
+    assert_true(broken > 0 && totals->losses > 0);
+    assert_int_equal(munmap(totals, sizeof *totals), 0);
+}
+
 /* Three nodes whose leaders are cut off again and again, and clients that come often. */
 static struct fleet_shape draw_cut_off(void)
 {
@@ -162,6 +207,7 @@ int main(void)
         cmocka_unit_test(lives_keep_what_holds_and_settle),
         cmocka_unit_test(lives_that_found_something),
         cmocka_unit_test(clocks_beyond_the_bound_are_seen),
+        cmocka_unit_test(a_disk_put_back_under_its_own_name_breaks_what_holds),
         cmocka_unit_test(a_seed_repeats_a_life),
         cmocka_unit_test(clocks_beyond_the_bound_are_caught),
         cmocka_unit_test(what_clients_take_wrongly_shows),
