@@ -83,8 +83,9 @@ static uint32_t choose(const enum fate *fates, struct finding *findings)
     for (uint32_t id = 1; id <= fleet.seats && wisest != 0; id++) {
         const struct finding *known = &findings[wisest];
         if (fates[id] != LEFT || node_of(id)->disk.last == 0) continue;
-        if (!has(id, known->report.committed, known->term_of_commit)) continue;
-        if (best == 0 || is_ahead(findings[id].report.last, findings[best].report.last)) best = id;
+        if (!fleet.shape->takes_worst && !has(id, known->report.committed, known->term_of_commit)) continue;
+        const bool is_better = best == 0 || is_ahead(findings[id].report.last, findings[best].report.last);
+        if (best == 0 || is_better != fleet.shape->takes_worst) best = id;
     }
     return best;
 }

@@ -1,5 +1,5 @@
-/* raft_disaster.h: a majority is gone for ever, and an operator goes on with one of those that are left, as docs/raft.md
- * says: under another name, with members that come back empty, under ids that were not used before.
+/* raft_disaster.h: a majority is gone for ever, and an operator goes on with one of those that are left, as
+ * docs/raft.md says: under another name, with members that come back empty, under ids that were not used before.
  *
  * HOLDS  Of what was committed nothing is lost that one of those left knows to be committed; nothing at all where those
  *        left are a majority. Who was only thought dead goes on under the old name, alone or with others of its kind,

@@ -8,7 +8,7 @@
  * PATH   fleet_step: the clock goes on a millisecond; what breaks is drawn; messages that are due go in; each node has
  *        its turn. After each input of a node the invariants are judged.
  * HOLDS  Everything that happens comes from the seed: a seed repeats a life byte for byte, and `history` sums it up.
- * FAILS  A broken invariant is told with the seed, and ends the test; where disks are put back under their own name, the
+ * FAILS  A broken invariant is told with the seed, and ends the test; where an operator breaks the rules, the
  *        process, with FLEET_BROKEN, or with FLEET_UNSEEN where a leader had to see it and did not.
  */
 #ifndef TEAK_TESTS_SIM_RAFT_FLEET_H
@@ -50,7 +50,8 @@ struct fleet_shape {
     uint32_t drift_ppm;           /* the bound on clocks that nodes are told; 0: no leases          */
     uint32_t skew_ppm;            /* how far they are off in truth                                  */
     uint32_t drift_one_in;        /* a leader's clock becomes the slowest, another's the fastest    */
-    bool puts_back_raw;           /* disks are put back under their own name: what breaks ends the process       */
+    bool puts_back_raw;           /* disks are put back under their own name                                    */
+    bool takes_worst;             /* of those that are left the one with least is recovered                     */
     bool breaks_bound;            /* more than that is wanted, and stale reads are counted, no fault */
     enum clients_mistake mistake; /* of clients; so is what they break                              */
     enum fleet_memory memory;

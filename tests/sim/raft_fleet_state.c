@@ -8,7 +8,8 @@ struct fleet fleet;
 void broken(const char *text, ...)
 {
     va_list more;
-    if (fleet.shape->puts_back_raw && !fleet.is_told) _exit(FLEET_BROKEN);
+    const bool breaks_rules = fleet.shape->puts_back_raw || fleet.shape->takes_worst;
+    if (breaks_rules && !fleet.is_told) _exit(FLEET_BROKEN);
     fprintf(stderr, "TEAK_SEED=%" PRIu64 ", at %" PRIu64 " ms: ", fleet.seed, fleet.now);
     va_start(more, text);
     vfprintf(stderr, text, more);

@@ -188,7 +188,8 @@ static bool is_sound(const struct realm *realm, uint64_t id, uint64_t born, uint
     return id != without && is_it(realm, id, born) && !node_of(id)->is_suspect;
 }
 
-static bool has_enough(const struct realm *realm, const struct config *config, const struct teak_raft_member *members, uint32_t without)
+static bool has_enough(const struct realm *realm, const struct config *config,
+                       const struct teak_raft_member *members, uint32_t without)
 {
     uint32_t sound = 0;
     for (uint32_t slot = 0; slot < config->count; slot++) {
@@ -461,8 +462,8 @@ static void judge_machine(uint32_t id)
         broken("the state machine of node %u is not what it should be at %" PRIu64, id, machine->applied);
 }
 
-/* Who is said to be another is: this node itself, or somebody of that id. Nobody loses what it confirmed under the birth
- * that it confirmed it with, but where its disk was put back under that. */
+/* Who is said to be another is: this node itself, or somebody of that id. Nobody loses what it confirmed, but where an
+ * older disk comes back under the same birth. */
 void oracle_event(uint32_t id, const struct teak_raft_event *event)
 {
     if (event->type == TEAK_RAFT_EVENT_PEER_REPLACED) {

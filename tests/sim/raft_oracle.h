@@ -53,8 +53,8 @@ bool oracle_may_have(const struct realm *realm, const struct teak_raft_member *m
 /* Its disk is an older one, under the birth that it had. */
 void oracle_goes_back(uint32_t id);
 
-/* `id` was recovered: from now on it is in a realm of its own, in which all of its log is committed. `left`: bits of the
- * ids whose disks are there still; `known`: how far one of them knows what is committed. */
+/* `id` was recovered: from now on it is in a realm of its own, in which all of its log is committed. `left`: bits of
+ * the ids whose disks are there still; `known`: how far one of them knows what is committed. */
 void oracle_refound(uint32_t id, uint32_t left, uint64_t known);
 
 /* What is committed is on a quorum of these disks: of each node one, and those that are gone. */
