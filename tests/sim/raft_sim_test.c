@@ -66,7 +66,9 @@ static void lives_keep_what_holds_and_settle(void **state)
     }
     print(&totals);
     assert_true(totals.committed > 0);
-    if (runs >= LIVES) assert_true(totals.clients.written > 0 && totals.clients.elsewhere > 0);
+    if (runs < LIVES) return;
+    assert_true(totals.clients.written > 0 && totals.clients.elsewhere > 0);
+    assert_true(totals.put_back > 0 && totals.strangers > 0 && totals.disasters > 0 && totals.foreign > 0);
 }
 
 /* Lives that once found a fault, as docs/testing.md tells. */
@@ -108,11 +110,16 @@ static void a_seed_repeats_a_life(void **state)
     (void)state;
     struct fleet_totals totals = {0};
     for (uint64_t seed = 3; seed < 6; seed++) {
-        const struct fleet_shape shape = fleet_draw(seed);
+        struct fleet_shape shape = fleet_draw(seed);
+        shape.nodes = shape.voters = (uint32_t)seed;
+        shape.copy_one_in = 60;
+        shape.put_back_one_in = 100;
+        shape.disaster_at = 300;
         const uint64_t once = fleet_live(seed, &shape, 600, false, &totals);
         assert_int_equal(fleet_live(seed, &shape, 600, false, &totals), once);
         assert_int_not_equal(fleet_live(seed + 1000, &shape, 600, false, &totals), once);
     }
+    assert_true(totals.put_back > 0 && totals.disasters == 9);
 }
 
 /* How a life ends whose operator breaks the rules: it has a process of its own. */

@@ -706,9 +706,11 @@ struct teak_raft_recovered {
 
 /* Does      For a cluster whose majority is gone for ever: the entry and the job by which one survivor goes on, in
  *           a new configuration, a new term and a new cluster. All that is in its log is committed by that. Offline, on
- *           the survivor with the highest last.term, and of those the highest last.index; never on two. Whoever else
- *           comes back begins with an empty log, under an id that was not used before. When the store has done the
- *           job: teak_raft_init with the new name in the options.
+ *           one survivor, never on two. On which: the report says of each, before anything is done, what it knows to be
+ *           committed; of those whose logs have the entry at the highest such index, the one with the highest
+ *           last.term, and of those the highest last.index. Write the new name down before the store gets the job.
+ *           Whoever else comes back begins with an empty log, under an id that was not used before. When the store has
+ *           done the job: teak_raft_init with the new name in the options.
  * Owner     bytes and `entry` are the caller's; the job points at them.
  * Threads   Any.
  * Durable   When the store has done the job.
