@@ -61,9 +61,8 @@ static void hand_over(struct teak_store *store)
     store->forget_lsn = 0;
 }
 
-void compact_step(struct teak_store *store)
+static void forget(struct teak_store *store)
 {
-    bound_keep(store);
     if (store->forget_lsn) {
         if (store->forget_lsn <= store->flight.durable_lsn) hand_over(store);
         return;
@@ -72,4 +71,11 @@ void compact_step(struct teak_store *store)
     if (kept == store->segments.oldest || !writer_put_forget(store, kept)) return;
     store->forget_lsn = store->writer.next_lsn;
     store->forget_upto = kept;
+}
+
+void compact_step(struct teak_store *store)
+{
+    bound_keep(store);
+    forget(store);
+    store->pool.coming = store->forget_lsn ? (uint32_t)(store->forget_upto - store->segments.oldest) : 0;
 }

@@ -15,6 +15,7 @@ bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const 
 {
     *pool = (struct pool){.errand = ERRAND_POOL,
                           .file = DISK_NONE,
+                          .half_file = DISK_NONE,
                           .directory = directory,
                           .open_flags = open_flags,
                           .block_bytes = shape->block_bytes,
@@ -33,11 +34,12 @@ void pool_fini(struct pool *pool, struct disk *disk)
 {
     if (pool->waiting) disk_landed(&pool->op, &pool->file);
     if (disk) disk_close_file(disk, &pool->file);
+    if (disk) disk_close_file(disk, &pool->half_file);
     heap_give(pool->zeros);
     heap_give(pool->identity);
     heap_give(pool->stock);
     spare_tables_fini(&pool->tables);
-    *pool = (struct pool){.file = DISK_NONE};
+    *pool = (struct pool){.file = DISK_NONE, .half_file = DISK_NONE};
 }
 
 bool pool_add(struct pool *pool, struct stock stock)
@@ -63,9 +65,15 @@ static void name_stock(const struct stock *stock, char name[NAME_BYTES])
         name_segment(stock->number, name);
 }
 
+/* Is a new one wanted besides what there is and what is about to come back? */
+static bool lacks_file(const struct pool *pool, const struct segments *segments)
+{
+    return pool->stock_count + pool->coming < pool->spares || (!segments->ready && pool->coming == 0);
+}
+
 bool pool_has_work(const struct pool *pool, const struct segments *segments)
 {
-    return !segments->ready || pool->stock_count < pool->spares || pool->stock_count > pool->keep;
+    return lacks_file(pool, segments) || (!segments->ready && pool->stock_count > 0) || pool->stock_count > pool->keep;
 }
 
 void pool_settle(struct pool *pool, const struct segments *segments)
@@ -145,6 +153,25 @@ static void begin_make(struct pool *pool)
     name_spare_temporary(pool->job.number, pool->name);
     pool->filled = 0;
     pool->step = POOL_MAKE_OPEN;
+}
+
+/* The writer may be waiting for the next segment: filling one takes a hundred times as long as preparing another. */
+static void set_aside(struct pool *pool)
+{
+    pool->half = pool->job;
+    pool->half_file = pool->file;
+    pool->file = DISK_NONE;
+    pool->step = POOL_IDLE;
+}
+
+static void go_on_with_half(struct pool *pool)
+{
+    pool->is_making = true;
+    pool->job = pool->half;
+    pool->file = pool->half_file;
+    pool->half_file = DISK_NONE;
+    name_spare_temporary(pool->job.number, pool->name);
+    pool->step = POOL_MAKE_FILL;
 }
 
 /* Any file will do; but one that bears the number already must be taken: no other could be given its name. */
@@ -330,17 +357,23 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
                uint64_t used)
 {
     if (pool->waiting) return;
+    const bool may_try = (pool->failure != ENOMEM && !pool->no_space) || now_ns >= pool->retry_ns;
+    const bool can_prepare = !segments->ready && pool->stock_count > 0 && may_try;
+    if (pool->step == POOL_MAKE_FILL && can_prepare) set_aside(pool);
     if (pool->step == POOL_IDLE) {
-        const bool may_try = (pool->failure != ENOMEM && !pool->no_space) || now_ns >= pool->retry_ns;
-        if (!segments->ready && pool->stock_count > 0 && may_try)
+        if (can_prepare)
             begin_prepare(pool, segments->newest + 1);
+        else if (pool->half_file != DISK_NONE)
+            go_on_with_half(pool);
         else if (pool->stock_count > pool->keep)
             begin_remove(pool);
-        else if ((!segments->ready || pool->stock_count < pool->spares) && now_ns >= pool->retry_ns)
+        else if (lacks_file(pool, segments) && now_ns >= pool->retry_ns)
             begin_make(pool);
         else
             return;
     }
+    /* what would only be unlinked again is not worth its zeros */
+    if (pool->step == POOL_MAKE_FILL && pool->stock_count >= pool->keep) pool->step = POOL_GIVE_UP_CLOSE;
     if (pool->step == POOL_MAKE_FILL && pace != POOL_FAST) {
         /* In step: done when the active segment is four fifths full, a third where nothing else is ready. */
         const uint64_t due = segments->ready ? used + used / 4 : used * 3;

@@ -3,6 +3,7 @@
  * OWNS   The files that are nobody's: spares, forgotten segments. One job at a time, one operation of it at the disk.
  *
  *   make     create spare-N.tmp, allocate, zero-fill in pieces, sync, rename to spare-N.seg, sync the directory
+ *            set aside, half filled, while one in stock has to be prepared; given up where enough came back meanwhile
  *   prepare  take a file; nobody else's?; identity with new number and salt, sync; rename to the number, never over
  *            another file; sync the directory; only now the writer may know it
  *   remove   unlink what is not needed
@@ -45,6 +46,8 @@ struct pool {
     struct stock job;   /* the file at hand                       */
     bool is_making;     /* it is new                              */
     int32_t file;       /* of it, open                            */
+    struct stock half;  /* filled in part, set aside while another file is prepared */
+    int32_t half_file;  /* of it, open; DISK_NONE: there is none  */
     char name[NAME_BYTES], to[NAME_BYTES];
     int32_t directory;
     uint32_t open_flags;    /* DISK_DIRECT, where there is one      */
@@ -54,11 +57,12 @@ struct pool {
     uint8_t *zeros;         /* POOL_PIECE_BYTES, never written      */
     uint8_t *identity;      /* one block                            */
     uint64_t salt;          /* drawn for the file being prepared    */
-    uint64_t filled;        /* bytes of the file at hand            */
+    uint64_t filled;        /* bytes of the file that is being made */
     struct stock *stock;
     uint32_t stock_count, stock_capacity;
     uint32_t spares;        /* stock to fill up to                  */
     uint32_t keep;          /* stock beyond that is unlinked        */
+    uint32_t coming;        /* stock as soon as the FORGET that was written is durable */
     uint64_t next_spare;    /* number for the next new file         */
     struct spare_tables tables; /* of a sealed segment, for the next */
     bool no_space;
@@ -85,7 +89,10 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
                uint64_t used);
 /* The operation ended. */
 void pool_ended(struct pool *pool, struct disk *disk, struct segments *segments, uint64_t now_ns);
-static inline bool pool_is_busy(const struct pool *pool) { return pool->step != POOL_IDLE; }
+static inline bool pool_is_busy(const struct pool *pool)
+{
+    return pool->step != POOL_IDLE || pool->half_file != DISK_NONE;
+}
 /* What was forgotten or prepared may be all that was wanting: then no new file is tried, and space is not lacking any
  * more. */
 void pool_settle(struct pool *pool, const struct segments *segments);
@@ -95,7 +102,8 @@ bool pool_has_work(const struct pool *pool, const struct segments *segments);
  * file once its blocks are its own. */
 static inline uint32_t pool_supply(const struct pool *pool, const struct segments *segments)
 {
-    const bool has_blocks = pool->step >= POOL_MAKE_FILL && pool->step <= POOL_MAKE_SYNC_NAME;
+    const bool has_blocks =
+        (pool->step >= POOL_MAKE_FILL && pool->step <= POOL_MAKE_SYNC_NAME) || pool->half_file != DISK_NONE;
     const bool is_prepared = pool->step >= POOL_PREPARE_OPEN && pool->step <= POOL_PREPARE_SYNC_NAME;
     return pool->stock_count + (segments->ready != NULL) + has_blocks + is_prepared;
 }

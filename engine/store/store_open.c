@@ -81,8 +81,8 @@ static struct teak_store *new_store(struct disk *disk)
     if (!store) return NULL;
     memset(store, 0, sizeof *store);
     store->disk = disk;
-    store->directory = store->lock_file = store->pool.file = store->snapshots.directory = DISK_NONE;
-    store->relocate.file = DISK_NONE;
+    store->directory = store->lock_file = store->snapshots.directory = DISK_NONE;
+    store->pool.file = store->pool.half_file = store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->in_flight_usual = IN_FLIGHT_DEFAULT;
     return store;

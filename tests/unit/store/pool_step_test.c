@@ -1,0 +1,207 @@
+/* pool_step_test.c: what the filler does when files come back, with a disk that ends operations when the test says so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/pool.h"
+
+enum { SEGMENT = 1 << 20, PIECES = SEGMENT / POOL_PIECE_BYTES };
+
+static struct disk_op *out;
+
+static void take_op(struct disk *disk, struct disk_op *op)
+{
+    (void)disk;
+    assert_null(out); /* one at a time */
+    out = op;
+}
+
+static int stat_sound(struct disk *disk, int32_t file, struct disk_file_info *info)
+{
+    (void)disk;
+    (void)file;
+    *info = (struct disk_file_info){.bytes = SEGMENT, .links = 1};
+    return 0;
+}
+
+static int lock_free(struct disk *disk, int32_t file, enum disk_lock how)
+{
+    (void)disk;
+    (void)file;
+    (void)how;
+    return 0;
+}
+
+static int entropy_fixed(struct disk *disk, void *bytes, size_t count)
+{
+    (void)disk;
+    memset(bytes, 1, count);
+    return 0;
+}
+
+static int32_t closed[4];
+static uint32_t closed_count;
+
+static int run_close(struct disk *disk, struct disk_op *op)
+{
+    (void)disk;
+    assert_int_equal(op->kind, DISK_CLOSE);
+    assert_true(closed_count < 4);
+    closed[closed_count++] = op->file;
+    return 0;
+}
+
+static const struct disk_ops ops = {.name = "scripted", .submit = take_op, .run = run_close, .stat = stat_sound,
+                                    .lock = lock_free, .entropy = entropy_fixed};
+static struct disk disk = {.ops = &ops};
+static struct segment ready = {.number = 8};
+static struct segments segments;
+static struct pool pool;
+static int32_t next_file;
+
+static void begin(uint32_t spares)
+{
+    const struct segment_id shape = {.block_bytes = 4096, .segment_bytes = SEGMENT};
+    assert_true(pool_init(&pool, 3, 0, &shape, spares));
+    segments = (struct segments){.oldest = 5, .newest = 7, .ready = &ready};
+    out = NULL;
+    next_file = 10;
+    closed_count = 0;
+}
+
+static void end(void)
+{
+    if (segments.ready && segments.ready != &ready) segment_free(segments.ready, &disk);
+    pool_fini(&pool, &disk);
+}
+
+static void step(void) { pool_step(&pool, &disk, &segments, 1000, POOL_FAST, 0); }
+
+/* The operation at the disk is of this kind; it ends well. */
+static void ends(enum disk_kind kind)
+{
+    assert_non_null(out);
+    assert_int_equal(out->kind, kind);
+    if (kind == DISK_OPEN) out->file = next_file++;
+    out->done = out->bytes;
+    out = NULL;
+    pool_ended(&pool, &disk, &segments, 1000);
+}
+
+static void steps(enum disk_kind kind)
+{
+    step();
+    ends(kind);
+}
+
+static void make_with_pieces(uint32_t pieces)
+{
+    steps(DISK_OPEN);
+    steps(DISK_ALLOCATE);
+    for (uint32_t i = 0; i < pieces; i++) steps(DISK_WRITE);
+}
+
+static void prepare_next(void)
+{
+    static const enum disk_kind kinds[] = {DISK_OPEN, DISK_WRITE, DISK_SYNC, DISK_RENAME, DISK_SYNC_ALL};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) steps(kinds[i]);
+    assert_non_null(segments.ready);
+    assert_int_equal(segments.ready->number, segments.newest + 1);
+}
+
+static void what_comes_back_is_prepared_before_filling_goes_on(void **state)
+{
+    (void)state;
+    begin(1);
+    pool.keep = 2;
+    make_with_pieces(3);
+    segments.ready = NULL; /* the writer took it */
+    steps(DISK_WRITE);     /* nothing else can be done */
+    assert_true(pool_add(&pool, (struct stock){.number = 4}));
+    prepare_next();
+    assert_true(pool_is_busy(&pool));
+    assert_int_equal(pool_supply(&pool, &segments), 2); /* ready, and the one whose blocks are its own */
+    for (uint32_t piece = 4; piece < PIECES; piece++) { /* from where it stood, in the same file */
+        step();
+        assert_int_equal(out->offset, piece * POOL_PIECE_BYTES);
+        assert_int_equal(out->file, 10);
+        ends(DISK_WRITE);
+    }
+    steps(DISK_SYNC_ALL);
+    step();
+    assert_string_equal(out->name, "spare-0000000000000000.tmp");
+    ends(DISK_RENAME);
+    steps(DISK_SYNC_ALL);
+    steps(DISK_CLOSE);
+    assert_int_equal(pool.stock_count, 1);
+    assert_int_equal(pool.made_bytes, SEGMENT);
+    assert_false(pool_is_busy(&pool));
+    end();
+}
+
+static void filling_is_given_up_where_enough_came_back(void **state)
+{
+    (void)state;
+    begin(1);
+    make_with_pieces(3);
+    assert_true(pool_add(&pool, (struct stock){.number = 4}));
+    steps(DISK_CLOSE);
+    step();
+    assert_string_equal(out->name, "spare-0000000000000000.tmp");
+    ends(DISK_UNLINK);
+    assert_false(pool_has_work(&pool, &segments));
+    assert_false(pool_is_busy(&pool));
+    assert_int_equal(pool.stock_count, 1);
+    assert_int_equal(pool.unlinked, 0); /* counts what had been whole */
+    assert_int_equal(pool.failures, 0);
+    end();
+}
+
+static void what_is_about_to_come_back_is_not_made(void **state)
+{
+    (void)state;
+    begin(1);
+    pool.coming = 1;
+    assert_false(pool_has_work(&pool, &segments));
+    step();
+    assert_null(out);
+    segments.ready = NULL; /* quicker than filling one, too */
+    step();
+    assert_null(out);
+    pool.coming = 0;
+    step();
+    assert_non_null(out);
+    assert_int_equal(out->kind, DISK_OPEN);
+    ends(DISK_OPEN);
+    end();
+}
+
+static void what_is_set_aside_is_closed_at_the_end(void **state)
+{
+    (void)state;
+    begin(1);
+    pool.keep = 2;
+    make_with_pieces(3);
+    segments.ready = NULL;
+    assert_true(pool_add(&pool, (struct stock){.number = 4}));
+    steps(DISK_OPEN); /* of the one that is prepared */
+    pool_fini(&pool, &disk);
+    assert_int_equal(closed_count, 2);
+    assert_int_equal(closed[0], 11);
+    assert_int_equal(closed[1], 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_back_is_prepared_before_filling_goes_on),
+        cmocka_unit_test(filling_is_given_up_where_enough_came_back),
+        cmocka_unit_test(what_is_about_to_come_back_is_not_made),
+        cmocka_unit_test(what_is_set_aside_is_closed_at_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
