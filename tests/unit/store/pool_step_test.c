@@ -1,4 +1,4 @@
-/* pool_step_test.c: what the filler does when files come back, with a disk that ends operations when the test says so. */
+/* pool_step_test.c: what the filler does when files come back. The disk ends operations when the test says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
