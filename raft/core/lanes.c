@@ -62,7 +62,7 @@ static struct teak_raft_fetch ask(struct teak_raft *raft, uint32_t number, uint3
     lane->first = first;
     lane->last = min_index(last, first + raft->span_max - 1);
     return (struct teak_raft_fetch){
-        .ticket = lane->ticket, .first = first, .last = lane->last,
+        .ticket = lane->ticket, .first = first, .last = lane->last, .to_apply = number == LANE_APPLY,
         .bytes_max = number == LANE_PEER ? raft->options.message_bytes_max : raft->options.apply_bytes_max};
 }
 

@@ -22,6 +22,7 @@ enum { META_BYTES = 24, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
 enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
 #define READ_TRY_NS UINT64_C(1000000000)
+#define READ_PAUSE_NS UINT64_C(100000000)
 #define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
 
 /* A job that waits for memory in the engine; its entries and their bytes are behind it. */
@@ -49,6 +50,7 @@ struct wanted {
     struct teak_cursor *cursor; /* NULL: not open yet */
     uint32_t errors;            /* of the medium, so far, of those in one READ_TRY_NS one */
     uint64_t counted_ns;        /* when the newest of them came                           */
+    uint64_t retry_ns;          /* not tried before                                       */
 };
 
 struct adapter {
@@ -237,11 +239,12 @@ static enum teak_raft_status adapter_create(void *self, uint64_t id, uint64_t bo
     return status;
 }
 
-static void forget_fetches(struct adapter *adapter, const struct group *group)
+/* All of a group's, or those that are for the same purpose as `like`. */
+static void forget_fetches(struct adapter *adapter, const struct group *group, const struct teak_raft_fetch *like)
 {
     for (struct wanted **link = &adapter->wanted; *link;) {
         struct wanted *wanted = *link;
-        if (wanted->group != group) {
+        if (wanted->group != group || (like && wanted->fetch.to_apply != like->to_apply)) {
             link = &wanted->next;
             continue;
         }
@@ -265,7 +268,7 @@ static enum teak_raft_status adapter_drop(void *self, uint64_t id)
     const enum teak_raft_status status =
         answer(give(adapter, &batch, (struct flown){.group = group, .is_drop = true}));
     if (status != TEAK_RAFT_OK) return status;
-    forget_fetches(adapter, group);
+    forget_fetches(adapter, group, NULL);
     news_start(group);
     group->started = false;
     return status;
@@ -652,7 +655,9 @@ static enum teak_raft_status adapter_fetch(void *self, uint64_t id, const struct
     if (!group || !group->started || !fetch || fetch->first == 0) return TEAK_RAFT_MISUSE;
     struct wanted *wanted = teak_memory_take(sizeof *wanted);
     if (!wanted) return TEAK_RAFT_BUSY;
-    *wanted = (struct wanted){.next = adapter->wanted, .group = group, .run = group->run, .fetch = *fetch};
+    *wanted = (struct wanted){.group = group, .run = group->run, .fetch = *fetch};
+    forget_fetches(adapter, group, fetch);
+    wanted->next = adapter->wanted;
     adapter->wanted = wanted;
     return TEAK_RAFT_OK;
 }
@@ -678,11 +683,13 @@ static enum attempt put_answer(struct adapter *adapter, const struct wanted *wan
 }
 
 /* An error of the medium may pass, where a path to it fails over: rot is a wrong sum. Who is told CORRUPT leads no more
- * until it is started anew, so it is asked again, once a collect. Errors that come at once say nothing new: of those in
- * one second one counts. Not for ever: a node that cannot read what others need is not to lead. */
+ * until it is started anew, so it is asked again, after a pause: a busy driver collects all the time. Errors that come
+ * at once say nothing new: of those in one second one counts. Not for ever: a node that cannot read what others need is
+ * not to lead. */
 static bool may_pass(const struct adapter *adapter, struct wanted *wanted)
 {
     const uint64_t now_ns = teak_now(adapter->engine);
+    wanted->retry_ns = now_ns + READ_PAUSE_NS;
     if (wanted->errors > 0 && now_ns - wanted->counted_ns < READ_TRY_NS) return true;
     wanted->counted_ns = now_ns;
     return ++wanted->errors < READ_TRIES;
@@ -692,6 +699,7 @@ static enum attempt try_fetch(struct adapter *adapter, struct wanted *wanted)
 {
     const struct teak_raft_fetch *fetch = &wanted->fetch;
     uint64_t term_before = 0;
+    if (wanted->errors > 0 && teak_now(adapter->engine) < wanted->retry_ns) return ATTEMPT_LATER;
     if (teak_term_at(adapter->engine, wanted->group->id, fetch->first - 1, &term_before, NULL) != TEAK_OK)
         return ATTEMPT_CORRUPT;
     if (fetch->last < fetch->first) return put_answer(adapter, wanted, 0, term_before);

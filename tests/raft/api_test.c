@@ -583,6 +583,7 @@ static void what_the_store_returns_is_judged(void **state)
         const struct teak_raft_fetch fetch = ready.fetch[0];
         assert_int_equal(fetch.first, 2);
         assert_int_equal(fetch.last, 3);
+        assert_true(fetch.to_apply);
         if (what == 0) {
             assert_int_equal(teak_raft_fetched(raft, fetch.ticket, TEAK_RAFT_FETCHED, 1, entries, 0), TEAK_RAFT_MISUSE);
             assert_int_equal(teak_raft_fetched(raft, fetch.ticket, TEAK_RAFT_FETCHED, 1, entries, 3), TEAK_RAFT_MISUSE);

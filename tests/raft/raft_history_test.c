@@ -135,6 +135,7 @@ static void history_02_nothing_waits_for_a_fetch(void **state)
     take(raft, TEAK_RAFT_ALL);
     assert_int_equal(ready.fetch_count, 1);
     assert_int_equal(ready.fetch[0].first, 18);
+    assert_false(ready.fetch[0].to_apply);
     beat(raft);
     take(raft, TEAK_RAFT_ALL);
     assert_non_null(sent(TEAK_RAFT_HEARTBEAT));

@@ -409,7 +409,9 @@ struct teak_raft_snap_io {
 /* Entries wanted back. Answered by teak_raft_fetched. */
 struct teak_raft_fetch {
     uint64_t ticket, first, last;
-    uint32_t bytes_max; /* of payload; one entry may exceed it */
+    uint32_t bytes_max; /* of payload; one entry may exceed it                                              */
+    bool to_apply;      /* for the state machine, else for a member. For an older one of the same kind that *
+                         * was not answered nobody waits any more                                           */
 };
 
 enum teak_raft_fate {

@@ -132,7 +132,8 @@ struct teak_raft_log_store_ops {
 
     /* fetch: entries are wanted back.
      * Does      From first on, up to last, at least one, at most bytes_max bytes if more than one. last < first: only
-     *           the term before `first`. Answers in collect, in any order, also entries that are not durable yet.
+     *           the term before `first`. Answers in collect, in any order, also entries that are not durable yet. An
+     *           older one of the group, for the same purpose (to_apply), may stay without an answer.
      * Owner     Copied.
      * Threads   The driving one.
      * Durable   Says nothing of it.
