@@ -410,6 +410,25 @@ static const char *line_end(const char *at)
     return end ? end : at + strlen(at);
 }
 
+/* One command, or `repeat N` of several, with semicolons between. */
+static void run_text(const char *text, size_t bytes, FILE *out)
+{
+    struct line line;
+    char *begin = NULL;
+    uint32_t times = strncmp(text, "repeat ", 7) == 0 ? (uint32_t)strtoul(text + 7, &begin, 10) : 0;
+    if (!begin) {
+        split(&line, text, bytes);
+        run_line(&line, out);
+    }
+    for (; times > 0; times--)
+        for (const char *at = begin, *end = text + bytes; at < end;) {
+            const char *next = memchr(at, ';', (size_t)(end - at));
+            split(&line, at, (size_t)((next ? next : end) - at));
+            run_line(&line, out);
+            at = next ? next + 1 : end;
+        }
+}
+
 static void play(const char *script, FILE *out)
 {
     bool printing = false; /* below ----: what stands there is left out, up to an empty line */
@@ -431,11 +450,9 @@ static void play(const char *script, FILE *out)
             FILE *stream = open_memstream(&printed, &printed_bytes);
             const char *next = at;
             while (*next && *next != '\n' && strncmp(next, "----\n", 5) != 0) {
-                struct line line;
                 const char *stop = line_end(next);
                 fprintf(out, "%.*s\n", (int)(stop - next), next);
-                split(&line, next, (size_t)(stop - next));
-                run_line(&line, stream);
+                run_text(next, (size_t)(stop - next), stream);
                 next = *stop ? stop + 1 : stop;
             }
             fclose(stream);

@@ -20,6 +20,7 @@
  *   message state N · log N · disk N · peers N
  *   forge FROM TO TYPE term=.. after=I/T index=.. [entry=I/T=word]...    a message that nobody sent
  *   quiet COMMAND...               without its trace
+ *   repeat N COMMAND...; COMMAND...
  *   may-halt · net-max N           more on its way: the oldest are lost
  *   liar N                         its disk confirms from now on what it does not write
  */
