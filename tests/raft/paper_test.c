@@ -790,6 +790,36 @@ static void a_server_comes_back_with_its_term_and_vote(void **state)
     assert_true(reply && !reply->refused);
 }
 
+/* ------------------------------------------------------------------------------------------- section 6, membership */
+
+/* What a member says may commit a configuration, and the next one has it in another place: it is heard there, and
+ * nobody in the place that it had. */
+static void who_confirms_a_change_may_move(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = begin_led(3);
+    const struct teak_raft_member members[] = {{.id = 1, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 3, .roles = TEAK_RAFT_VOTER}};
+    const uint64_t snap_round = raft->snap_round;
+    assert_int_equal(teak_raft_change(raft, raft->config.index, members, 2), TEAK_RAFT_OK);
+    world_drain(&world, 1);
+    while (world.net_count > 0) world_deliver(&world, world.net_count - 1, false); /* on to the disks */
+    for (uint32_t node = 1; node <= 3; node += 2) world_complete(&world, node);
+    clear(); /* what 3 has is told by its next heartbeat */
+    assert_int_equal(slot_of(raft, 3), 2);
+    world_fire(&world, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+    for (uint32_t i = world.net_count; i > 0; i--)
+        if (world.net[i - 1].msg.type != TEAK_RAFT_HEARTBEAT || world.net[i - 1].msg.to != 3) world_drop(&world, i - 1);
+    world_deliver(&world, 0, false);
+    assert_int_equal(raft->config.joint, 1);
+    world_deliver(&world, world.net_count - 1, false);
+    assert_int_equal(raft->config.joint, 0);
+    assert_int_equal(slot_of(raft, 3), 1);
+    assert_int_equal(raft->snap_round, snap_round);
+    for (uint32_t i = 0; i < raft->options.snapshot_streams; i++) assert_false(stream_at(raft, i)->offer_owed);
+    world_stabilize(&world);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, end)
@@ -828,6 +858,7 @@ int main(void)
         CASE(only_entries_of_the_own_term_are_counted),
         CASE(what_comes_twice_changes_nothing),
         CASE(a_server_comes_back_with_its_term_and_vote),
+        CASE(who_confirms_a_change_may_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
