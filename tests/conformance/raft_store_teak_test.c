@@ -230,10 +230,20 @@ static void a_log_of_somebody_else_is_damaged(void **state)
     place.rig = rig_make("raft_store");
     struct teak_error error = {0};
     rig_ok(teak_open(place.rig.dir, &place.options, &place.engine, NULL, &error), &error);
-    rig_create(place.engine, 3);
+    static const struct {
+        const char *meta;
+        uint32_t bytes;
+    } others[] = {{"", 0}, {"TKRF\1\0\0\0born....", 16}, {"TKRF\2\0\0\0born....instance", 24}};
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_create(place.engine, 3 + i);
+        if (others[i].bytes == 0) continue;
+        rig_do(place.engine, (struct teak_op){.op = TEAK_OP_META, .log = 3 + i, .data = others[i].meta,
+                                              .bytes = others[i].bytes});
+    }
     rig_drain(place.engine);
     assert_int_equal(teak_raft_teak_open(place.engine, false, &store), TEAK_RAFT_OK);
-    assert_int_equal(store.ops->start(store.self, 3, &start), TEAK_RAFT_DAMAGED);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(store.ops->start(store.self, 3 + i, &start), TEAK_RAFT_DAMAGED);
     assert_int_equal(store.ops->create(store.self, 3, 1), TEAK_RAFT_MISUSE);
     dir_end(&place, &store);
 }

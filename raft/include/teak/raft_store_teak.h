@@ -17,7 +17,8 @@
  *  - A log bears 24 bytes of META: "TKRF", version 1, zeros, what it was born with, and the two halves of the store's
  *    instance XORed, little-endian. A store that was copied by teak_copy or saved by teak_salvage has another instance,
  *    and its logs are born anew: what they promised may have gone on elsewhere. Copies of its files made by other means
- *    cannot be told from it: never run one under an old id.
+ *    cannot be told from it: never run one under an old id. Other META, 16 bytes of builds before the first release
+ *    among them, is not a group's: starting says DAMAGED.
  *  - The name of a group's snapshot is the one entry of a log of its own, 2^63 above the group's, which begins with the
  *    first snapshot: index, term, born, bytes, checksum and config_index, 8 bytes each, little-endian, then the
  *    configuration. So a group's id is below 2^63.
