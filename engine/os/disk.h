@@ -120,6 +120,7 @@ struct disk_ops {
     int (*run)(struct disk *disk, struct disk_op *op);
     void (*submit)(struct disk *disk, struct disk_op *op);
     uint32_t (*collect)(struct disk *disk, struct disk_op **done, uint32_t max, uint64_t wait_ns);
+    void (*start)(struct disk *disk);
     int (*attach)(struct disk *disk);
     int (*list)(struct disk *disk, int32_t dir, disk_name_fn fn, void *context);
     int (*stat)(struct disk *disk, int32_t file, struct disk_file_info *out);
@@ -182,6 +183,13 @@ static inline uint32_t disk_collect(struct disk *disk, struct disk_op **done, ui
     const uint32_t count = disk->ops->collect(disk, done, max, wait_ns);
     disk->collected += count;
     return count;
+}
+
+/* Start what was queued, now: the owner does something else before it collects. One system call; nothing is handed
+ * back. A disk that is not real may have none: then it starts at the next collect. Owner thread. */
+static inline void disk_start(struct disk *disk)
+{
+    if (disk->ops->start) disk->ops->start(disk);
 }
 
 /* The calling thread becomes the one that submits and collects. 0, or an errno (EEXIST: another thread is).

@@ -245,6 +245,15 @@ static uint32_t posix_collect(struct disk *disk, struct disk_op **done, uint32_t
     return count;
 }
 
+static void posix_start(struct disk *disk)
+{
+    struct posix *posix = posix_of(disk);
+    DCHECK(atomic_load(&posix->owner) == (uintptr_t)pthread_self());
+    pthread_mutex_lock(&posix->lock);
+    hand_over(posix);
+    pthread_mutex_unlock(&posix->lock);
+}
+
 static int posix_event_fd(struct disk *disk)
 {
     struct posix *posix = posix_of(disk);
@@ -321,6 +330,7 @@ static const struct disk_ops posix_ops = {
     .run = posix_run,
     .submit = posix_submit,
     .collect = posix_collect,
+    .start = posix_start,
     .attach = posix_attach,
     .list = plain_list,
     .stat = plain_stat,

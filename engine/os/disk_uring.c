@@ -378,6 +378,16 @@ static uint32_t reap(struct uring *uring, struct disk_op **done, uint32_t max, u
     return count;
 }
 
+static void note_entered(struct uring *uring, int result)
+{
+    uring->disk.counters.enters++;
+    uring->event_is_clear = false;
+    CHECK(!io_uring_cq_has_overflow(&uring->ring)); /* HOLDS (1) */
+    if (result >= 0 || result == -ETIME) return;
+    if (result != -EINTR) uring->disk.counters.retries++;
+    CHECK(result == -EINTR || result == -EAGAIN || result == -EBUSY || result == -ENOMEM);
+}
+
 /* One call: submit, run deferred completions, wait for one. */
 static void enter(struct uring *uring, uint64_t wait_ns)
 {
@@ -395,12 +405,7 @@ static void enter(struct uring *uring, uint64_t wait_ns)
         };
         result = io_uring_submit_and_wait_timeout(&uring->ring, &unused, 1, &wait, NULL);
     }
-    uring->disk.counters.enters++;
-    uring->event_is_clear = false;
-    CHECK(!io_uring_cq_has_overflow(&uring->ring)); /* HOLDS (1) */
-    if (result >= 0 || result == -ETIME) return;
-    if (result != -EINTR) uring->disk.counters.retries++;
-    CHECK(result == -EINTR || result == -EAGAIN || result == -EBUSY || result == -ENOMEM);
+    note_entered(uring, result);
 }
 
 /* ---- the event fd ---- */
@@ -420,6 +425,13 @@ static void clear_event(struct uring *uring)
     const ssize_t got = read(uring->event, &times, sizeof times);
     CHECK(got == (ssize_t)sizeof times || errno == EAGAIN);
     uring->event_is_clear = uring->out == 0;
+}
+
+/* HOLDS (3): where something could be started, or handed back, the host comes back. */
+static void call_back(struct uring *uring)
+{
+    const bool unfinished = uring->ended.first || may_push(uring) || io_uring_sq_ready(&uring->ring) > 0;
+    if (uring->event >= 0 && unfinished) set_event(uring);
 }
 
 static int uring_event_fd(struct disk *disk)
@@ -507,9 +519,18 @@ static uint32_t uring_collect(struct disk *disk, struct disk_op **done, uint32_t
         if (left == 0) rounds++;
     }
     uring->out -= count;
-    const bool unfinished = uring->ended.first || may_push(uring) || io_uring_sq_ready(&uring->ring) > 0;
-    if (uring->event >= 0 && unfinished) set_event(uring); /* HOLDS (3): the host comes back */
+    call_back(uring);
     return count;
+}
+
+/* Runs no completion: where they are deferred they wait for collect. */
+static void uring_start(struct disk *disk)
+{
+    struct uring *uring = uring_of(disk);
+    DCHECK(atomic_load(&uring->owner) == (uintptr_t)pthread_self());
+    push(uring);
+    if (io_uring_sq_ready(&uring->ring) > 0) note_entered(uring, io_uring_submit(&uring->ring));
+    call_back(uring);
 }
 
 /* ---- what the ring keeps ---- */
@@ -623,6 +644,7 @@ static const struct disk_ops uring_ops = {
     .run = uring_run,
     .submit = uring_submit,
     .collect = uring_collect,
+    .start = uring_start,
     .attach = uring_attach,
     .list = plain_list,
     .stat = plain_stat,

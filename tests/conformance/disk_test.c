@@ -486,6 +486,36 @@ static void nothing_out_returns_at_once_and_without_a_call(void **state)
     assert_int_equal(now.disk->counters.enters, 0);
 }
 
+/* Somebody else sees it, and nobody has collected yet. */
+static void what_is_started_needs_no_collect(void **state)
+{
+    (void)state;
+    uint8_t *data = blocks(BLOCK, 7), *back = blocks(BLOCK, 0);
+    struct disk_op *done[1];
+    assert_int_equal(disk_attach(now.disk), 0);
+    const int32_t file = open_file("f", DISK_CREATE | DISK_WRITABLE | (now.direct_io ? DISK_DIRECT : 0));
+    disk_start(now.disk);
+    assert_int_equal(now.disk->counters.enters, 0); /* nothing was queued */
+    const int event = disk_event_fd(now.disk);
+    assert_true(event >= 0);
+    assert_int_equal(disk_collect(now.disk, done, 1, 0), 0);
+    struct disk_op op = {.kind = DISK_WRITE, .file = file, .data = data, .bytes = BLOCK};
+    disk_submit(now.disk, &op);
+    disk_start(now.disk);
+    assert_int_equal(now.disk->counters.enters, 1);
+    struct pollfd fd = {.fd = event, .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, 60000), 1);
+    assert_int_equal(disk_collect(now.disk, done, 1, UINT64_MAX), 1);
+    assert_ptr_equal(done[0], &op);
+    assert_int_equal(op.error, 0);
+    struct disk_op read = {.kind = DISK_READ, .file = file, .data = back, .bytes = BLOCK};
+    assert_int_equal(disk_run(now.disk, &read), 0);
+    assert_memory_equal(data, back, BLOCK);
+    close_file(file);
+    free(data);
+    free(back);
+}
+
 /* An open of a fifo for reading ends when somebody opens it for writing: it is out for as long as the test likes.
  * Only with O_CREAT does io_uring not try it with O_NONBLOCK first, which would succeed. */
 static int let_go(void) { return openat(now.dir, "fifo", O_WRONLY | O_CLOEXEC); }
@@ -1063,7 +1093,7 @@ static int run_on(const char *root, bool uring)
         TEST(a_misaligned_direct_transfer_is_an_error),
         TEST(memory_is_registered_as_far_as_the_limit_goes),
         TEST(nothing_out_returns_at_once_and_without_a_call),
-        TEST(a_wait_ends_after_its_time), TEST(a_wait_outlives_a_stop),
+        TEST(what_is_started_needs_no_collect), TEST(a_wait_ends_after_its_time), TEST(a_wait_outlives_a_stop),
         TEST(the_rest_of_a_short_transfer_is_asked_for),
         TEST(a_signal_does_not_end_a_wait),
         TEST(chores_leave_a_worker_to_commits),
