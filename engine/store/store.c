@@ -139,10 +139,22 @@ enum teak_status store_guard_writing(struct teak_store *store, struct teak_error
 
 /* --------------------------------------------------------------------------------------------------------- batches */
 
+/* Is there a free lane, and a frame that is full, or large enough to be worth a write? */
+static bool should_hurry(const struct teak_store *store)
+{
+    const struct flight *flight = &store->flight;
+    const struct writer *writer = &store->writer;
+    if (flight->in_flight >= flight->in_flight_max) return false;
+    if (flight->next != flight->end) return true;
+    return writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES && !writer->is_lazy && store->linger_ns == 0;
+}
+
 enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)
 {
-    const enum teak_status status = guard_writing(store, error);
-    return status == TEAK_OK ? writer_submit(store, batch, error) : status;
+    enum teak_status status = guard_writing(store, error);
+    if (status == TEAK_OK) status = writer_submit(store, batch, error);
+    if (status == TEAK_OK && should_hurry(store)) turn_hurry(store);
+    return status;
 }
 
 enum teak_status teak_append(struct teak_store *store, uint64_t log, uint64_t index, uint64_t term, const void *data,

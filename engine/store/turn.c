@@ -9,7 +9,7 @@
 #include "store/publish.h"
 #include "store/store.h"
 
-enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16, SECOND_LANE_BYTES = 512 * 1024 };
+enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16 };
 enum { LAZY_NS = 1000000000, IDLE_NS = 10000000 };
 
 bool turn_has_completion(const struct teak_store *store)
@@ -118,7 +118,7 @@ static bool has_lane(const struct teak_store *store)
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
     if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
-    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= SECOND_LANE_BYTES ||
+    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES ||
            (store->lane_batches > 0 && turn_open_batches(store) >= store->lane_batches);
 }
 
@@ -130,6 +130,14 @@ static void launch(struct teak_store *store, bool final)
         (final || store->now_ns >= open_frame_due_ns(store)))
         writer_close_frame(store);
     flight_launch(flight, store->disk, store->now_ns, final);
+}
+
+void turn_hurry(struct teak_store *store)
+{
+    const uint64_t sent = store->flight.next;
+    store->now_ns = disk_now(store->disk);
+    launch(store, false);
+    if (store->flight.next != sent) disk_start(store->disk);
 }
 
 static bool everything_is_durable(const struct teak_store *store)

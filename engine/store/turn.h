@@ -16,6 +16,13 @@ struct teak_store;
  * the disk, or `wait_ns` has passed. `final`: also make an idle mark safe (closing). */
 void turn(struct teak_store *store, uint64_t wait_ns, bool final);
 
+/* A frame of so many bytes is worth a write of its own, alone or beside another: splitting what is outstanding into
+ * smaller ones costs more than overlapping them gains. */
+enum { TURN_LANE_BYTES = 512 * 1024 };
+
+/* Closes and launches what may go, while the caller is still submitting: the disk works meanwhile. One system call. */
+void turn_hurry(struct teak_store *store);
+
 /* When the next turn is due even if the disk stays silent; UINT64_MAX: not. */
 uint64_t turn_deadline(const struct teak_store *store);
 

@@ -84,6 +84,79 @@ static void siblings_share_a_frame_while_it_lingers(void **state)
     rig_remove(rig.dir);
 }
 
+enum { LARGE_ENTRY = 65536, LARGE_SEGMENT = 4 << 20, SMALL_ENTRIES = 4 };
+
+static bool has_supply(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->segments.ready && rig_stats(store).spares >= 1;
+}
+
+static struct teak_store *open_large(const struct rig *rig, uint64_t linger_ns, uint32_t group_bytes)
+{
+    struct teak_options options = backend_options();
+    options.segment_bytes = LARGE_SEGMENT;
+    options.linger_ns = linger_ns;
+    options.group_bytes = group_bytes;
+    options.in_flight = 2;
+    struct teak_store *store = rig_open_with(rig, &options, NULL);
+    rig_create(store, 1);
+    rig_append_synced(store, 1, 1, SMALL_ENTRIES, 1, 16);
+    rig_drive_until(store, has_supply, NULL); /* from now on nothing that a batch needs is lacking */
+    return store;
+}
+
+/* Appends up to so many large entries, and does not poll. How many frames are at the disk then. */
+static uint64_t at_disk_after(struct teak_store *store, uint64_t entries)
+{
+    static uint8_t data[LARGE_ENTRY];
+    struct teak_error error = {0};
+    for (uint64_t index = rig_log(store, 1).last.index + 1; index <= entries + SMALL_ENTRIES; index++) {
+        rig_fill(data, LARGE_ENTRY, 1, index, 1);
+        rig_ok(teak_append(store, 1, index, 1, data, LARGE_ENTRY, index, &error), &error);
+    }
+    return rig_stats(store).frames_in_flight;
+}
+
+static void a_large_frame_leaves_while_the_caller_submits(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_large(&rig, 0, 0);
+    assert_int_equal(at_disk_after(store, 7), 0); /* 448 KiB */
+    assert_int_equal(at_disk_after(store, 8), 1);
+    assert_int_equal(at_disk_after(store, 15), 1);
+    assert_int_equal(at_disk_after(store, 16), 2);
+    assert_int_equal(at_disk_after(store, 24), 2); /* no lane is free */
+    rig_drain(store);
+    rig_expect_entries(store, 1, 1, 24 + SMALL_ENTRIES);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void a_full_frame_leaves_while_the_caller_submits(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_large(&rig, 0, 2 * LARGE_ENTRY + 4096);
+    assert_int_equal(at_disk_after(store, 2), 0);
+    assert_int_equal(at_disk_after(store, 3), 1);
+    assert_int_equal(at_disk_after(store, 5), 2);
+    rig_drain(store);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static void what_lingers_does_not_hurry(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("turn");
+    struct teak_store *store = open_large(&rig, 1000 * MS, 0);
+    assert_int_equal(at_disk_after(store, 12), 0);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void an_urgent_batch_does_not_linger(void **state)
 {
     (void)state;
@@ -271,6 +344,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siblings_share_a_frame_while_it_lingers),
         cmocka_unit_test(an_urgent_batch_does_not_linger),
+        cmocka_unit_test(a_large_frame_leaves_while_the_caller_submits),
+        cmocka_unit_test(a_full_frame_leaves_while_the_caller_submits),
+        cmocka_unit_test(what_lingers_does_not_hurry),
         cmocka_unit_test(a_lazy_batch_rides_or_leaves_after_a_second),
         cmocka_unit_test(who_waits_for_a_lazy_batch_sleeps),
         cmocka_unit_test(a_barrier_on_nothing_completes_at_once),
