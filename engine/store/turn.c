@@ -48,7 +48,9 @@ static void grow_tables(struct teak_store *store)
 static void step_pool(struct teak_store *store)
 {
     const bool hurry = store->starved && pool_supply(&store->pool, &store->segments) < 2;
-    const bool idle = store->flight.begin == store->flight.end && !writer_has_work(&store->writer);
+    const struct flight *flight = &store->flight; /* an idle mark stays in it until something syncs it */
+    const bool idle = flight->in_flight + flight->syncs_busy == 0 && flight->next == flight->end &&
+                      !writer_has_work(&store->writer);
     pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
               segment_active(&store->segments)->frames_end);
 }
