@@ -6,6 +6,8 @@
 #include "store/reader.h"
 #include "store/store.h"
 
+enum { BREATH = 2 }; /* segments */
+
 static bool is_dead(const struct teak_store *store, const struct segment *segment)
 {
     const uint64_t durable = store->flight.durable_lsn;
@@ -34,11 +36,14 @@ static void set_keep(struct teak_store *store)
 }
 
 /* But never more than the row and the ready one leave of 2 x live + 4 segments, now: dropping much gives the space
- * back, and so does a row that grew. */
+ * back, and so does a row that grew. While frames are written the row breathes, by as much as is filled until the chores
+ * of a segment have ended: what it leaves when it is short it takes back when it is long. */
 static void bound_keep(struct teak_store *store)
 {
     const struct segments *segments = &store->segments;
-    const uint64_t most = 2 * segments->live_bytes / store->limits.segment_bytes + 4;
+    const bool is_writing = store->flight.in_flight + store->flight.syncs_busy > 0;
+    const uint64_t most =
+        2 * segments->live_bytes / store->limits.segment_bytes + 4 + (is_writing ? BREATH : 0);
     const uint64_t taken = segments->newest - segments->oldest + 1 + 1;
     const uint64_t left = most > taken ? most - taken : 0;
     store->pool.keep = (uint32_t)max_u64(store->pool.spares, min_u64(store->want_keep, left));

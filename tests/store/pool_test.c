@@ -1,4 +1,5 @@
 /* pool_test.c: the supply of segments as a store uses it: spares, recycling, files that somebody else holds. */
+#include "store/faulty_disk.h"
 #include "store/rig.h"
 #include "store/store.h"
 
@@ -278,6 +279,79 @@ static void what_bears_the_next_number_is_taken_first(void **state)
     rig_remove(rig.dir);
 }
 
+static bool has_so_many(struct teak_store *store, void *context)
+{
+    return store->pool.stock_count == *(uint32_t *)context;
+}
+
+static bool is_marked_and_supplied(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->writer.ends_in_mark && store->segments.ready && STAT(store, spares) >= 1;
+}
+
+/* Its idle mark is written, and nothing asks for a sync of it: nobody is in the filler's way. */
+static void a_store_at_rest_fills_its_spares(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("rest");
+    struct teak_options options = rig_options();
+    options.segment_bytes = 4 << 20;
+    options.spares = 8;
+    struct teak_store *store = rig_open_with(&rig, &options, &report);
+    rig_create(store, 7);
+    rig_append_synced(store, 7, 1, 1, 1, 100);
+    rig_drive_until(store, is_marked_and_supplied, NULL);
+    for (uint32_t count = 2; count <= 8; count++) rig_drive_until(store, has_so_many, &count);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+static bool has_forgotten_most(struct teak_store *store, void *context)
+{
+    (void)context;
+    return STAT(store, forgotten) >= 6;
+}
+
+static bool keeps_what_it_wants(struct teak_store *store, void *context)
+{
+    (void)context;
+    return store->segments.ready && store->pool.step == POOL_IDLE && !store->seal.segment &&
+           store->pool.stock_count <= store->pool.keep;
+}
+
+/* While a frame is on its way the row may need more files in a moment, which a store at rest gives back. */
+static void what_a_busy_store_will_need_is_not_removed(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("breath");
+    const struct teak_options options = rig_options();
+    struct faulty *faulty = faulty_make(TEAK_BACKEND_POSIX);
+    struct teak_store *store;
+    struct teak_error error = {0};
+    rig_ok(store_open_on(&faulty->disk, rig.dir, &options, &store, NULL, &error), &error);
+    rig_create(store, 7);
+    uint64_t index = 1;
+    for (; STAT(store, newest_segment) < 9; index++) rig_append_synced(store, 7, index, index, 1, 4000);
+    rig_drive_until(store, keeps_what_it_wants, NULL);
+    faulty->holds_chores = true;
+    rig_do(store, (struct teak_op){.op = TEAK_OP_COMPACT, .log = 7, .index = index - 1});
+    rig_drain(store);
+    rig_drive_until(store, has_forgotten_most, NULL);
+    faulty_release_all(faulty);
+    faulty->holds_writes = true;
+    rig_append(store, 7, index, index, 1, 100);
+    rig_drive_until(store, keeps_what_it_wants, NULL);
+    const uint32_t kept = store->pool.stock_count;
+    assert_int_equal(STAT(store, frames_in_flight), 1);
+    faulty_release_all(faulty);
+    rig_drain(store);
+    rig_drive_until(store, has_so_many, &(uint32_t){kept - 2});
+    assert_int_equal(store->pool.keep, kept - 2);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +360,8 @@ int main(void)
         cmocka_unit_test(a_forgotten_file_with_its_next_identity_is_no_foreign_file),
         cmocka_unit_test(bad_spares_are_never_used),
         cmocka_unit_test(a_spare_left_behind_is_used_whatever_it_holds),
+        cmocka_unit_test(a_store_at_rest_fills_its_spares),
+        cmocka_unit_test(what_a_busy_store_will_need_is_not_removed),
         cmocka_unit_test(what_bears_the_next_number_is_taken_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
