@@ -39,6 +39,20 @@ def teak(entry, window, batch, *more, retain=True):
             str(batch), *steady, *more)
 
 
+def ceiling(outstanding):
+    return ("teak", "bench", "ceiling", "--outstanding", str(outstanding))
+
+
+def cells():
+    """Each number of bytes outstanding: what the disk does with it and no log, and Teak with entries of three sizes."""
+    points = []
+    for name, outstanding in (("256 KiB", 256 << 10), ("1 MiB", 1 << 20), ("4 MiB", 4 << 20)):
+        points.append((f"{name}, the disk", ceiling(outstanding)))
+        points += [(f"{name}, {words}", teak(entry, outstanding // entry, 16, "--warm-up", "0.5"))
+                   for words, entry in (("256 B", 256), ("1 KiB", 1024), ("4 KiB", 4096))]
+    return points
+
+
 def prototype(entry, window, *more):
     return ("bench_prototype", "--entry-bytes", str(entry), "--window", str(window), "--in-flight", "1", *more)
 
@@ -97,6 +111,7 @@ ROWS = collections.OrderedDict([
         ("teak, batch 16", teak(4096, 1024, 16)),
         ("teak, batch 16, growing", teak(4096, 1024, 16, retain=False)),
     ])),
+    ("ceiling", ("Teak as a share of the ceiling", cells())),
     ("rivals", ("256 B, window 1,024, 16 handed over at a time", rivals(256, 1024, 16))),
     ("rivals-1", ("256 B, one entry at a time", rivals(256, 1, 1))),
     ("rivals-4k", ("4 KiB, window 256, 16 handed over at a time", rivals(4096, 256, 16))),
@@ -152,7 +167,9 @@ class Failed(Exception):
 def run(build, command, folder, seconds):
     """One run: the program's JSON, and what the device did meanwhile."""
     with tempfile.TemporaryDirectory(prefix="compare-", dir=folder) as place:
-        words = [program(build, command[0]), *command[1:], "--dir", place, "--seconds", str(seconds)]
+        is_ceiling = command[2:3] == ("ceiling",)  # its seconds are those of each of eight ways
+        words = [program(build, command[0]), *command[1:], "--dir", place, "--seconds",
+                 str(seconds / 8 if is_ceiling else seconds)]
         words += [] if command[0] in ("bench_rocksdb", "bench_threads") else ["--json"]
         before = device_counters(place)
         try:
@@ -354,6 +371,36 @@ def thread_table(title, points, results, out):
         print("| " + " | ".join(cells) + " |", file=out, flush=True)
 
 
+def ceiling_table(title, points, results, out):
+    """The ceiling is the way of writing that is best by its median; a share is of that way in the same repetition."""
+    print(f"\n### {title}\n", file=out)
+    print("| | MB/s | share | of the best | p50 us | p99 / p50 | p99.9 / p50 | processor ns | disk | idle |\n"
+          "|" + "---|" * 10, file=out)
+    top = []
+    for name, command in points:
+        runs = results[name]
+        idle = f"{sum(run['is_idle'] for run in runs)} of {len(runs)}"
+        if "ceiling" in command:
+            ways = zip(*([row for row in run["rows"] if row["blocks"] == "written"] for run in runs))
+            best = max(ways, key=lambda way: statistics.median(row["bytes_per_second"] for row in way))
+            top = [row["bytes_per_second"] for row in best]
+            cells_of = [f"{name}: {best[0]['way']}, {best[0]['in_flight']} at a time", spread(top, 1e-6, 0), "", "",
+                        spread([row["latency_us"]["p50"] for row in best], 1, 0),
+                        spread([row["latency_us"]["p99"] / row["latency_us"]["p50"] for row in best]), "", "",
+                        "ok" if all(row["disk"]["did_the_work"] is not False for row in best) else "!", idle]
+        else:
+            rates = [run["payload_bytes_per_second"] for run in runs]
+            latency = [run["latency_us"] for run in runs]
+            doubtful = sum(is_doubtful(run) for run in runs)
+            cells_of = [name, spread(rates, 1e-6, 0), spread([rate / most for rate, most in zip(rates, top)]),
+                        f"{max(rates) / max(top):.2f}", spread([of["p50"] for of in latency], 1, 0),
+                        spread([of["p99"] / of["p50"] for of in latency]),
+                        spread([of["p999"] / of["p50"] for of in latency]),
+                        spread([run["cpu_seconds"] * 1e9 / run["entries"] for run in runs], 1, 0),
+                        f"{doubtful} of {len(runs)} !" if doubtful else "ok", idle]
+        print("| " + " | ".join(cells_of) + " |", file=out, flush=True)
+
+
 def run_or_name(build, name, command, args):
     """A run; None for a rival that failed, which is named. What is ours has to work."""
     try:
@@ -389,6 +436,8 @@ def compare(build, key, args):
                               if good else {})} for name, good, summary, complaints in rival_rows(points, results)]
     elif key == "threads":
         thread_table(title, points, results, sys.stdout)
+    elif key == "ceiling":
+        ceiling_table(title, points, results, sys.stdout)
     else:
         row_table(title, points, results, sys.stdout)
     return told
