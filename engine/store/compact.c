@@ -36,8 +36,8 @@ static void set_keep(struct teak_store *store)
 }
 
 /* But never more than the row and the ready one leave of 2 x live + 4 segments, now: dropping much gives the space
- * back, and so does a row that grew. While frames are written the row breathes, by as much as is filled until the chores
- * of a segment have ended: what it leaves when it is short it takes back when it is long. */
+ * back, and so does a row that grew. While frames are written the row breathes, by as much as is filled until the
+ * chores of a segment have ended: what it leaves when it is short it takes back when it is long. */
 static void bound_keep(struct teak_store *store)
 {
     const struct segments *segments = &store->segments;

@@ -13,11 +13,26 @@ void flight_init(struct flight *flight, enum teak_strategy strategy, uint32_t in
 
 static struct frame *at(struct flight *flight, uint64_t number) { return &flight->ring[number % FLIGHT_FRAMES]; }
 
-struct frame *flight_push(struct flight *flight)
+struct frame *flight_push(struct flight *flight, uint32_t bytes)
 {
     CHECK(!flight_is_full(flight));
     struct frame *frame = at(flight, flight->end++);
-    *frame = (struct frame){.errand = ERRAND_FRAME, .state = FRAME_CLOSED};
+    *frame = (struct frame){.errand = ERRAND_FRAME, .state = FRAME_CLOSED, .bytes = bytes};
+    flight->waiting_bytes += bytes;
+    return frame;
+}
+
+bool flight_carries_nobody(const struct flight *flight)
+{
+    const struct frame *last = &flight->ring[(flight->next - 1) % FLIGHT_FRAMES];
+    if (flight->in_flight == 0) return true;
+    return flight->in_flight == 1 && last->is_checkpoint && last->state == FRAME_LAUNCHED;
+}
+
+static struct frame *take_next(struct flight *flight)
+{
+    struct frame *frame = at(flight, flight->next++);
+    flight->waiting_bytes -= frame->bytes;
     return frame;
 }
 
@@ -106,7 +121,7 @@ void flight_launch(struct flight *flight, struct disk *disk, uint64_t now_ns, bo
     if (flight->poisoned) return;
     while (flight->next < flight->end && flight->in_flight < flight->in_flight_max) {
         if (flight->next > flight->begin && at(flight, flight->next - 1)->alone) break;
-        launch_frame(flight, disk, at(flight, flight->next++), now_ns);
+        launch_frame(flight, disk, take_next(flight), now_ns);
     }
     if (flight->unsafe > 0) launch_syncs(flight, disk, now_ns, final);
 }
@@ -115,7 +130,7 @@ int flight_land_now(struct flight *flight, struct disk *disk)
 {
     CHECK_EQ(flight->begin, flight->next);
     while (flight->next < flight->end) {
-        struct frame *frame = at(flight, flight->next++);
+        struct frame *frame = take_next(flight);
         struct disk_op write = {.kind = DISK_WRITE, .file = frame->segment->file, .data = frame->op.data,
                                 .bytes = frame->bytes, .offset = frame->offset};
         struct disk_op sync = {.kind = DISK_SYNC, .file = frame->segment->file};

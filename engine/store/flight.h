@@ -41,6 +41,7 @@ struct frame {
     bool dsync;         /* its own write makes it durable                   */
     bool alone;         /* nothing is launched behind it before it is safe  */
     bool is_idle_mark;  /* evidence: is no reason for a sync                */
+    bool is_checkpoint; /* that a segment begins with                       */
     uint8_t sync;       /* SYNCING: which of the syncs                      */
     uint64_t lsn;
     struct segment *segment;
@@ -63,6 +64,7 @@ struct flight_sync {
 struct flight {
     struct frame ring[FLIGHT_FRAMES];
     uint64_t begin, next, end;  /* [begin, next) launched, [next, end) closed      */
+    uint64_t waiting_bytes;     /* of [next, end)                                  */
     uint32_t in_flight;         /* launched and not landed                         */
     uint32_t unsafe;            /* landed and not safe, nor being synced           */
     struct flight_sync syncs[FLIGHT_SYNCS];
@@ -87,8 +89,12 @@ static inline bool flight_is_idle(const struct flight *flight)
 
 void flight_init(struct flight *flight, enum teak_strategy strategy, uint32_t in_flight_max);
 
-/* The next slot, to be filled in (lsn, segment, offset, bytes, position, flags, op.data). Needs !flight_is_full. */
-struct frame *flight_push(struct flight *flight);
+/* Nothing is on its way, or only what a segment begins with, which no caller waits for. */
+bool flight_carries_nobody(const struct flight *flight);
+
+/* The next slot, of a frame of so many bytes, to be filled in (lsn, segment, offset, position, flags, op.data). Needs
+ * !flight_is_full. */
+struct frame *flight_push(struct flight *flight, uint32_t bytes);
 
 /* Start what may start: writes in order, syncs where something landed that needs one. `final`: an idle mark is to be
  * made safe as well. */

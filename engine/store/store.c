@@ -139,14 +139,14 @@ enum teak_status store_guard_writing(struct teak_store *store, struct teak_error
 
 /* --------------------------------------------------------------------------------------------------------- batches */
 
-/* Is there a free lane, and a frame that is full, or large enough to be worth a write? */
+/* Is there a free lane, and enough to be worth a write? */
 static bool should_hurry(const struct teak_store *store)
 {
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
-    if (flight->in_flight >= flight->in_flight_max) return false;
-    if (flight->next != flight->end) return true;
-    return writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES && !writer->is_lazy && store->linger_ns == 0;
+    const uint64_t bytes = flight->waiting_bytes + writer->payload_end + writer->table_bytes;
+    return bytes >= TURN_LANE_BYTES && flight->in_flight < flight->in_flight_max && !writer->is_lazy &&
+           store->linger_ns == 0;
 }
 
 enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch, struct teak_error *error)

@@ -114,13 +114,14 @@ uint64_t turn_open_batches(const struct teak_store *store)
 }
 
 /* May the open frame go? The first at once, with all that is waiting. One beside it only if it is large: splitting
- * what is outstanding into small frames costs more than overlapping them gains (docs/performance.md). */
+ * what is outstanding into small frames costs more than overlapping them gains (docs/performance.md). A checkpoint is
+ * not waited for: what it is written for would be as late as it. */
 static bool has_lane(const struct teak_store *store)
 {
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
     if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
-    return flight->in_flight == 0 || writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES ||
+    return flight_carries_nobody(flight) || writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES ||
            (store->lane_batches > 0 && turn_open_batches(store) >= store->lane_batches);
 }
 
@@ -128,6 +129,7 @@ static void launch(struct teak_store *store, bool final)
 {
     struct writer *writer = &store->writer;
     struct flight *flight = &store->flight;
+    if (flight->next != flight->end) flight_launch(flight, store->disk, store->now_ns, false); /* a checkpoint, maybe */
     if (writer_has_work(writer) && !writer->reserved && has_lane(store) && !flight_is_full(flight) &&
         (final || store->now_ns >= open_frame_due_ns(store)))
         writer_close_frame(store);

@@ -829,14 +829,14 @@ static void finish_frame(struct teak_store *store, uint32_t table_bytes, bool is
     CHECK_LT(head.durable_lsn, head.lsn);
     writer->chain = frame_head_encode(&head, &active->key, writer->frame);
     arena_end(&store->arena, writer->position, writer->offset, bytes);
-    struct frame *frame = flight_push(&store->flight);
+    struct frame *frame = flight_push(&store->flight, bytes);
     frame->lsn = writer->next_lsn;
     frame->segment = active;
     frame->offset = writer->offset;
-    frame->bytes = bytes;
     frame->position = writer->position;
     frame->alone = writer->alone;
     frame->is_idle_mark = is_idle_mark;
+    frame->is_checkpoint = active->first_lsn == 0;
     frame->op.data = writer->frame;
     active->frames_end = writer->offset + bytes;
     if (active->first_lsn == 0) active->first_lsn = writer->next_lsn;

@@ -32,11 +32,10 @@ static void begin(enum teak_strategy strategy, uint32_t in_flight)
 
 static struct frame *push(uint64_t lsn, struct segment *segment)
 {
-    struct frame *frame = flight_push(&flight);
+    struct frame *frame = flight_push(&flight, 4096);
     frame->lsn = lsn;
     frame->segment = segment;
     frame->offset = (uint32_t)lsn * 4096;
-    frame->bytes = 4096;
     frame->position = lsn * 4096;
     return frame;
 }
