@@ -295,8 +295,8 @@ struct teak_batch {
 /* teak_submit: hand a batch to the store.
  * Does      Checks every operation, then takes the batch whole, or refuses it whole and without trace.
  *           Hard state: the term never goes back, the vote never changes within a term, commit never goes back; judged
- *           where each operation stands. Makes no system call, but one where 512 KiB are waiting, fewer than `in_flight`
- *           frames on their way, and nothing lingers: they leave at once.
+ *           where each operation stands. Makes no system call, but one where 512 KiB are waiting, fewer than
+ *           `in_flight` frames on their way, and nothing lingers: they leave at once.
  * Owner     Everything is copied before return.
  * Threads   The driving thread.
  * Durable   Not yet: when teak_poll returns its completion with TEAK_OK. Readable at once.
