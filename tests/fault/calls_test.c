@@ -7,17 +7,7 @@
  * With the posix backend the workers' calls come in any order: which one is the n-th is then chance, and what must hold
  * does not depend on it. TEAK_FAULT_STEP=1: every error at every call, else one of them, in turn.
  */
-#include <linux/stat.h>
-#include <pthread.h>
-#include <stdarg.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/statvfs.h>
-#include <sys/uio.h>
-#include <sys/vfs.h>
-
-#include <liburing.h>
+#include "calls.h"
 
 #include "store/damage.h"
 #include "teak/committer.h"
@@ -25,117 +15,7 @@
 #include "teak/memory.h"
 #include "teak/snapshot.h"
 
-enum { ENTRIES = 60, BYTES = 2500, CALLS_MAX = 20000, TRIES_MAX = 20000, NAME = 24 };
-
-static struct {
-    _Atomic uint64_t calls;
-    _Atomic int64_t mapped;
-    _Atomic bool is_running, was_struck;
-    bool is_under_way;
-    uint64_t n;
-    int error;
-    char name[NAME]; /* of the call that failed */
-} fault;
-
-static bool strikes(const char *name)
-{
-    if (!atomic_load(&fault.is_running) || atomic_fetch_add(&fault.calls, 1) + 1 != fault.n) return false;
-    snprintf(fault.name, sizeof fault.name, "%s", name);
-    atomic_store(&fault.was_struck, true);
-    return true;
-}
-
-/* ---- what is wrapped ---- */
-
-static int set_errno(int error)
-{
-    errno = error;
-    return error;
-}
-
-#define WRAP(type, name, parameters, arguments, failure)                                                               \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters                                                                                      \
-    {                                                                                                                  \
-        return strikes(#name) && set_errno(fault.error) ? (failure) : __real_##name arguments;                         \
-    }
-
-WRAP(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), -1)
-WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), -1)
-WRAP(ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int how), (fd, v, n, at, how), -1)
-WRAP(int, fdatasync, (int fd), (fd), -1)
-WRAP(int, fsync, (int fd), (fd), -1)
-WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes), -1)
-WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), -1)
-WRAP(int, renameat, (int from, const char *a, int to, const char *b), (from, a, to, b), -1)
-WRAP(int, renameat2, (int from, const char *a, int to, const char *b, unsigned how), (from, a, to, b, how), -1)
-WRAP(int, linkat, (int from, const char *a, int to, const char *b, int how), (from, a, to, b, how), -1)
-WRAP(int, unlinkat, (int dir, const char *name, int how), (dir, name, how), -1)
-WRAP(int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode), -1)
-WRAP(int, flock, (int fd, int how), (fd, how), -1)
-WRAP(int, fstat, (int fd, struct stat *out), (fd, out), -1)
-WRAP(int, fstatat, (int dir, const char *name, struct stat *out, int how), (dir, name, out, how), -1)
-WRAP(int, statx, (int dir, const char *name, int how, unsigned mask, struct statx *out), (dir, name, how, mask, out),
-     -1)
-WRAP(int, fstatfs, (int fd, struct statfs *out), (fd, out), -1)
-WRAP(int, fstatvfs, (int fd, struct statvfs *out), (fd, out), -1)
-WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
-WRAP(struct dirent *, readdir, (DIR *dir), (dir), NULL)
-WRAP(int, madvise, (void *at, size_t bytes, int how), (at, bytes, how), -1)
-WRAP(int, posix_fadvise, (int fd, off_t at, off_t bytes, int how), (fd, at, bytes, how), fault.error)
-WRAP(int, eventfd, (unsigned value, int how), (value, how), -1)
-WRAP(ssize_t, getrandom, (void *out, size_t bytes, unsigned how), (out, bytes, how), -1)
-WRAP(int, pthread_create,
-     (pthread_t * out, const pthread_attr_t *with, void *(*fn)(void *), void *context), (out, with, fn, context),
-     fault.error)
-WRAP(int, io_uring_queue_init_params, (unsigned n, struct io_uring *ring, struct io_uring_params *with),
-     (n, ring, with), -fault.error)
-WRAP(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring), (ring), NULL)
-WRAP(int, io_uring_register, (unsigned fd, unsigned what, const void *with, unsigned n), (fd, what, with, n),
-     -fault.error)
-WRAP(int, io_uring_register_files, (struct io_uring * ring, const int *files, unsigned n), (ring, files, n),
-     -fault.error)
-WRAP(int, io_uring_register_buffers, (struct io_uring * ring, const struct iovec *v, unsigned n), (ring, v, n),
-     -fault.error)
-WRAP(int, io_uring_register_eventfd, (struct io_uring * ring, int fd), (ring, fd), -fault.error)
-
-int __real_openat(int dir, const char *name, int how, ...);
-int __wrap_openat(int dir, const char *name, int how, ...);
-int __wrap_openat(int dir, const char *name, int how, ...)
-{
-    va_list rest;
-    va_start(rest, how);
-    const mode_t mode = how & O_CREAT ? va_arg(rest, mode_t) : 0;
-    va_end(rest);
-    return strikes("openat") && set_errno(fault.error) ? -1 : __real_openat(dir, name, how, mode);
-}
-
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd) /* a descriptor is gone whatever close says */
-{
-    const int result = __real_close(fd);
-    return strikes("close") && set_errno(fault.error) ? -1 : result;
-}
-
-void *__real_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t bytes, int may, int how, int fd, off_t offset)
-{
-    if (strikes("mmap") && set_errno(fault.error)) return MAP_FAILED;
-    void *memory = __real_mmap(at, bytes, may, how, fd, offset);
-    if (memory != MAP_FAILED) fault.mapped++;
-    return memory;
-}
-
-int __real_munmap(void *at, size_t bytes);
-int __wrap_munmap(void *at, size_t bytes);
-int __wrap_munmap(void *at, size_t bytes)
-{
-    fault.mapped--;
-    return __real_munmap(at, bytes);
-}
+enum { ENTRIES = 60, BYTES = 2500, CALLS_MAX = 20000, TRIES_MAX = 20000 };
 
 /* ---- scenes: each goes on as far as it can, and returns the worst that it was told ---- */
 
@@ -160,12 +40,12 @@ static enum teak_status told(enum teak_status status, const struct teak_error *e
     case TEAK_LOCKED: break;
     case TEAK_SEGMENT_MISSING: /* EAGAIN is how flock says that a writer is just taking the file again: it is gone */
     case TEAK_COMPACTED:       /* so are its entries */
-        if (fault.error == EAGAIN && !strcmp(fault.name, "flock")) break;
+        if (calls.error == EAGAIN && !strcmp(calls.name, "flock")) break;
         /* fall through */
     default: {
         char text[512];
         teak_error_text(error, text, sizeof text);
-        fail_msg("errno %d of %s was told as: %s", fault.error, fault.name, text);
+        fail_msg("errno %d of %s was told as: %s", calls.error, calls.name, text);
     }
     }
     scene.told = status;
@@ -337,16 +217,6 @@ static void salvaged_and_mended(void)
 
 /* ---- what must hold ---- */
 
-static uint64_t open_descriptors(void)
-{
-    uint64_t count = 0;
-    DIR *list = opendir("/proc/self/fd");
-    assert_non_null(list);
-    while (readdir(list)) count++;
-    closedir(list);
-    return count;
-}
-
 static void check_store(void)
 {
     struct teak_options options = backend_options();
@@ -371,10 +241,10 @@ static void check_store(void)
 /* An interrupted transfer or sync is done again. */
 static bool must_be_unheard(void)
 {
-    static const char *const calls[] = {"preadv", "pwritev", "pwritev2", "fdatasync", "fsync"};
-    if (fault.error != EINTR && fault.error != EAGAIN) return false;
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        if (!strcmp(fault.name, calls[i])) return true;
+    static const char *const names[] = {"preadv", "pwritev", "pwritev2", "fdatasync", "fsync"};
+    if (calls.error != EINTR && calls.error != EAGAIN) return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(calls.name, names[i])) return true;
     return false;
 }
 
@@ -392,22 +262,22 @@ static bool run_once(void (*play)(void), uint64_t n, int error)
     scene.submitted = scene.acknowledged = made ? ENTRIES : 0;
     scene.told = TEAK_OK;
     const uint64_t before = open_descriptors();
-    fault.calls = 0;
-    fault.n = n;
-    fault.error = error;
-    fault.was_struck = false;
-    fault.is_under_way = true;
-    fault.name[0] = '\0';
-    atomic_store(&fault.is_running, true);
+    calls.count = 0;
+    calls.n = n;
+    calls.error = error;
+    calls.was_struck = false;
+    calls.is_under_way = true;
+    calls.name[0] = '\0';
+    atomic_store(&calls.is_running, true);
     play();
-    atomic_store(&fault.is_running, false);
+    atomic_store(&calls.is_running, false);
     assert_int_equal(open_descriptors(), before);
-    assert_int_equal(fault.mapped, 0);
+    assert_int_equal(calls.mapped, 0);
     assert_int_equal(teak_set_allocator(NULL), TEAK_OK); /* INVALID while any memory is out */
     if (must_be_unheard()) assert_int_equal(scene.told, TEAK_OK);
     check_store();
-    fault.is_under_way = false;
-    return fault.was_struck;
+    calls.is_under_way = false;
+    return calls.was_struck;
 }
 
 static void remove_unfinished(void)
@@ -437,8 +307,8 @@ static void run_all(const char *name, void (*play)(void))
 static int tell_run(void **state)
 {
     (void)state;
-    atomic_store(&fault.is_running, false);
-    if (fault.is_under_way) print_error("call %" PRIu64 ", %s, errno %d\n", fault.n, fault.name, fault.error);
+    atomic_store(&calls.is_running, false);
+    if (calls.is_under_way) print_error("call %" PRIu64 ", %s, errno %d\n", calls.n, calls.name, calls.error);
     return 0;
 }
 

@@ -85,7 +85,49 @@ static bool write_all(int file, const uint8_t *at, uint64_t bytes)
     return true;
 }
 
-/* Durable before the log names it; one that is there is not written over. */
+/* Has the file just these bytes? An import that failed, or was killed, behind them left it. */
+static bool has_bytes(int file, const uint8_t *at, uint64_t bytes)
+{
+    uint8_t part[4096];
+    ssize_t got;
+    while ((got = read(file, part, sizeof(part))) != 0) {
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 || (uint64_t)got > bytes || memcmp(part, at, (size_t)got) != 0) return false;
+        at += got;
+        bytes -= (uint64_t)got;
+    }
+    return bytes == 0;
+}
+
+/* The file under another name: either it is there whole, or it is not there. */
+static bool write_new(const char *path, const uint8_t *at, uint64_t bytes)
+{
+    char begun[1032];
+    snprintf(begun, sizeof(begun), "%s.tmp", path);
+    const int file = open(begun, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = file >= 0 && write_all(file, at, bytes) && fsync(file) == 0;
+    if (file >= 0 && close(file) != 0) good = false;
+    if (good)
+        good = renameat2(AT_FDCWD, begun, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+               (errno == EINVAL && rename(begun, path) == 0); /* a file system that does not know it */
+    if (good) return true;
+    const int why = errno;
+    if (file >= 0) (void)unlink(begun);
+    errno = why;
+    return false;
+}
+
+static bool sync_directory(const char *path)
+{
+    const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool good = directory >= 0 && fsync(directory) == 0;
+    const int why = errno;
+    if (directory >= 0) close(directory);
+    errno = why;
+    return good;
+}
+
+/* Durable before the log names it; another one that is there is not written over. */
 static bool put_file(const struct import *run, const char *name, const uint8_t *at, uint64_t bytes)
 {
     char path[1024];
@@ -93,13 +135,17 @@ static bool put_file(const struct import *run, const char *name, const uint8_t *
         complain("import", "--snapshots-to %s is too long", run->snapshots_to);
         return false;
     }
-    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool good = file >= 0 && write_all(file, at, bytes) && fsync(file) == 0;
-    if (file >= 0 && close(file) != 0) good = false;
-    const int directory = good ? open(run->snapshots_to, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (good) good = directory >= 0 && fsync(directory) == 0;
+    const int there = open(path, O_RDONLY | O_CLOEXEC);
+    if (there < 0 && errno != ENOENT) {
+        complain("import", "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (there >= 0) errno = 0;
+    bool good = there < 0 ? write_new(path, at, bytes) : has_bytes(there, at, bytes) && fsync(there) == 0;
+    if (good) good = sync_directory(run->snapshots_to);
+    if (!good && errno == 0) errno = EEXIST;
     if (!good) complain("import", "%s: %s", path, strerror(errno));
-    if (directory >= 0) close(directory);
+    if (there >= 0) close(there);
     return good;
 }
 
@@ -352,8 +398,8 @@ static int run_import(struct import *run)
         status = EXIT_PROBLEM;
     }
     if (run->begun && submit(run, &(struct teak_op){.op = TEAK_OP_DROP, .log = run->log}, 1) != TEAK_OK)
-        complain("import", "%s: log %" PRIu64 " is incomplete, its META says so; the next import of it begins anew",
-                 run->at.directory, run->log);
+        complain("import", "%s: log %" PRIu64 " may be incomplete; then its META says so, and the next import of it "
+                 "begins anew", run->at.directory, run->log);
     if (teak_close(run->store, &run->error) != TEAK_OK && status == EXIT_GOOD)
         status = complain_error("import", run->at.directory, &run->error);
     if (status != EXIT_GOOD) return status;
