@@ -27,6 +27,8 @@ struct teak_pos durable_of(struct log *log, const struct segments *segments, con
     if (is_safe(log, segments, flight, head->last.index)) return log->floor = head->last;
     /* low is durable (or the base, below everything); high is not */
     uint64_t low = max_u64(head->base.index, log->floor.index), high = head->last.index;
+    /* a batch after the other, and nothing landed between: one look instead of a search */
+    if (high - low > 1 && !is_safe(log, segments, flight, low + 1)) high = low + 1;
     while (high - low > 1) {
         const uint64_t middle = low + (high - low) / 2;
         if (is_safe(log, segments, flight, middle))

@@ -476,11 +476,13 @@ static bool judge_snapshot(const struct adapter *adapter, const struct teak_raft
     return true;
 }
 
-/* Does the job go on where the log is, and begin and end where it says? */
-static bool judge(const struct adapter *adapter, uint64_t id, const struct teak_raft_job *job)
+/* Does the job go on where the log is, and begin and end where it says? And does its hard state say something new? */
+static bool judge(const struct adapter *adapter, uint64_t id, const struct teak_raft_job *job, bool *says_hard_out)
 {
     struct teak_log log;
     if (teak_log(adapter->engine, id, &log, NULL) != TEAK_OK || log.marks != 0) return false;
+    *says_hard_out = log.hard.term != job->hard.term || log.hard.vote != job->hard.vote ||
+                     log.hard.commit != job->hard.commit;
     if (job->cut_from != 0) {
         const uint64_t floor = max_of(log.base.index, log.snapshot.index);
         if (job->cut_from > log.last.index + 1 || job->cut_from <= floor) return false;
@@ -520,8 +522,10 @@ static uint32_t build_snapshot(struct adapter *adapter, uint64_t id, const struc
     return count;
 }
 
-/* An operation of the engine holds entries of one term and kind: a run of them each. False: no memory. */
-static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_job *job, uint32_t *count_out)
+/* An operation of the engine holds entries of one term and kind: a run of them each. A hard state that the log has is
+ * left out, unless nothing else is to be done. False: no memory. */
+static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_job *job, bool says_hard,
+                  uint32_t *count_out)
 {
     struct teak_op *ops = make_room(adapter->ops, &adapter->op_room, (uint64_t)job->count + 8, sizeof *ops);
     struct teak_bytes *payloads =
@@ -544,8 +548,9 @@ static bool build(struct adapter *adapter, uint64_t id, const struct teak_raft_j
         *run = (struct teak_op){.op = TEAK_OP_ENTRIES, .log = id, .index = entry->index, .term = entry->term,
                                 .kind = entry->kind, .entries = &payloads[i], .count = 1};
     }
-    ops[count++] = (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = id, .term = job->hard.term,
-                                    .vote = job->hard.vote, .commit = job->hard.commit};
+    if (says_hard || count == 0)
+        ops[count++] = (struct teak_op){.op = TEAK_OP_HARD_STATE, .log = id, .term = job->hard.term,
+                                        .vote = job->hard.vote, .commit = job->hard.commit};
     if (job->compact_to != 0) ops[count++] = (struct teak_op){.op = TEAK_OP_COMPACT, .log = id,
                                                               .index = job->compact_to};
     *count_out = count;
@@ -568,12 +573,13 @@ static void refuse(struct adapter *adapter, struct group *group, uint64_t token,
 static bool try_job(struct adapter *adapter, struct group *group, const struct teak_raft_job *job)
 {
     uint32_t count;
-    if (adapter->failed || group->poisoned || !judge(adapter, group->id, job)) {
+    bool says_hard;
+    if (adapter->failed || group->poisoned || !judge(adapter, group->id, job, &says_hard)) {
         refuse(adapter, group, job->token, TEAK_RAFT_POISONED);
         return true;
     }
     enum teak_status status = TEAK_NO_MEMORY;
-    if (build(adapter, group->id, job, &count)) {
+    if (build(adapter, group->id, job, says_hard, &count)) {
         const struct teak_batch batch = {.ops = adapter->ops, .count = count, .tag = job->token,
                                          .flags = job->urgent ? TEAK_URGENT : 0};
         status = give(adapter, &batch, (struct flown){.group = group, .run = group->run, .token = job->token,
