@@ -161,7 +161,8 @@ struct teak_raft {
     bool reads_open;               /* reads.c: false: no read waits for anything, and no member's batch     */
     bool receiving;                /* timers.c: a message is being taken                                    */
 
-    uint32_t size, members_max, span_max; /* span_max: most entries in one message, job, apply or fetch     */
+    uint32_t size, members_max, span_max; /* span_max: most entries in one message, job or apply            */
+    uint32_t part_max;                    /* most entries in a fetch, and in a span behind the ring's end   */
     uint32_t config_at, previous_at;      /* members of `config`, of `previous`                             */
     uint32_t peers_at, parcels_at, tail_at, runs_at, jobs_at, proposals_at, send_at, fetch_at, done_at;
     uint32_t reads_at, answers_at;

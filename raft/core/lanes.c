@@ -60,7 +60,7 @@ static struct teak_raft_fetch ask(struct teak_raft *raft, uint32_t number, uint3
     lane->state = LANE_ASKED;
     lane->slot = (uint8_t)slot;
     lane->first = first;
-    lane->last = min_index(last, first + raft->span_max - 1);
+    lane->last = min_index(last, first + raft->part_max - 1);
     return (struct teak_raft_fetch){
         .ticket = lane->ticket, .first = first, .last = lane->last, .to_apply = number == LANE_APPLY,
         .bytes_max = number == LANE_PEER ? raft->options.message_bytes_max : raft->options.apply_bytes_max};

@@ -69,13 +69,14 @@ static size_t lay_out(const struct teak_raft_options *options, struct teak_raft 
     take(&end, sizeof *raft);
     raft->members_max = members;
     raft->span_max = options->tail_entries / 2;
+    raft->part_max = options->tail_entries / 8 > 4 ? options->tail_entries / 8 : 4;
     raft->send_max = 5 * members + 2;
     raft->config_at = take(&end, members * sizeof(struct teak_raft_member));
     raft->previous_at = take(&end, members * sizeof(struct teak_raft_member));
     raft->peers_at = take(&end, members * sizeof(struct peer));
     raft->parcels_at = take(&end, (size_t)members * options->window_messages * sizeof(struct parcel));
     raft->tail_at =
-        take(&end, (options->tail_entries + TAIL_RESERVE + raft->span_max) * sizeof(struct teak_raft_entry));
+        take(&end, (options->tail_entries + TAIL_RESERVE + raft->part_max) * sizeof(struct teak_raft_entry));
     raft->runs_at = take(&end, options->term_runs * sizeof(struct term_run));
     raft->jobs_at = take(&end, options->jobs_max * sizeof(struct work));
     raft->proposals_at = take(&end, options->tags_max * sizeof(struct proposal));
@@ -87,7 +88,7 @@ static size_t lay_out(const struct teak_raft_options *options, struct teak_raft 
     raft->reads_at = take(&end, options->reads_max * sizeof(struct read));
     raft->answers_at = take(&end, options->reads_max * sizeof(struct teak_raft_answer));
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
-        raft->lanes[lane].entries_at = take(&end, raft->span_max * sizeof(struct teak_raft_entry));
+        raft->lanes[lane].entries_at = take(&end, raft->part_max * sizeof(struct teak_raft_entry));
     raft->own_at = take(&end, 2 * TEAK_RAFT_CONFIG_BYTES(members));
     end = lay_out_snapshots(options, raft, end);
     raft->size = (uint32_t)end;

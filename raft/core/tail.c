@@ -178,7 +178,8 @@ static uint32_t within(const struct teak_raft_entry *entries, uint32_t count, ui
 }
 
 /* What lies at the beginning of the ring and follows its end is copied behind the end: a span is one array. The ring
- * has span_max places more for that, and what is in them is true until an entry changes, which no const call does. */
+ * has part_max places more for that, a span has no more there, and what is in them is true until an entry changes, which
+ * no const call does. */
 static void unroll(const struct teak_raft *raft, uint32_t slot, uint32_t count)
 {
     struct teak_raft_entry *ring = (struct teak_raft_entry *)raft_at(raft, raft->tail_at);
@@ -199,7 +200,7 @@ const struct teak_raft_entry *tail_span(const struct teak_raft *raft, uint64_t f
     const uint32_t slot = (uint32_t)(span - ring), to_end = (uint32_t)min_index(most, ring_size(raft) - slot);
     uint64_t bytes = span->bytes;
     uint32_t count = 1 + within(span + 1, to_end - 1, bytes_max, &bytes);
-    if (count == to_end) count += within(ring, most - to_end, bytes_max, &bytes);
+    if (count == to_end) count += within(ring, (uint32_t)min_index(most - to_end, raft->part_max), bytes_max, &bytes);
     unroll(raft, slot, count);
     *count_out = count;
     *bytes_out = bytes;

@@ -242,6 +242,7 @@ static const struct field of_raft[] = {
     F(now, QUIET, "time"), F(next, QUIET, "time"), F(fresh, QUIET, "time"), F(halted, SHOWS, ""),
     F(lent, QUIET, "a ready was handed out"), F(reads_open, QUIET, "whether there are reads"),
     F(receiving, QUIET, "within a call"), F(size, PLACE, ""), F(members_max, PLACE, ""), F(span_max, PLACE, ""),
+    F(part_max, PLACE, ""),
     F(config_at, PLACE, ""),
     F(previous_at, PLACE, ""), F(peers_at, PLACE, ""), F(parcels_at, PLACE, ""), F(tail_at, PLACE, ""),
     F(runs_at, PLACE, ""), F(jobs_at, PLACE, ""), F(proposals_at, PLACE, ""), F(send_at, PLACE, ""),
