@@ -419,6 +419,18 @@ static void judge_watches(uint32_t id)
     }
 }
 
+/* What was on its way to it may bring a node all that is gone, before its leader hears of the new process: then nothing
+ * is gone that could be seen. */
+static void settle_watches(uint32_t id)
+{
+    for (uint32_t leader = 1; leader <= fleet.seats; leader++) {
+        struct watch *watch = &fleet.watches[leader - 1];
+        if (watch->id != id || node_of(id)->disk.last < watch->had || !node_of(leader)->raft) continue;
+        const struct teak_raft *raft = node_of(leader)->raft;
+        if (is_watched(watch, leader) && peer_at(raft, slot_of(raft, id))->incarnation != node_of(id)->run) watch->id = 0;
+    }
+}
+
 void oracle_goes_back(uint32_t id)
 {
     for (uint32_t leader = 1; leader <= fleet.seats; leader++) {
@@ -434,6 +446,7 @@ void oracle_goes_back(uint32_t id)
 void oracle_judge(uint32_t id)
 {
     if (!node_of(id)->raft || node_of(id)->raft->halted) return;
+    settle_watches(id);
     judge_watches(id);
     judge_leader(id);
     judge_commit(id);
