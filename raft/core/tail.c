@@ -178,8 +178,8 @@ static uint32_t within(const struct teak_raft_entry *entries, uint32_t count, ui
 }
 
 /* What lies at the beginning of the ring and follows its end is copied behind the end: a span is one array. The ring
- * has part_max places more for that, a span has no more there, and what is in them is true until an entry changes, which
- * no const call does. */
+ * has part_max places more for that, of which a span takes no more, and what is in them is true until an entry changes,
+ * which no const call does. */
 static void unroll(const struct teak_raft *raft, uint32_t slot, uint32_t count)
 {
     struct teak_raft_entry *ring = (struct teak_raft_entry *)raft_at(raft, raft->tail_at);

@@ -427,7 +427,8 @@ static void settle_watches(uint32_t id)
         struct watch *watch = &fleet.watches[leader - 1];
         if (watch->id != id || node_of(id)->disk.last < watch->had || !node_of(leader)->raft) continue;
         const struct teak_raft *raft = node_of(leader)->raft;
-        if (is_watched(watch, leader) && peer_at(raft, slot_of(raft, id))->incarnation != node_of(id)->run) watch->id = 0;
+        if (!is_watched(watch, leader)) continue;
+        if (peer_at(raft, slot_of(raft, id))->incarnation != node_of(id)->run) watch->id = 0;
     }
 }
 
