@@ -46,11 +46,11 @@ void copies_take(uint32_t id)
     note("is copied", id, node->disk.last, node->disk.hard.term);
 }
 
-void copies_put_back(uint32_t id, bool is_raw)
+bool copies_put_back(uint32_t id, bool is_raw)
 {
     struct fleet_node *node = node_of(id);
     const struct copy *copy = node->copy;
-    if (!copy || realm_of(id)->ghost_count == GHOSTS_MAX) return;
+    if (!copy || realm_of(id)->ghost_count == GHOSTS_MAX) return false;
     launch_lose(id);
     node->medium = sim_cut(copy->medium, SIM_POWER, &fleet.dice);
     if (!is_raw) berth_mark_anew(node->medium, mix(fleet.seed, ++fleet.logs_born));
@@ -64,6 +64,7 @@ void copies_put_back(uint32_t id, bool is_raw)
     note("is put back", id, node->disk.last, node->disk.hard.term);
     launch_up(id);
     if (is_raw) oracle_goes_back(id);
+    return true;
 }
 
 void copies_drop(struct fleet_node *node)

@@ -14,8 +14,8 @@
 void copies_take(uint32_t id);
 
 /* The node's disk is gone, and it comes up from its copy: under another birth; `is_raw`: under its own, by other means
- * than `teak copy`. Nothing where it has none. */
-void copies_put_back(uint32_t id, bool is_raw);
+ * than `teak copy`. False: it has none. */
+bool copies_put_back(uint32_t id, bool is_raw);
 
 void copies_drop(struct fleet_node *node);
 

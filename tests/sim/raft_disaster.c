@@ -124,6 +124,16 @@ static void draw_fates(enum fate *fates)
     }
 }
 
+/* Of a disk that is lost there may be a copy, with something in it. */
+static void put_copies_back(enum fate *fates)
+{
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
+        const struct copy *copy = node_of(id)->copy;
+        if (fates[id] == LOST && copy && copy->disk.last > 0 && below(2) == 0 && copies_put_back(id, false))
+            fates[id] = LEFT;
+    }
+}
+
 /* They come with empty logs, under new ids. */
 static void join(const uint64_t *born)
 {
@@ -141,6 +151,7 @@ void disaster_strike(void)
     struct finding findings[NODES + 1];
     uint64_t born[NODES];
     draw_fates(fates);
+    put_copies_back(fates);
     const uint32_t best = choose(fates, findings);
     if (best == 0) return;
     note("a majority is gone", best, findings[best].report.last.index, findings[best].report.committed);

@@ -8,7 +8,8 @@
 #ifndef TEAK_TESTS_SIM_RAFT_DISASTER_H
 #define TEAK_TESTS_SIM_RAFT_DISASTER_H
 
-/* Some disks are lost, some nodes thought dead, of the others one is recovered. Nothing where no disk is sound. */
+/* Some disks are lost, in place of some of these a copy is put back, some nodes are thought dead; of the others one is
+ * recovered. Nothing where no disk is sound. */
 void disaster_strike(void);
 
 #endif

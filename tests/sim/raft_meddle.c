@@ -201,7 +201,7 @@ void meddle_with(uint32_t id)
     if (strikes(shape->wipe_one_in) && oracle_may_lose(id)) launch_wipe(id);
     if (strikes(shape->copy_one_in)) copies_take(id);
     if (strikes(shape->put_back_one_in) && (shape->puts_back_raw || oracle_may_lose(id)))
-        copies_put_back(id, shape->puts_back_raw);
+        (void)copies_put_back(id, shape->puts_back_raw);
     if (strikes(shape->cut_power_one_in))
         launch_down(id, true);
     else if (strikes(shape->kill_one_in))
