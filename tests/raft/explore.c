@@ -26,6 +26,7 @@ enum action_type {
     TRANSFER,
     READ,
     SNAPSHOT,
+    COPY,
     TIME
 };
 
@@ -147,6 +148,8 @@ static void list_actions(struct frame *frame)
         list_timers(frame, node);
         for (uint32_t kept = 0; frame->left.crashes > 0 && kept <= disk->flight_count; kept++)
             add(frame, CRASH, node, kept);
+        for (uint32_t from = 1; frame->left.copies > 0 && from <= world->node_count; from++)
+            add(frame, COPY, node, from);
         if (disk->flight_count > 0 && frame->left.refusals > 0) add(frame, REFUSE, node, 0);
         if (disk->full) add(frame, ROOM, node, 0);
         if (frame->left.reads > 0 && raft->leader != 0) add(frame, READ, node, 0);
@@ -216,6 +219,12 @@ static void act(struct frame *frame, struct action action)
         left->snapshots--;
         world_snapshot(world, node);
         return;
+    case COPY:
+        left->copies--;
+        world_crash(world, node, 0);
+        world_copy_log(world, node, action.what);
+        world_start(world, node);
+        return;
     case CHANGE:
         left->changes--;
         world_touch(world, node);
@@ -259,6 +268,9 @@ static void print_action(FILE *out, const struct frame *before, struct action ac
     case REFUSE: fprintf(out, "refuse %u\n", action.node); return;
     case ROOM: fprintf(out, "room %u\n", action.node); return;
     case SNAPSHOT: fprintf(out, "snapshot %u\n", action.node); return;
+    case COPY:
+        fprintf(out, "crash %u\ncopy %u %u\nstart %u\n", action.node, action.node, action.what, action.node);
+        return;
     case CHANGE: {
         fprintf(out, "change %u", action.node);
         const uint32_t count = wanted(&before->world, action.node, action.what, members);

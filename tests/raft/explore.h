@@ -22,6 +22,7 @@ struct budget {
     uint8_t old_reads;  /* their timer                                 */
     uint8_t snapshots;  /* of what is applied, by any node */
     uint8_t times;      /* all clocks go on, see rates                 */
+    uint8_t copies;     /* a disk is replaced by a copy of any as it is */
 };
 
 struct explore {

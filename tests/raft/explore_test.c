@@ -114,6 +114,10 @@ static const struct row snapshots_rows[] = {
 static const struct row crashes_rows[] = {
     {SMALL, false, {.name = "a crash of a leader", .nodes = 3, .net_max = 3, .setup = "leader",
                     .budget = {.crashes = 2, .proposals = 1}}},
+    {SMALL, false, {.name = "a disk is replaced by a copy, and an election", .nodes = 3, .net_max = 3,
+                    .budget = {.elections = 1, .copies = 1}}},
+    {USUAL, false, {.name = "a copy, a proposal, an election, a promise that ends", .nodes = 3, .net_max = 3,
+                    .setup = "leader", .budget = {.elections = 1, .promises = 1, .proposals = 1, .copies = 1}}},
     {USUAL, false, {.name = "an election and two crashes", .nodes = 3, .net_max = 3,
                     .budget = {.elections = 1, .crashes = 2}}},
     {USUAL, false, {.name = "a crash, a proposal, an election", .nodes = 3, .net_max = 3, .setup = "leader",
