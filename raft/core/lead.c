@@ -216,6 +216,7 @@ bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_ms
     if (peer->incarnation != 0 && peer->incarnation != msg->incarnation) {
         if (round <= peer->answered || round > raft->beat_round) return false;
         forget(raft, slot);
+        peer->answered = raft->beat_round; /* of the rounds so far the former run may have answered any */
     }
     peer->incarnation = msg->incarnation;
     peer->born = msg->born;

@@ -25,9 +25,9 @@ bool lead_on_snapshot_reply(struct teak_raft *raft, uint32_t slot, const struct 
 bool lead_on_heartbeat_reply(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 
 /* Is the reply one of the process that member `slot` is now? Another process may have another log: what this one
- * knew of it begins anew. Which of two came later their numbers do not tell; that one answers a round of heartbeats
- * that the other never answered does. So a late word of the former one does not make the living one a stranger for
- * ever. */
+ * knew of it begins anew. Which of two came later their numbers do not tell; that one answers a round that began
+ * when the other had been heard does. So no late word of the former one brings it back, and none makes the living one
+ * a stranger for ever. */
 bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_msg *msg);
 
 /* What was sent to it is lost. */

@@ -86,6 +86,8 @@ static void lives_that_found_something(void **state)
         shape.copy_one_in = shape.put_back_one_in = shape.disaster_at = 0;
         (void)fleet_live(seeds[i], &shape, MILLISECONDS, false, &totals);
     }
+    const struct fleet_shape late = fleet_draw(118401); /* a late answer brought a member's former run back */
+    (void)fleet_live(118401, &late, MILLISECONDS, false, &totals);
 }
 
 /* A test of the test: where clocks are off by more than nodes are told, a read by lease misses what was committed, and
