@@ -53,6 +53,16 @@ def cells():
     return points
 
 
+def tails():
+    """Each window of 256 B: a bare write of what its frames hold, and Teak, recycling and while the filler works."""
+    points = []
+    for window, batch, frame in ((1, 1, 4 << 10), (64, 1, 20 << 10), (1024, 16, 280 << 10)):
+        points += [(f"the disk, {frame >> 10} KiB", raw(frame, 1)),
+                   (f"window {window}", teak(256, window, batch, "--preload-bytes", "512M")),
+                   (f"window {window}, growing", teak(256, window, batch, "--preload-bytes", "128M", retain=False))]
+    return points
+
+
 def prototype(entry, window, *more):
     return ("bench_prototype", "--entry-bytes", str(entry), "--window", str(window), "--in-flight", "1", *more)
 
@@ -112,6 +122,7 @@ ROWS = collections.OrderedDict([
         ("teak, batch 16, growing", teak(4096, 1024, 16, retain=False)),
     ])),
     ("ceiling", ("Teak as a share of the ceiling", cells())),
+    ("tail", ("p99.9, 256 B", tails())),
     ("rivals", ("256 B, window 1,024, 16 handed over at a time", rivals(256, 1024, 16))),
     ("rivals-1", ("256 B, one entry at a time", rivals(256, 1, 1))),
     ("rivals-4k", ("4 KiB, window 256, 16 handed over at a time", rivals(4096, 256, 16))),
@@ -177,6 +188,7 @@ def run(build, command, folder, seconds):
         except subprocess.TimeoutExpired:
             raise Failed(f"{' '.join(words)}: does not come to an end") from None
         after = device_counters(place)
+    os.sync()  # what was removed is discarded now, and not while the next one runs
     if done.returncode != 0:
         raise Failed(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr.strip()}")
     result = json.loads(done.stdout)
@@ -256,8 +268,8 @@ def spread(values, scale=1.0, digits=2):
 def row_table(title, points, results, out):
     base = [payload_rate(result) for result in results[points[0][0]]]
     print(f"\n### {title}\n", file=out)
-    heads = ["", "million/s", "best", "MB/s", "ratio", "of the best", "p50 us", "p99 / p50", "processor ns",
-             "written / payload", "RSS MiB", "disk", "idle"]
+    heads = ["", "million/s", "best", "MB/s", "ratio", "of the best", "p50 us", "p99 / p50",
+             "p99.9 / p50", "processor ns", "written / payload", "RSS MiB", "disk", "idle"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), file=out)
     for name, command in points:
         runs = results[name]
@@ -266,6 +278,7 @@ def row_table(title, points, results, out):
         counts = [r.get("entries", r.get("writes_per_second", 0) * r["seconds"]) for r in runs]
         cpu = [r["cpu_seconds"] * 1e9 / n for r, n in zip(runs, counts)]
         tail = [r["latency_us"]["p99"] / r["latency_us"]["p50"] for r in runs]
+        far_tail = [r["latency_us"]["p999"] / r["latency_us"]["p50"] for r in runs if "p999" in r["latency_us"]]
         amplification = [r["bytes_written"] / (r["seconds"] * p) for r, p in zip(runs, payload) if "bytes_written" in r]
         memory = [r["max_rss_bytes"] / (1 << 20) for r in runs if "max_rss_bytes" in r]
         doubtful = sum(is_doubtful(r) for r in runs)
@@ -279,6 +292,7 @@ def row_table(title, points, results, out):
             f"{max(payload) / max(base):.2f}",
             spread([r["latency_us"]["p50"] for r in runs], 1, 0),
             spread(tail),
+            spread(far_tail) if far_tail else "",
             spread(cpu, 1, 0),
             f"{statistics.median(amplification):.3f}" if amplification else "",
             f"{statistics.median(memory):.0f}" if memory else "",
