@@ -516,7 +516,7 @@ static uint64_t lane_of(const struct teak_committer *committer)
 static bool may_leave(const struct teak_committer *committer)
 {
     const struct teak_store *store = committer->store;
-    return committer->part > 0 && store->flight.in_flight < store->limits.in_flight &&
+    return committer->part > 0 && store->flight.in_flight < store->flight.in_flight_max &&
            turn_open_batches(store) >= lane_of(committer);
 }
 
@@ -527,7 +527,7 @@ static uint64_t lane_to_wait_for(const struct teak_committer *committer)
     const uint64_t open = turn_open_batches(store), in_flight = store->flight.in_flight;
     if (committer->part == 0) return WEIGHT_LANE;
     const bool goes = in_flight == 0 || open >= store->lane_batches;
-    if (in_flight + goes >= store->limits.in_flight) return WEIGHT_LANE;
+    if (in_flight + goes >= store->flight.in_flight_max) return WEIGHT_LANE;
     return min_u64(WEIGHT_LANE, goes ? max_u64(LANE_MIN, open) : store->lane_batches - open);
 }
 
@@ -543,7 +543,7 @@ static void typical_add(uint64_t *typical_ns, uint64_t ns)
  * frame after the other whatever it is given, which is found out by comparing, now and then. */
 static bool pays(struct teak_committer *committer, uint64_t crowd)
 {
-    const uint64_t lanes = committer->store->limits.in_flight, alone_ns = committer->typical_ns[ALONE];
+    const uint64_t lanes = committer->store->flight.in_flight_max, alone_ns = committer->typical_ns[ALONE];
     if (lanes == 1 || crowd < 2 * LANE_MIN || alone_ns >= crowd * WAKING_NS) return false;
     if (committer->rest > 0) {
         committer->rest--;
@@ -564,7 +564,7 @@ static void share_out(struct teak_committer *committer, uint64_t told)
     const struct teak_store *store = committer->store;
     typical_add(&committer->typical_ns[committer->part > 0 ? SHARED : ALONE], store->flight.latest_ns);
     const uint64_t crowd = told + turn_open_batches(store) + flying(store);
-    committer->part = told > 0 && pays(committer, crowd) ? crowd / store->limits.in_flight : 0;
+    committer->part = told > 0 && pays(committer, crowd) ? crowd / store->flight.in_flight_max : 0;
 }
 
 /* A frame has landed: all that it held are answered before anybody is woken. */

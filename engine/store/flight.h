@@ -74,7 +74,7 @@ struct flight {
     uint64_t durable_segment;   /* end of the durable frames: segment and offset   */
     uint32_t durable_offset;
     enum teak_strategy strategy;
-    uint32_t in_flight_max;     /* of what is closed; turn.c says it at each turn  */
+    uint32_t in_flight_max;
     bool poisoned;
     struct teak_error cause;    /* of the poison                                   */
     struct hist latency;        /* launch to durable, ns                           */

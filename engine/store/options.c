@@ -91,7 +91,6 @@ enum teak_status options_settle(struct teak_store *store, const struct teak_opti
     limits->logs = (uint32_t)((quarter - HEAD_BYTES - sizeof(struct layout_checkpoint)) / sizeof(struct layout_log));
     limits->meta_bytes = META_BYTES_MAX;
     limits->strategy = (enum teak_strategy)options_pick(options->strategy, super->strategy, TEAK_AUTO);
-    store->in_flight_adapts = options_pick(options->in_flight, super->in_flight, 0) == 0;
     limits->in_flight = (uint32_t)options_pick(options->in_flight, super->in_flight, store->in_flight_usual);
     const uint64_t group_bytes = options_pick(options->group_bytes, super->group_bytes, GROUP_DEFAULT);
     limits->group_bytes = (uint32_t)min_u64(group_bytes, quarter);

@@ -7,7 +7,7 @@
 enum {
     BLOCK_DEFAULT = 4096,
     SEGMENT_DEFAULT = 64 << 20,
-    IN_FLIGHT_DEFAULT = 2,
+    IN_FLIGHT_DEFAULT = 4,
     GROUP_DEFAULT = 2 << 20,
     SPARES_DEFAULT = 1,
 };

@@ -100,7 +100,6 @@ struct teak_store {
     bool salvaging;                   /* damage was passed over: the first write keeps it in replaced/ */
     bool mends;                       /* opening: STORE may be made anew out of the segments      */
     uint32_t in_flight_usual;         /* frames, where neither the opening nor STORE says         */
-    bool in_flight_adapts;            /* neither does: turn.c lets more fly where they are full   */
     bool store_lost;                  /* it was: the first write writes it                        */
     struct losses losses;             /* meaningful while opening                                 */
     struct harm harm;                 /* what opening found damaged                               */

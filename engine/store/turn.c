@@ -9,7 +9,7 @@
 #include "store/publish.h"
 #include "store/store.h"
 
-enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16, CLOSED_LANES = 4 };
+enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16 };
 enum { LAZY_NS = 1000000000, IDLE_NS = 10000000 };
 
 bool turn_has_completion(const struct teak_store *store)
@@ -120,31 +120,15 @@ static bool has_lane(const struct teak_store *store)
 {
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
-    if (flight->next != flight->end || flight->in_flight >= store->limits.in_flight) return false;
+    if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
     return flight_carries_nobody(flight) || writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES ||
            (store->lane_batches > 0 && turn_open_batches(store) >= store->lane_batches);
-}
-
-static bool other_work_is_under_way(const struct teak_store *store)
-{
-    return pool_is_busy(&store->pool) || seal_is_busy(&store->seal) || store->relocate.step != RELOCATE_IDLE ||
-           store->snapshots.waiting || store->streams.out > 0;
-}
-
-/* How many closed frames may fly. Where several wait they are full: nothing can join them any more, and four at the
- * disk get more out of it than two. But chores and reads wait behind them: beside these it stays at two, or the next
- * segment comes too late (docs/tuning.md). */
-static uint32_t lanes_of_closed(const struct teak_store *store)
-{
-    if (!store->in_flight_adapts || other_work_is_under_way(store)) return store->limits.in_flight;
-    return (uint32_t)max_u64(store->limits.in_flight, CLOSED_LANES);
 }
 
 static void launch(struct teak_store *store, bool final)
 {
     struct writer *writer = &store->writer;
     struct flight *flight = &store->flight;
-    flight->in_flight_max = lanes_of_closed(store);
     if (flight->next != flight->end) flight_launch(flight, store->disk, store->now_ns, false); /* a checkpoint, maybe */
     if (writer_has_work(writer) && !writer->reserved && has_lane(store) && !flight_is_full(flight) &&
         (final || store->now_ns >= open_frame_due_ns(store)))

@@ -48,8 +48,7 @@ struct teak_committer_options {
 
 /* teak_committer_open: open a store, as teak_open does, and start the thread that drives it.
  * Does      `own` may be NULL: the defaults. Where neither options->in_flight nor the store says a number there are up
- *           to three frames in flight (four that are full), over which a crowd of threads is shared out while the disk
- *           gains by it.
+ *           to three frames in flight, over which a crowd of threads is shared out while the disk gains by it.
  * Owner     The committer is the caller's until teak_committer_close; the store is the committer's.
  * Threads   Any.
  * Durable   As teak_open.

@@ -105,7 +105,7 @@ struct teak_options {
     uint32_t block_bytes;    /* at creation: 4096 to 65536, power of two. Later: must match, or 0       */
     uint64_t segment_bytes;  /* at creation: 64 KiB to 1 GiB, multiple of 64 KiB. Later: match, or 0    */
     uint64_t arena_bytes;    /* memory that frames are built in and read back from; see teak_limits     */
-    uint32_t in_flight;      /* frames written at a time, 1 to 64; 0: 2 (3 under a committer), 4 of full ones */
+    uint32_t in_flight;      /* frames written at a time, 1 to 64; 4, and 3 under a committer           */
     uint32_t group_bytes;    /* a frame is closed when it reaches this size                             */
     uint64_t linger_ns;      /* a frame waits this long for siblings; 0 to 1 s                          */
     uint32_t spares;         /* zero-filled segments kept ready besides the next one, 1 to 1024         */
