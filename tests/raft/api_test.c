@@ -358,6 +358,14 @@ static void changes_are_judged(void **state)
     assert_int_equal(teak_raft_change(raft, 3, wanted, 2), TEAK_RAFT_BEHIND);
     assert_int_equal(teak_raft_room(raft, false), TEAK_RAFT_OK);
     assert_int_equal(teak_raft_change(raft, 3, wanted, 1), TEAK_RAFT_NO_SPACE);
+    assert_int_equal(teak_raft_room(raft, true), TEAK_RAFT_OK);
+    struct teak_raft_msg has = {.from = 2, .to = 1, .born = 52, .incarnation = 62, .asked = 6, .term = 2, .index = 2,
+                                .type = TEAK_RAFT_HEARTBEAT_REPLY};
+    assert_int_equal(teak_raft_receive(raft, &has), TEAK_RAFT_OK); /* all but the configuration that has it */
+    assert_int_equal(teak_raft_change(raft, 3, wanted, 2), TEAK_RAFT_BEHIND);
+    has.index = 3;
+    assert_int_equal(teak_raft_receive(raft, &has), TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_change(raft, 3, wanted, 2), TEAK_RAFT_OK);
     teak_raft_fini(raft);
     raft = node_of(ALONE, small());
     assert_int_equal(teak_raft_campaign(raft), TEAK_RAFT_OK);

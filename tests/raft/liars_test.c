@@ -107,12 +107,38 @@ static void of_two_configurations_that_are_not_committed_one_is_taken(void **sta
     teak_raft_fini(raft);
 }
 
+/* ... and a cut before the one that was taken leaves the one before it. */
+static void a_cut_leaves_the_configuration_before(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = lone_node(block, 3, lone_options());
+    const struct teak_raft_entry entries[2] = {
+        {.index = 2, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters},
+        {.index = 3, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters}};
+    const struct teak_raft_entry other = {.index = 2, .term = 2};
+    struct teak_raft_msg append = said(TEAK_RAFT_APPEND);
+    struct teak_raft_view view;
+    append.at = (struct teak_raft_pos){1, 1};
+    append.index = 1;
+    append.entries = entries;
+    append.count = 2;
+    assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
+    append.term = 2;
+    append.entries = &other;
+    append.count = 1;
+    assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
+    teak_raft_view(raft, &view);
+    assert_true(!view.halted && view.last.index == 2 && view.last.term == 2 && view.config_index == 1);
+    teak_raft_fini(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_append_after_a_place_without_a_term_is_none),
         cmocka_unit_test(a_snapshot_that_contradicts_what_came_meanwhile_halts),
         cmocka_unit_test(of_two_configurations_that_are_not_committed_one_is_taken),
+        cmocka_unit_test(a_cut_leaves_the_configuration_before),
     };
     return cmocka_run_group_tests_name("liars", tests, NULL, NULL);
 }

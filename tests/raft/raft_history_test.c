@@ -239,6 +239,40 @@ static void history_08_a_large_append_is_several_jobs(void **state)
     teak_raft_fini(raft);
 }
 
+/* Its configuration names another log under its id, and may be lost yet: who stands without it would count the vote of
+ * a node that does not know what it promised. */
+static void history_10_a_stranger_gives_no_vote_while_its_name_may_be_lost(void **state)
+{
+    (void)state;
+    const struct teak_raft_member members[] = {{.id = 1, .born = 99, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 2, .born = 52, .roles = TEAK_RAFT_VOTER},
+                                               {.id = 3, .born = 53, .roles = TEAK_RAFT_VOTER}};
+    uint8_t bytes[TEAK_RAFT_CONFIG_BYTES(LONE_MEMBERS)];
+    struct teak_raft_entry config;
+    struct teak_raft_job job;
+    struct teak_raft *raft = node(lone_options());
+    assert_int_equal(teak_raft_bootstrap(members, LONE_MEMBERS, bytes, sizeof bytes, &config, &job), TEAK_RAFT_OK);
+    config.index = 2;
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND, .term = 1, .at = {1, 1}, .index = 1,
+                                                       .entries = &config, .count = 1}),
+                     TEAK_RAFT_OK);
+    settle(raft);
+    for (uint64_t commit = 1; commit <= 2; commit++) {
+        const uint64_t term = 2 * commit;
+        assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND, .index = commit, .at = {2, 1},
+                                                           .term = term - 1}),
+                         TEAK_RAFT_OK);
+        settle(raft);
+        assert_int_equal(view_of(raft).commit, commit);
+        const struct teak_raft_msg ask = {.type = TEAK_RAFT_VOTE, .from = 3, .term = term, .at = {9, 1}, .force = true};
+        assert_int_equal(hear(raft, ask), TEAK_RAFT_OK);
+        settle(raft);
+        assert_int_equal(view_of(raft).term, term);
+        assert_int_equal(view_of(raft).vote, commit == 1 ? 0 : 3);
+    }
+    teak_raft_fini(raft);
+}
+
 /* A member comes back, the same log, another process, and lacks what it had confirmed: it is sent again, and told. What
  * it confirms at once is no more than it knows to be committed: that tells nothing. */
 static void history_11_a_member_lost_what_it_had_confirmed(void **state)
@@ -377,6 +411,7 @@ int main(void)
         cmocka_unit_test(history_06_what_is_not_wanted_waits_and_grows),
         cmocka_unit_test(history_07_what_was_lent_is_gone_at_the_next_call),
         cmocka_unit_test(history_08_a_large_append_is_several_jobs),
+        cmocka_unit_test(history_10_a_stranger_gives_no_vote_while_its_name_may_be_lost),
         cmocka_unit_test(history_11_a_member_lost_what_it_had_confirmed),
         cmocka_unit_test(history_30_a_fetch_that_comes_too_late),
         cmocka_unit_test(history_33_configurations_are_handed_out_one_by_one),
