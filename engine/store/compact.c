@@ -82,5 +82,6 @@ void compact_step(struct teak_store *store)
 {
     bound_keep(store);
     forget(store);
-    store->pool.coming = store->forget_lsn ? (uint32_t)(store->forget_upto - store->segments.oldest) : 0;
+    const bool is_coming = store->forget_lsn && store->flight.strategy != TEAK_NONE; /* there a cut may take it back */
+    store->pool.coming = is_coming ? (uint32_t)(store->forget_upto - store->segments.oldest) : 0;
 }
