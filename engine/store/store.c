@@ -145,7 +145,7 @@ static bool should_hurry(const struct teak_store *store)
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
     const uint64_t bytes = flight->waiting_bytes + writer->payload_end + writer->table_bytes;
-    return bytes >= TURN_LANE_BYTES && flight->in_flight < flight->in_flight_max && !writer->is_lazy &&
+    return bytes >= store->lane_bytes && flight->in_flight < flight->in_flight_max && !writer->is_lazy &&
            store->linger_ns == 0;
 }
 

@@ -120,6 +120,7 @@ struct teak_store {
     bool chore_ended;                 /* in this turn, or tables have grown                        */
     bool unstarted;                   /* since the last start something came that may let more start */
     bool no_memory;                   /* the chores could not grow what admission needs           */
+    uint32_t lane_bytes;              /* a frame of so many is worth a write beside another: TURN_LANE_BYTES      */
     uint64_t lane_batches;            /* a committer's: so many open a second lane, too; 0: none do           */
     bool can_be_woken;                /* a committer's: polling waits though nothing is awaited, until disk_wake */
     bool closing;                     /* the clean mark is written: nothing may come behind it    */

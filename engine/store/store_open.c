@@ -13,6 +13,7 @@
 #include "store/recover.h"
 #include "store/replay.h"
 #include "store/store.h"
+#include "store/turn.h"
 
 enum { WORKERS = 4, SPACE_LOW_SEGMENTS = 4 };
 #define STALL_DEFAULT_NS UINT64_C(1000000000)
@@ -85,6 +86,7 @@ static struct teak_store *new_store(struct disk *disk)
     store->pool.file = store->pool.half_file = store->relocate.file = DISK_NONE;
     store->snapshots.errand = ERRAND_SNAPSHOT;
     store->in_flight_usual = IN_FLIGHT_DEFAULT;
+    store->lane_bytes = TURN_LANE_BYTES;
     return store;
 }
 

@@ -121,7 +121,7 @@ static bool has_lane(const struct teak_store *store)
     const struct flight *flight = &store->flight;
     const struct writer *writer = &store->writer;
     if (flight->next != flight->end || flight->in_flight >= flight->in_flight_max) return false;
-    return flight_carries_nobody(flight) || writer->payload_end + writer->table_bytes >= TURN_LANE_BYTES ||
+    return flight_carries_nobody(flight) || writer->payload_end + writer->table_bytes >= store->lane_bytes ||
            (store->lane_batches > 0 && turn_open_batches(store) >= store->lane_batches);
 }
 

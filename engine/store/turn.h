@@ -17,7 +17,7 @@ struct teak_store;
 void turn(struct teak_store *store, uint64_t wait_ns, bool final);
 
 /* A frame of so many bytes is worth a write of its own, alone or beside another: splitting what is outstanding into
- * smaller ones costs more than overlapping them gains. */
+ * smaller ones costs more than overlapping them gains. store->lane_bytes; tests that want many small ones say less. */
 enum { TURN_LANE_BYTES = 512 * 1024 };
 
 /* Closes and launches what may go, while the caller is still submitting: the disk works meanwhile. One system call. */

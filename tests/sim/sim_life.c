@@ -9,6 +9,7 @@
 #include "sim_shrink.h"
 #include "store/model.h"
 #include "store/store.h"
+#include "store/turn.h"
 
 enum { SEEN_ROOM = 1 << 18, QUESTIONS_MAX = 2048, EXTRA_LOG = 77, PAIRS_BELOW = 40, STEPS_MAX = 2048 };
 enum { CHILD_SECONDS = 600, SHRINK_TRIES = 400 };
@@ -461,6 +462,13 @@ static void open_after_faults(void)
     run.store = open_image(life.medium);
 }
 
+/* Frames leave while batches are submitted, and beside others, as large ones do on a store of the usual size. */
+static void choose_lanes(void)
+{
+    static const uint32_t lanes[] = {1, 700, 5000, TURN_LANE_BYTES};
+    run.store->lane_bytes = lanes[below(4)];
+}
+
 static void begin_session(void)
 {
     life.is_dead = false;
@@ -468,6 +476,7 @@ static void begin_session(void)
     life.totals->sessions++;
     session_options();
     open_after_faults();
+    choose_lanes();
     run.submitted = run.acknowledged = find_state(run.store);
     assert_true(is_whole(run.store, run.submitted));
     if (may_fail()) let_faults(true, seeded_u64(&run.seeded));
