@@ -141,7 +141,8 @@ struct teak_raft_log_store_ops {
     enum teak_raft_status (*fetch)(void *self, uint64_t group, const struct teak_raft_fetch *fetch);
 
     /* collect: drives the store, and says what is done.
-     * Does      Waits up to `wait_ns` for the first if there is none. Of a group, DURABLE comes before a refusal.
+     * Does      Where there is none and something is under way, waits up to `wait_ns` for the first; where nothing
+     *           is, it returns at once: a driver sleeps elsewhere. Of a group, DURABLE comes before a refusal.
      * Owner     What a completion points at holds until the next collect, or close. Who holds a frame keeps it longer.
      * Threads   The driving one.
      * Durable   It says so.
