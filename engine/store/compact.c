@@ -82,6 +82,9 @@ void compact_step(struct teak_store *store)
 {
     bound_keep(store);
     forget(store);
-    const bool is_coming = store->forget_lsn && store->flight.strategy != TEAK_NONE; /* there a cut may take it back */
+    /* what is still held behind that, by the mover or the seal, comes when they let go: that may be late */
+    bool is_coming = store->forget_lsn > store->flight.durable_lsn;
+    /* under none a cut may take the FORGET back: with a new file at hand the old one is not written over at once */
+    if (store->flight.strategy == TEAK_NONE) is_coming = false;
     store->pool.coming = is_coming ? (uint32_t)(store->forget_upto - store->segments.oldest) : 0;
 }

@@ -97,5 +97,7 @@ void relocate_step(struct teak_store *store);
 void relocate_ended(struct teak_store *store);
 /* Does the job hold a segment below that one? It is told to let go. */
 bool relocate_holds_below(struct teak_store *store, uint64_t number);
+/* All that is left of the job is to close its file, which somebody may wait for. */
+static inline bool relocate_lets_go(const struct relocate *relocate) { return relocate->step == RELOCATE_CLOSE; }
 
 #endif

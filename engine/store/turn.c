@@ -82,7 +82,7 @@ static void chores(struct teak_store *store, bool final)
         step_snapshots(store);
     if (store->pool.waiting || store->seal.waiting || snapshots->waiting || store->relocate.waiting) return;
     store->moves_turn = !store->moves_turn && store->segments.ready; /* a segment that is waited for comes first */
-    if (!final && store->moves_turn) relocate_step(store);
+    if (relocate_lets_go(&store->relocate) || (!final && store->moves_turn)) relocate_step(store);
     if (store->relocate.waiting) return;
     const bool seal_due =
         seal_is_busy(&store->seal) || seal_is_due(&store->segments, store->flight.durable_lsn);

@@ -6,6 +6,7 @@
 #include "format/segment_index.h"
 #include "store/locate.h"
 #include "store/reader.h"
+#include "store/turn.h"
 
 enum { CRASHES_MAX = 100 }; /* a slow disk leaves a job more moments to crash at than there is time for */
 enum { LAGGING = 3, BUSY = 9, ENTRIES = 10, BYTES = 900, WINDOW = 40 };
@@ -371,6 +372,39 @@ static void moving_is_bounded_per_second(void **state)
     rig_remove(rig.dir);
 }
 
+/* The mover is in the middle of a segment of which nothing is needed any more: closing the store gives it back. The
+ * file counts as about to come until the FORGET is durable, not while it is only held. */
+static void closing_takes_from_the_mover_what_is_forgotten(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("letgo");
+    const struct teak_options options = options_of_a_job_that_waits();
+    struct teak_store *store = rig_open_with(&rig, &options, NULL);
+    begin(store);
+    (void)go_on_until_read(store);
+    const struct teak_op ops[] = {
+        {.op = TEAK_OP_COMPACT, .log = LAGGING, .index = ENTRIES},
+        {.op = TEAK_OP_COMPACT, .log = BUSY, .index = rig_log(store, BUSY).last.index},
+    };
+    struct teak_error error = {0};
+    rig_ok(teak_submit(store, &(struct teak_batch){.ops = ops, .count = 2}, &error), &error);
+    const uint64_t held = store->relocate.segment;
+    bool was_coming = false, was_held = false;
+    for (struct rig_patience patience = {0}; store->segments.oldest <= held && rig_waits(&patience);) {
+        const uint64_t durable = store->flight.durable_lsn;
+        turn(store, 0, true);
+        const bool is_coming = store->forget_lsn > durable;
+        was_coming |= is_coming;
+        was_held |= store->forget_lsn && !is_coming;
+        assert_int_equal(store->pool.coming, is_coming ? store->forget_upto - store->segments.oldest : 0);
+    }
+    assert_true(store->segments.oldest > held);
+    assert_true(was_coming && was_held);
+    rig_drain(store);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 int main(void)
 {
     backend_now = TEAK_BACKEND_AUTO;
@@ -378,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_log_that_lags_holds_nothing_back),
         cmocka_unit_test(a_crash_at_any_operation_loses_nothing),
         cmocka_unit_test(what_went_meanwhile_does_not_come_back),
+        cmocka_unit_test(closing_takes_from_the_mover_what_is_forgotten),
         cmocka_unit_test(rot_is_not_moved_and_its_log_is_named),
         cmocka_unit_test(poison_loses_nothing_that_was_being_moved),
         cmocka_unit_test(a_truncation_may_meet_what_was_moved_after_it),
