@@ -142,6 +142,7 @@ void turn_hurry(struct teak_store *store)
     store->now_ns = disk_now(store->disk);
     launch(store, false);
     if (store->flight.next != sent) disk_start(store->disk);
+    if (turn_at_disk(store) > 0) stall_begin(&store->stall, store->now_ns);
 }
 
 static bool everything_is_durable(const struct teak_store *store)

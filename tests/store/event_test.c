@@ -312,6 +312,27 @@ static void a_write_that_hangs_is_told_while_it_hangs_and_when_it_ends(void **st
     rig_remove(rig.dir);
 }
 
+/* It left while the caller was submitting, and hangs since then: not since the turn that found it. */
+static void a_write_that_left_with_a_batch_is_watched_from_then_on(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("event");
+    struct faulty *faulty;
+    struct teak_store *store = open_slow(&rig, 0, TEAK_DSYNC, &faulty);
+    faulty->holds_writes = true;
+    store->lane_bytes = 1;
+    submit_small(store, 6);
+    assert_int_equal(faulty->held_count, 1);
+    faulty->ahead_ns += UINT64_C(1100000000);
+    turn_once(store);
+    assert_string_equal(expect_heard(TEAK_EVENT_STALL_BEGUN)->operation, "write");
+    faulty_release_all(faulty);
+    rig_drain(store);
+    assert_true(expect_heard(TEAK_EVENT_STALL_ENDED)->duration_ns >= UINT64_C(1100000000));
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 static void a_sync_that_hangs_is_told(void **state)
 {
     (void)state;
@@ -630,6 +651,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_callback_may_look_and_read_but_not_drive),
         cmocka_unit_test(nobody_need_listen),
         cmocka_unit_test(a_write_that_hangs_is_told_while_it_hangs_and_when_it_ends),
+        cmocka_unit_test(a_write_that_left_with_a_batch_is_watched_from_then_on),
         cmocka_unit_test(a_sync_that_hangs_is_told),
         cmocka_unit_test(a_chore_that_hangs_is_told_too),
         cmocka_unit_test(who_waits_in_poll_is_told_meanwhile),
