@@ -86,10 +86,12 @@ static void siblings_share_a_frame_while_it_lingers(void **state)
 
 enum { LARGE_ENTRY = 65536, LARGE_SEGMENT = 4 << 20, SMALL_ENTRIES = 4 };
 
-static bool has_supply(struct teak_store *store, void *context)
+/* The idle mark has landed, too. */
+static bool is_supplied_and_still(struct teak_store *store, void *context)
 {
     (void)context;
-    return store->segments.ready && rig_stats(store).spares >= 1;
+    return store->segments.ready && rig_stats(store).spares >= 1 && store->flight.in_flight == 0 &&
+           store->writer.ends_in_mark;
 }
 
 static struct teak_store *open_large(const struct rig *rig, uint64_t linger_ns, uint32_t group_bytes)
@@ -102,7 +104,7 @@ static struct teak_store *open_large(const struct rig *rig, uint64_t linger_ns, 
     struct teak_store *store = rig_open_with(rig, &options, NULL);
     rig_create(store, 1);
     rig_append_synced(store, 1, 1, SMALL_ENTRIES, 1, 16);
-    rig_drive_until(store, has_supply, NULL); /* from now on nothing that a batch needs is lacking */
+    rig_drive_until(store, is_supplied_and_still, NULL); /* from now on nothing that a batch needs is lacking */
     return store;
 }
 
