@@ -3,9 +3,10 @@
  * OWNS   What every batch given to the engine stands for (the ring of flights, in the order of submission: so do the
  *        engine's completions come), jobs that wait because the engine was full, and fetches under way.
  * PATH   submit → judged against the engine's log → one batch → poll → its flight → news → collect
- * FAILS  FULL: the job is copied and waits, all behind it wait too, and takes() says no. NO_SPACE, or no memory:
- *        refused; ROOM when the engine lacks space no longer. What the engine says of a batch that our own judgement
- *        let through, and POISONED: the group is poisoned.
+ * FAILS  FULL, or no memory: the job is copied and waits, all behind it wait too, and takes() says no. NO_SPACE:
+ *        refused; ROOM when the engine lacks space no longer. No memory for the copy either: refused, and for a pause
+ *        takes() says no and there is no ROOM: a term or a vote needs none, and would come again at once. What the
+ *        engine says of a batch that our own judgement let through, and POISONED: the group is poisoned.
  * HOLDS  (1) flights are told in the order of submission     (2) what waits was submitted behind all flights
  *        (3) the engine's log, which counts what was submitted, is what the next job is judged against
  */
@@ -22,7 +23,7 @@ enum { META_BYTES = 24, DONE_MAX = 64, FETCH_MAX = 4096, READ_TRIES = 8 };
 enum { CONFIG_BYTES_MAX = TEAK_RAFT_CONFIG_BYTES(TEAK_RAFT_MEMBERS_MAX) };
 enum { LABEL_WORDS = 6, LABEL_BYTES_MAX = 8 * LABEL_WORDS + CONFIG_BYTES_MAX };
 #define READ_TRY_NS UINT64_C(1000000000)
-#define READ_PAUSE_NS UINT64_C(100000000)
+#define PAUSE_NS UINT64_C(100000000)
 #define LABELS (UINT64_C(1) << 63) /* so far above a group's log is that of its snapshot's name */
 
 /* A job that waits for memory in the engine; its entries and their bytes are behind it. */
@@ -61,7 +62,8 @@ struct adapter {
     uint32_t flight_capacity; /* a power of two */
     struct waiting *wait_first, *wait_last;
     struct wanted *wanted;
-    bool failed; /* the engine drives no more */
+    uint64_t pause_ns; /* no job before: there was no memory to let one wait; 0: none such */
+    bool failed;       /* the engine drives no more                                        */
     /* room to put batches and reads in */
     struct teak_op *ops;
     struct teak_bytes *payloads;
@@ -156,7 +158,7 @@ static bool engine_has(const struct adapter *adapter, uint64_t id)
 static bool adapter_takes(void *self)
 {
     const struct adapter *adapter = self;
-    return !adapter->wait_first;
+    return !adapter->wait_first && adapter->pause_ns == 0;
 }
 
 /* --------------------------------------------------------------------------------------------------------- flights */
@@ -569,7 +571,7 @@ static void refuse(struct adapter *adapter, struct group *group, uint64_t token,
     news_refuse(group, token, outcome);
 }
 
-/* False: the engine is full; nothing was done. */
+/* False: the engine is full, or memory is lacking; nothing was done. */
 static bool try_job(struct adapter *adapter, struct group *group, const struct teak_raft_job *job)
 {
     uint32_t count;
@@ -585,8 +587,8 @@ static bool try_job(struct adapter *adapter, struct group *group, const struct t
         status = give(adapter, &batch, (struct flown){.group = group, .run = group->run, .token = job->token,
                                                       .is_job = true});
     }
-    if (status == TEAK_FULL) return false;
-    if (status == TEAK_NO_SPACE || status == TEAK_NO_MEMORY)
+    if (status == TEAK_FULL || status == TEAK_NO_MEMORY) return false;
+    if (status == TEAK_NO_SPACE)
         refuse(adapter, group, job->token, TEAK_RAFT_NO_ROOM);
     else if (status != TEAK_OK)
         refuse(adapter, group, job->token, TEAK_RAFT_POISONED);
@@ -635,7 +637,9 @@ static enum teak_raft_status adapter_submit(void *self, uint64_t id, const struc
             return TEAK_RAFT_MISUSE;
     if (news_passes_over(group)) return TEAK_RAFT_OK;
     if (!adapter->wait_first && try_job(adapter, group, job)) return TEAK_RAFT_OK;
-    if (!keep_aside(adapter, group, job)) refuse(adapter, group, job->token, TEAK_RAFT_NO_ROOM);
+    if (keep_aside(adapter, group, job)) return TEAK_RAFT_OK;
+    adapter->pause_ns = teak_now(adapter->engine) + PAUSE_NS;
+    refuse(adapter, group, job->token, TEAK_RAFT_NO_ROOM);
     return TEAK_RAFT_OK;
 }
 
@@ -695,7 +699,7 @@ static enum attempt put_answer(struct adapter *adapter, const struct wanted *wan
 static bool may_pass(const struct adapter *adapter, struct wanted *wanted)
 {
     const uint64_t now_ns = teak_now(adapter->engine);
-    wanted->retry_ns = now_ns + READ_PAUSE_NS;
+    wanted->retry_ns = now_ns + PAUSE_NS;
     if (wanted->errors > 0 && now_ns - wanted->counted_ns < READ_TRY_NS) return true;
     wanted->counted_ns = now_ns;
     return ++wanted->errors < READ_TRIES;
@@ -775,11 +779,12 @@ static void drive(struct adapter *adapter, uint64_t wait_ns)
     }
     go_on(adapter);
     answer_fetches(adapter);
+    if (adapter->pause_ns != 0 && teak_now(adapter->engine) >= adapter->pause_ns) adapter->pause_ns = 0;
     struct teak_stats stats;
     bool is_refused = false;
     for (uint32_t i = 0; i < adapter->news.count && !is_refused; i++)
         is_refused = adapter->news.groups[i]->wants_room;
-    if (!is_refused) return;
+    if (!is_refused || adapter->pause_ns != 0) return;
     teak_stats(adapter->engine, &stats);
     if (!stats.lacks_space) news_room(&adapter->news);
 }

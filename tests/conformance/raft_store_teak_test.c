@@ -3,6 +3,7 @@
  */
 #include "conformance/raft_store.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "sim/sim_disk.h"
@@ -61,6 +62,8 @@ static void sim_crash(void *context, struct teak_raft_log_store *store, struct s
 }
 
 static void refuse_space(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOSPC); }
+
+static void refuse_memory(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOMEM); }
 
 static void sim_full(void *context, struct teak_raft_log_store *store, bool on)
 {
@@ -467,6 +470,66 @@ static void a_read_error_is_not_rot_at_once(void **state)
     }
 }
 
+/* The engine has no memory for its next file. A node that is refused a job for a term or a vote makes the next one at
+ * once, room or none, and one that leads hands over: so whatever the job is, it waits, and none is refused. By the
+ * clock of the simulated disk. */
+static void a_job_waits_while_the_engine_lacks_memory(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[4000];
+    for (uint32_t votes = 0; votes <= 1; votes++) {
+        struct teak_raft_log_store store;
+        struct place place = {.options = rig_options()};
+        struct rig_patience patience = {0};
+        struct teak_raft_completion done;
+        uint64_t token = 0, last = 0, term = 1, lacks_since_ns = 0, refusals = 0, waits = 0, due = 0;
+        bool is_out = false, is_vote = false;
+        place.options.arena_bytes = 0;
+        sim_begin(&place, &store);
+        begin_group(&store, 1);
+        sim_set_hook(place.medium, refuse_memory, place.medium);
+        while (lacks_since_ns == 0 || teak_now(place.engine) - lacks_since_ns < UINT64_C(20000000000)) {
+            const bool lacks = place.engine->pool.failure == ENOMEM;
+            if (lacks && lacks_since_ns == 0) lacks_since_ns = teak_now(place.engine);
+            if (!is_out && store.ops->takes(store.self)) {
+                is_vote = votes && lacks;
+                term += is_vote;
+                const uint64_t index = last + !is_vote;
+                const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = bytes,
+                                                      .bytes = sizeof bytes};
+                const struct teak_raft_job job = {.token = ++token, .hard = {.term = term, .vote = is_vote},
+                                                  .entries = &entry, .count = !is_vote, .urgent = is_vote,
+                                                  .after_first = 1, .after_last = {index, 1}};
+                assert_int_equal(store.ops->submit(store.self, 1, &job), TEAK_RAFT_OK);
+                is_out = true;
+            }
+            disk_pause(place.engine->disk, 10000000);
+            const uint32_t told = store.ops->collect(store.self, 0, &done, 1);
+            waits += !store.ops->takes(store.self);
+            due += !store.ops->takes(store.self) && teak_deadline(place.engine) <= teak_now(place.engine);
+            if (told == 0 || done.kind == TEAK_RAFT_ROOM) continue;
+            assert_int_equal(done.number, token);
+            is_out = false;
+            refusals += done.outcome == TEAK_RAFT_NO_ROOM;
+            last += done.outcome == TEAK_RAFT_DURABLE && !is_vote;
+        }
+        assert_int_equal(refusals, 0);
+        assert_true(is_out && is_vote == votes);
+        assert_false(store.ops->takes(store.self));
+        assert_true(due < waits / 4); /* who sleeps until the engine's deadline does sleep */
+        sim_set_hook(place.medium, NULL, NULL);
+        sim_fail(place.medium, DISK_ALLOCATE, 0, 0);
+        while (store.ops->collect(store.self, 1000000, &done, 1) == 0) {
+            assert_true(rig_waits(&patience));
+            disk_pause(place.engine->disk, 100000000);
+        }
+        assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
+        assert_int_equal(done.number, token);
+        assert_true(store.ops->takes(store.self));
+        sim_end_place(&place, &store);
+    }
+}
+
 int main(int argc, char **argv)
 {
     void *only = argc > 1 ? argv[1] : NULL;
@@ -481,6 +544,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_copy_is_born_anew),
         cmocka_unit_test(who_fetches_anew_waits_for_the_old_no_more),
         cmocka_unit_test(a_read_error_is_not_rot_at_once),
+        cmocka_unit_test(a_job_waits_while_the_engine_lacks_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

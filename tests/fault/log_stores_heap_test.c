@@ -8,6 +8,7 @@
 #include "sim/sim_disk.h"
 #include "store/rig.h"
 #include "store/store.h"
+#include "teak/clock.h"
 #include "teak/raft_store_memory.h"
 #include "teak/raft_store_teak.h"
 
@@ -378,6 +379,57 @@ static void refuse_each(bool is_on_engine)
     print_message("%" PRIu64 " calls; that they were refused was told %" PRIu64 " times\n", calls, told);
 }
 
+/* No memory at all, for five seconds of the simulated disk: a job cannot be kept aside either. Who makes the next one
+ * whenever the store takes it and waits for no ROOM, as for a term or a vote, is refused once in a tenth of a second.
+ */
+static void who_is_refused_all_memory_is_given_a_pause(void **state)
+{
+    (void)state;
+    const uint64_t lasts_ns = UINT64_C(5000000000), step_ns = 1000000, pause_ns = 100000000;
+    uint64_t index = 1, refusals = 0, rooms = 0;
+    bool is_out = false;
+    struct teak_raft_completion done;
+    struct rig_patience patience = {0};
+    memset(&life, 0, sizeof life);
+    life.is_on_engine = true;
+    life.medium = sim_make(1);
+    open_engine();
+    open_adapter();
+    create(GROUP_TERMS, GROUP_TERMS);
+    append(GROUP_TERMS, 1, 1, 1);
+    countdown_begin(1, ENOMEM, true, false);
+    const uint64_t begin_ns = teak_now(life.engine);
+    while (teak_now(life.engine) - begin_ns < lasts_ns) {
+        if (!is_out && life.store.ops->takes(life.store.self)) {
+            submit(GROUP_TERMS, 1, index + 1, ++life.token);
+            is_out = true;
+        }
+        disk_pause(life.engine->disk, step_ns);
+        if (DO(collect, step_ns, &done, 1) == 0) continue;
+        rooms += done.kind == TEAK_RAFT_ROOM;
+        if (done.kind == TEAK_RAFT_ROOM) continue;
+        assert_int_equal(done.number, life.token);
+        is_out = false;
+        refusals += done.outcome == TEAK_RAFT_NO_ROOM;
+        index += done.outcome == TEAK_RAFT_DURABLE;
+    }
+    assert_in_range(refusals, 2, (teak_now(life.engine) - begin_ns) / pause_ns + 1);
+    assert_in_range(rooms, 1, refusals);
+    (void)countdown_end();
+    while (is_out || !life.store.ops->takes(life.store.self)) {
+        wait_on(&patience);
+        if (DO(collect, step_ns, &done, 1) > 0 && done.kind == TEAK_RAFT_JOB_DONE) is_out = false;
+    }
+    while (DO(collect, step_ns, &done, 1) > 0) assert_int_equal(done.kind, TEAK_RAFT_ROOM);
+    index = start(GROUP_TERMS).last.index;
+    append(GROUP_TERMS, 1, index + 1, index + FEW);
+    expect_log(GROUP_TERMS, 1, index + FEW);
+    life.store.ops->close(life.store.self);
+    teak_abandon(life.engine);
+    sim_free(life.medium);
+    assert_int_equal(countdown_allocated(), 0);
+}
+
 static void memory_that_is_refused_costs_the_memory_store_nothing(void **state)
 {
     (void)state;
@@ -403,6 +455,7 @@ int main(void)
 {
     countdown_take_heap();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(who_is_refused_all_memory_is_given_a_pause, tell_run),
         cmocka_unit_test_teardown(memory_that_is_refused_costs_the_memory_store_nothing, tell_run),
         cmocka_unit_test_teardown(memory_that_is_refused_costs_the_store_on_the_engine_nothing, tell_run),
     };

@@ -12,8 +12,9 @@
  * CAVEATS
  *  - From open to close nobody else submits to the engine or polls it: completions are the adapter's. teak_event_fd and
  *    teak_deadline say when to collect; cursors and statistics may be used beside it.
- *  - While a fetch is not answered, collect once a second at least: what met an error of the medium is tried again
- *    there, a tenth of a second later at the earliest, and nothing else wakes a driver for it.
+ *  - While a fetch is not answered, or takes says no, collect once a second at least: a read that met an error of the
+ *    medium is tried again there, a tenth of a second later at the earliest, and so is a job for which memory was
+ *    lacking; nothing else wakes a driver for them.
  *  - A log bears 24 bytes of META: "TKRF", version 1, zeros, what it was born with, and the two halves of the store's
  *    instance XORed, little-endian. A store that was copied by teak_copy or saved by teak_salvage has another instance,
  *    and its logs are born anew: what they promised may have gone on elsewhere. Copies of its files made by other means
