@@ -1,7 +1,7 @@
 /* store_teak.c: see teak/raft_store_teak.h.
  *
  * OWNS   What every batch given to the engine stands for (the ring of flights, in the order of submission: so do the
- *        engine's completions come), jobs that wait because the engine was full, and fetches under way.
+ *        engine's completions come), jobs that wait for the engine (FAILS), and fetches under way.
  * PATH   submit → judged against the engine's log → one batch → poll → its flight → news → collect
  * FAILS  FULL, or no memory: the job is copied and waits, all behind it wait too, and takes() says no. NO_SPACE:
  *        refused; ROOM when the engine lacks space no longer. No memory for the copy either: refused, and for a pause
