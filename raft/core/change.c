@@ -59,7 +59,7 @@ static bool is_ready(const struct teak_raft *raft, const struct teak_raft_member
     if (!before) return false;
     const uint32_t slot = slot_of(raft, id);
     const uint64_t match = peer_at(raft, slot)->match;
-    return ((raft->heard | raft->heard_before | raft->config.self) >> slot & 1) && match >= raft->config.index &&
+    return ((raft->heard | raft->heard_before) >> slot & 1) && match >= raft->config.index &&
            match + raft->span_max >= raft->last.index;
 }
 

@@ -43,8 +43,8 @@ struct peer {
     uint64_t commit_sent; /* the highest commit index it was told in this term                          */
     uint64_t incarnation; /* of its process, 0: not heard of in this term                               */
     uint64_t born;        /* of its log, 0: as incarnation                                              */
-    uint64_t answered;    /* the newest round of heartbeats that this process answered, or had begun    *
-                           * when another one turned out to be over: that may have answered it          */
+    uint64_t answered;    /* the newest round of heartbeats that it answered: reads count on it         */
+    uint64_t former;      /* rounds up to here a former process of it may have answered                 */
     uint64_t promised;    /* ... with the promise that was asked for; lease.c                           */
     uint64_t had;         /* match before its process changed, until its log is known again             */
     uint64_t read_round, read_run;       /* its newest batch of reads, the process that asked; reads.c  */

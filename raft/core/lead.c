@@ -26,7 +26,7 @@ void lead_begin(struct teak_raft *raft)
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         struct peer *peer = peer_at(raft, slot);
         peer->match = peer->commit_sent = peer->had = peer->born = peer->incarnation = 0;
-        peer->answered = peer->promised = 0;
+        peer->answered = peer->former = peer->promised = 0;
         peer_probe(peer, raft->last.index + 1);
     }
     timer_start(raft, TIMER_HEARTBEAT, raft->options.heartbeat);
@@ -150,8 +150,10 @@ static void on_refusal(struct teak_raft *raft, uint32_t slot, const struct teak_
     if (peer->progress == TEAK_RAFT_NEEDS_SNAPSHOT) return;
     if (msg->index <= peer->match || (is_probe && msg->index != peer->next - 1)) return;
     const uint64_t upto = min_index(min_index(msg->at.index, msg->index - 1), raft->last.index);
-    compare(raft, slot, upto);
-    peer_probe(peer, tail_last_of_term(raft, upto, msg->at.term, 0) + 1);
+    const uint64_t agreed = tail_last_of_term(raft, upto, msg->at.term, 0);
+    /* a log that has that term there has nothing of this one behind `agreed`; term 0: it does not say */
+    compare(raft, slot, msg->at.term != 0 ? agreed : upto);
+    peer_probe(peer, agreed + 1);
     raft->paused &= ~(UINT32_C(1) << slot);
 }
 
@@ -214,10 +216,10 @@ bool lead_knows(struct teak_raft *raft, uint32_t slot, const struct teak_raft_ms
     struct peer *peer = peer_at(raft, slot);
     const uint64_t round = msg->type == TEAK_RAFT_HEARTBEAT_REPLY ? msg->round : 0;
     if (peer->incarnation != 0 && peer->incarnation != msg->incarnation) {
-        if (round <= peer->answered || round > raft->beat_round) return false;
+        if (round <= max_index(peer->answered, peer->former) || round > raft->beat_round) return false;
         forget(raft, slot);
-        peer->answered = raft->beat_round; /* of the rounds so far the former run may have answered any */
     }
+    if (peer->incarnation != msg->incarnation) peer->former = raft->beat_round; /* none before it knows a later one */
     peer->incarnation = msg->incarnation;
     peer->born = msg->born;
     peer->answered = max_index(peer->answered, min_index(round, raft->beat_round));

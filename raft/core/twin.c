@@ -235,8 +235,8 @@ static void put_peers(struct sum *sum, const struct teak_raft *raft)
     for (uint32_t slot = 0; slot < raft->config.count; slot++) {
         const struct peer *peer = peer_at(raft, slot);
         const uint64_t values[] = {peer->match,    peer->next,         peer->commit_sent, peer->had,
-                                   peer->born,
-                                   peer->progress, peer->flight_count, peer->incarnation, peer->answered};
+                                   peer->born,     peer->progress,     peer->flight_count,
+                                   peer->incarnation, peer->answered,  peer->former};
         for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++) put(sum, values[i]);
         for (uint32_t i = 0; i < peer->flight_count; i++) {
             const uint32_t window = raft->options.window_messages;

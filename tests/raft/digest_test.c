@@ -285,9 +285,10 @@ static const struct field of_raft[] = {
 #define OF peer
 static const struct field of_peer[] = {
     F(match, SHOWS, ""), F(next, SHOWS, ""), F(commit_sent, SHOWS, ""), F(incarnation, SHOWS, ""), F(born, SHOWS, ""),
-    F(answered, SHOWS, ""), F(promised, SHOWS, ""), F(had, SHOWS, ""), F(read_round, SHOWS, ""), F(read_run, SHOWS, ""),
-    F(read_index, SHOWS, ""), F(read_beat, SHOWS, ""), F(flight_first, PLACE, "of a ring"), F(flight_count, SHOWS, ""),
-    F(flight_bytes, QUIET, "the parcels' sum"), F(progress, SHOWS, ""), F(read_state, SHOWS, ""),
+    F(answered, SHOWS, ""), F(former, SHOWS, ""), F(promised, SHOWS, ""), F(had, SHOWS, ""),
+    F(read_round, SHOWS, ""), F(read_run, SHOWS, ""), F(read_index, SHOWS, ""), F(read_beat, SHOWS, ""),
+    F(flight_first, PLACE, "of a ring"), F(flight_count, SHOWS, ""), F(flight_bytes, QUIET, "the parcels' sum"),
+    F(progress, SHOWS, ""), F(read_state, SHOWS, ""),
 };
 #undef OF
 #define OF work

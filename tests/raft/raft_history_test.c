@@ -273,6 +273,18 @@ static void history_10_a_stranger_gives_no_vote_while_its_name_may_be_lost(void 
     teak_raft_fini(raft);
 }
 
+/* A round of heartbeats, and what 2 says to it. */
+static void answer_beat(struct teak_raft *raft, struct teak_raft_msg reply)
+{
+    beat(raft);
+    take(raft, TEAK_RAFT_ALL);
+    assert_non_null(sent(TEAK_RAFT_HEARTBEAT));
+    reply.type = TEAK_RAFT_HEARTBEAT_REPLY;
+    reply.term = view_of(raft).term;
+    reply.round = sent(TEAK_RAFT_HEARTBEAT)->round;
+    assert_int_equal(hear(raft, reply), TEAK_RAFT_OK);
+}
+
 /* A member comes back, the same log, another process, and lacks what it had confirmed: it is sent again, and told. What
  * it confirms at once is no more than it knows to be committed: that tells nothing. */
 static void history_11_a_member_lost_what_it_had_confirmed(void **state)
@@ -288,13 +300,7 @@ static void history_11_a_member_lost_what_it_had_confirmed(void **state)
     struct teak_raft_peer_view peer;
     assert_true(teak_raft_peer(raft, 1, &peer));
     assert_int_equal(peer.match, 3);
-    beat(raft);
-    take(raft, TEAK_RAFT_ALL);
-    const struct teak_raft_msg *beat = sent(TEAK_RAFT_HEARTBEAT);
-    assert_non_null(beat);
-    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1,
-                                                       .round = beat->round, .incarnation = 99}),
-                     TEAK_RAFT_OK);
+    answer_beat(raft, (struct teak_raft_msg){.index = 1, .incarnation = 99});
     assert_true(teak_raft_peer(raft, 1, &peer));
     assert_int_equal(peer.match, 1);
     take(raft, TEAK_RAFT_ALL);
@@ -308,6 +314,73 @@ static void history_11_a_member_lost_what_it_had_confirmed(void **state)
     assert_int_equal(ready.events[0].a, 2);
     assert_int_equal(ready.events[0].b, 2);
     assert_int_equal(view_of(raft).commit, 3); /* never back */
+    teak_raft_fini(raft);
+}
+
+/* ... and one whose log is as long, and differs. */
+static void history_11_a_log_that_is_as_long_is_another(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = lead(node(lone_options()), false);
+    uint32_t taken = 0;
+    assert_int_equal(teak_raft_propose(raft, &word, 1, 1, &taken), TEAK_RAFT_OK);
+    settle(raft);
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 3}),
+                     TEAK_RAFT_OK);
+    assert_int_equal(teak_raft_propose(raft, &word, 1, 2, &taken), TEAK_RAFT_OK);
+    settle(raft);
+    answer_beat(raft, (struct teak_raft_msg){.index = 1, .incarnation = 99});
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.event_count, 0);
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 4,
+                                                       .at = {3, 1}, .refused = true, .incarnation = 99}),
+                     TEAK_RAFT_OK);
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.event_count, 1);
+    assert_int_equal(ready.events[0].type, TEAK_RAFT_EVENT_PEER_LOST_DATA);
+    assert_int_equal(ready.events[0].b, 2);
+    teak_raft_fini(raft);
+}
+
+/* The first process that the leader hears of is the living one; the former one's answer comes behind. */
+static void history_11_a_late_answer_brings_nobody_back(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = lead(node(lone_options()), true);
+    beat(raft);
+    take(raft, TEAK_RAFT_ALL);
+    const uint64_t round = sent(TEAK_RAFT_HEARTBEAT)->round;
+    struct teak_raft_peer_view peer;
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 2,
+                                                       .incarnation = 99}),
+                     TEAK_RAFT_OK);
+    hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1, .round = round});
+    assert_true(teak_raft_peer(raft, 1, &peer));
+    assert_int_equal(peer.match, 2);
+    teak_raft_fini(raft);
+}
+
+/* Another process answers a round that began before the read: of the read's own round it has said nothing. */
+static void history_25_a_new_process_answers_for_itself(void **state)
+{
+    (void)state;
+    struct teak_raft *raft = lead(node(lone_options()), false);
+    beat(raft);
+    take(raft, TEAK_RAFT_ALL);
+    const uint64_t round = sent(TEAK_RAFT_HEARTBEAT)->round;
+    assert_int_equal(teak_raft_read(raft, 7, TEAK_RAFT_READ_INDEX), TEAK_RAFT_OK);
+    take(raft, TEAK_RAFT_ALL);
+    const uint64_t of_read = sent(TEAK_RAFT_HEARTBEAT)->round;
+    assert_true(of_read > round);
+    struct teak_raft_msg reply = {.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1, .incarnation = 99};
+    reply.round = round;
+    assert_int_equal(hear(raft, reply), TEAK_RAFT_OK);
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.read_count, 0);
+    reply.round = of_read;
+    assert_int_equal(hear(raft, reply), TEAK_RAFT_OK);
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.read_count, 1);
     teak_raft_fini(raft);
 }
 
@@ -413,6 +486,9 @@ int main(void)
         cmocka_unit_test(history_08_a_large_append_is_several_jobs),
         cmocka_unit_test(history_10_a_stranger_gives_no_vote_while_its_name_may_be_lost),
         cmocka_unit_test(history_11_a_member_lost_what_it_had_confirmed),
+        cmocka_unit_test(history_11_a_log_that_is_as_long_is_another),
+        cmocka_unit_test(history_11_a_late_answer_brings_nobody_back),
+        cmocka_unit_test(history_25_a_new_process_answers_for_itself),
         cmocka_unit_test(history_30_a_fetch_that_comes_too_late),
         cmocka_unit_test(history_33_configurations_are_handed_out_one_by_one),
         cmocka_unit_test(history_35_a_configuration_that_is_too_large),
