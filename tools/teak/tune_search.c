@@ -66,13 +66,13 @@ void tune_plan(const struct tune_load *load, struct tune_search *out)
     /* What is outstanding bounds a frame: to cut below that, or to fly more of them, changes nothing. */
     if (bytes > 128 << 10) add(out, (struct tune_setting){.group_bytes = 128 << 10});
     if (bytes <= LANE_BYTES) return;
-    add(out, (struct tune_setting){.in_flight = 1});
-    add(out, (struct tune_setting){.in_flight = 4});
+    add(out, (struct tune_setting){.in_flight = 1}); /* four is what there is without it */
+    add(out, (struct tune_setting){.in_flight = 2});
     add(out, (struct tune_setting){.in_flight = 8});
     add(out, (struct tune_setting){.group_bytes = 512 << 10});
-    add(out, (struct tune_setting){.in_flight = 4, .group_bytes = 512 << 10});
+    add(out, (struct tune_setting){.in_flight = 2, .group_bytes = 512 << 10});
     add(out, (struct tune_setting){.in_flight = 8, .group_bytes = 512 << 10});
-    if (bytes > 2 << 20) add(out, (struct tune_setting){.in_flight = 4, .group_bytes = 1 << 20});
+    if (bytes > 2 << 20) add(out, (struct tune_setting){.group_bytes = 1 << 20});
     if (bytes > 4 << 20) add(out, (struct tune_setting){.group_bytes = 8 << 20});
 }
 

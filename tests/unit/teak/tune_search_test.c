@@ -101,7 +101,7 @@ static struct effect better_by_less_than_noise(const struct tune_setting *s)
 /* Neither knob does it alone. */
 static struct effect only_together(const struct tune_setting *s)
 {
-    if (s->in_flight == 4 && s->group_bytes == 512 << 10) return (struct effect){1.6, 0.8};
+    if (s->in_flight == 2 && s->group_bytes == 512 << 10) return (struct effect){1.6, 0.8};
     return (struct effect){s->in_flight || s->group_bytes ? 0.9 : 1, 1};
 }
 
@@ -181,7 +181,7 @@ static void knobs_that_only_help_together_are_found(void **state)
     const struct made_up_disk disk = {.of = only_together, .noise = 0.05};
     assert_found(&large, disk, TEAK_AUTO, 0, 2);
     const struct tune_search search = searched(&large, disk, 11);
-    assert_int_equal(chosen(&search)->in_flight, 4);
+    assert_int_equal(chosen(&search)->in_flight, 2);
     assert_int_equal(chosen(&search)->group_bytes, 512 << 10);
 }
 
@@ -319,6 +319,15 @@ static void only_what_can_matter_is_planned(void **state)
         assert_true(few.candidates[i].setting.strategy != TEAK_NONE);
     }
     assert_true(many.count > few.count);
+    uint32_t two = 0, megabyte = 0;
+    for (uint32_t i = 0; i < many.count; i++) {
+        const struct tune_setting *setting = &many.candidates[i].setting;
+        assert_int_not_equal(setting->in_flight, 4); /* the default: it would be measured twice */
+        two += setting->in_flight == 2 && setting->group_bytes == 0;
+        megabyte += setting->in_flight == 0 && setting->group_bytes == 1 << 20;
+    }
+    assert_int_equal(two, 1);
+    assert_int_equal(megabyte, 1);
     assert_int_equal(tune_turned(&few.candidates[0].setting), 0);
     assert_int_equal(tune_least_ns(&few), 0);
 }
