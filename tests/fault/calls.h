@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -35,12 +36,15 @@ static struct {
     bool is_under_way;
     uint64_t n;
     int error;
-    char name[CALLS_NAME]; /* of the call that failed */
+    const char *lacking;   /* not the n-th call fails but this one, each time; NULL */
+    char name[CALLS_NAME]; /* of the call that failed                               */
 } calls;
 
 static inline bool strikes(const char *name)
 {
-    if (!atomic_load(&calls.is_running) || atomic_fetch_add(&calls.count, 1) + 1 != calls.n) return false;
+    if (!atomic_load(&calls.is_running)) return false;
+    const uint64_t at = atomic_fetch_add(&calls.count, 1) + 1;
+    if (calls.lacking ? strcmp(calls.lacking, name) != 0 : at != calls.n) return false;
     snprintf(calls.name, sizeof calls.name, "%s", name);
     atomic_store(&calls.was_struck, true);
     return true;

@@ -351,6 +351,25 @@ static void any_call_may_fail_of_an_import_into_a_store_that_is_there(void **sta
     rig_remove(rig.dir);
 }
 
+/* Of the command and of the plain calls of the engine. */
+static void where_the_system_knows_no_renameat2_it_is_done_without(void **state)
+{
+    (void)state;
+    static const int errors[] = {EINVAL, ENOSYS};
+    begin();
+    calls.lacking = "renameat2";
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        rig_remove(scene.rig.dir);
+        rig_remove(scene.beside.dir);
+        assert_int_equal(mkdir(scene.beside.dir, 0700), 0);
+        if (run_import(1, errors[i]) != EXIT_GOOD) fail_msg("%s: %s", strerror(errors[i]), scene.told);
+        assert_true(calls.was_struck);
+        assert_int_equal(look(false), FOUND_WHOLE);
+    }
+    calls.lacking = NULL;
+    end();
+}
+
 int main(int argc, char **argv)
 {
     /* Syncs cost nothing in memory, and there are a great many. */
@@ -358,6 +377,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(any_call_may_fail_of_an_import_into_a_new_store, tell_run),
         cmocka_unit_test_teardown(any_call_may_fail_of_an_import_into_a_store_that_is_there, tell_run),
+        cmocka_unit_test_teardown(where_the_system_knows_no_renameat2_it_is_done_without, tell_run),
     };
     return backends_run(argc, argv, "import", tests, sizeof tests / sizeof tests[0]);
 }

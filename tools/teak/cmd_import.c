@@ -109,7 +109,7 @@ static bool write_new(const char *path, const uint8_t *at, uint64_t bytes)
     if (file >= 0 && close(file) != 0) good = false;
     if (good)
         good = renameat2(AT_FDCWD, begun, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
-               (errno == EINVAL && rename(begun, path) == 0); /* a file system that does not know it */
+               ((errno == EINVAL || errno == ENOSYS) && rename(begun, path) == 0); /* it is not known here */
     if (good) return true;
     const int why = errno;
     if (file >= 0) (void)unlink(begun);
