@@ -1,4 +1,5 @@
 /* pool_step_test.c: what the filler does when files come back. The disk ends operations when the test says so. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,6 +81,16 @@ static void end(void)
 }
 
 static void step(void) { pool_step(&pool, &disk, &segments, 1000, POOL_FAST, 0); }
+
+/* The operation at the disk is of this kind; it fails. */
+static void fails(enum disk_kind kind, int error)
+{
+    assert_non_null(out);
+    assert_int_equal(out->kind, kind);
+    out->error = error;
+    out = NULL;
+    pool_ended(&pool, &disk, &segments, 1000);
+}
 
 /* The operation at the disk is of this kind; it ends well. */
 static void ends(enum disk_kind kind)
@@ -195,6 +206,42 @@ static void what_is_set_aside_is_closed_at_the_end(void **state)
     assert_int_equal(closed[1], 10);
 }
 
+/* A copy-on-write file system is full while a file is half filled: what came back serves the writer, and the half goes
+ * on from where it stood. */
+static void what_is_set_aside_outlives_a_full_disk(void **state)
+{
+    (void)state;
+    begin(1);
+    pool.keep = 2;
+    make_with_pieces(3);
+    segments.ready = NULL;
+    assert_true(pool_add(&pool, (struct stock){.number = 4}));
+    steps(DISK_OPEN); /* of the one that is prepared */
+    step();
+    fails(DISK_WRITE, ENOSPC); /* its identity: it goes back into stock */
+    steps(DISK_CLOSE);
+    assert_true(pool.no_space);
+    assert_int_equal(pool.stock_count, 1);
+    assert_int_equal(pool_supply(&pool, &segments), 2); /* and the one that has its blocks */
+    step();
+    assert_int_equal(out->file, 10); /* it is not to be prepared before a second is over */
+    assert_int_equal(out->offset, 3 * POOL_PIECE_BYTES);
+    fails(DISK_WRITE, ENOSPC); /* there were none left for it: nothing is kept of it */
+    steps(DISK_CLOSE);
+    step();
+    assert_string_equal(out->name, "spare-0000000000000000.tmp");
+    ends(DISK_UNLINK);
+    assert_false(pool_is_busy(&pool));
+    step();
+    assert_null(out);
+    assert_true(pool.retry_ns > 1000);
+    pool.retry_ns = 0; /* a second later */
+    prepare_next();
+    assert_int_equal(pool.failures, 2);
+    end();
+    assert_int_equal(closed_count, 1); /* the segment's */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +249,7 @@ int main(void)
         cmocka_unit_test(filling_is_given_up_where_enough_came_back),
         cmocka_unit_test(what_is_about_to_come_back_is_not_made),
         cmocka_unit_test(what_is_set_aside_is_closed_at_the_end),
+        cmocka_unit_test(what_is_set_aside_outlives_a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
