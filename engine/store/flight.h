@@ -7,8 +7,9 @@
  *       safe   │ landed or not,     │ waits for its turn│ writer.c builds
  *              │ in any order       │
  *
- * PATH   flight_push() takes a closed frame; flight_launch() starts writes and syncs; flight_ended() marks what the
- *        disk hands back; flight_advance() moves `durable_lsn` over the safe frames without a hole.
+ * PATH   flight_push() takes a closed frame; flight_launch() starts writes and syncs; flight_frame_ended() and
+ *        flight_sync_ended() mark what the disk hands back; flight_advance() moves `durable_lsn` over the safe frames
+ *        without a hole.
  * FAILS  A write or sync that fails poisons the store, once and for good: after a failed fdatasync the kernel may drop
  *        the pages and call the next one a success, so asking again could report "safe" for bytes that are gone.
  * HOLDS  (1) launched in LSN order, landed in any   (2) a frame is SAFE when its own DSYNC write has completed, or a

@@ -280,7 +280,7 @@ static void start(struct teak_store *store, bool final)
 }
 
 /* Frames are launched when the caller begins to wait, not when one lands: between the two it reacts to what became
- * durable, and what it submits then belongs into the next frame. */
+ * durable, and what it submits then belongs into the next frame. Only 512 KiB and more leave before: turn_hurry(). */
 void turn(struct teak_store *store, uint64_t wait_ns, bool final)
 {
     struct disk_op *done[COLLECT_MAX];

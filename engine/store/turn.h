@@ -3,6 +3,8 @@
  *   start     chores; close and launch what is due              (calls go down)
  *   collect   the disk: one system call                          (completions come up)
  *   settle    frames landed -> durable -> tickets may be told
+ *
+ *   hurry     between two turns, with a batch: launch what is large     (no chores, nothing is collected)
  */
 #ifndef TEAK_STORE_TURN_H
 #define TEAK_STORE_TURN_H

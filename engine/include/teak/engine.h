@@ -295,8 +295,10 @@ struct teak_batch {
 /* teak_submit: hand a batch to the store.
  * Does      Checks every operation, then takes the batch whole, or refuses it whole and without trace.
  *           Hard state: the term never goes back, the vote never changes within a term, commit never goes back; judged
- *           where each operation stands. Makes no system call, but one where 512 KiB are waiting, fewer than
- *           `in_flight` frames on their way, and nothing lingers: they leave at once.
+ *           where each operation stands. The first batch since opening begins the writing: what was cut short is
+ *           mended, files are opened, and it may wait for them. After that it makes no system call, but where 512 KiB
+ *           are waiting, fewer than `in_flight` frames on their way, and nothing lingers: they leave at once, by one
+ *           call, and one more where teak_event_fd has something to say.
  * Owner     Everything is copied before return.
  * Threads   The driving thread.
  * Durable   Not yet: when teak_poll returns its completion with TEAK_OK. Readable at once.
@@ -612,8 +614,9 @@ struct teak_lagging {
 };
 
 /* teak_lagging: the logs that hold the oldest segment, by id; up to `max`.
- * Does      Walks all logs. Their entries are moved forward when the store takes more than 2 x live bytes + 4 segments;
- *           one that stays named here while stats.moves_rotten grows is damaged there.
+ * Does      Walks all logs. Their entries are moved forward when the store takes more than 2 x live bytes + 4 segments,
+ *           or two more while frames are written, which go when the store is driven at rest, in teak_poll; one that
+ *           stays named here while stats.moves_rotten grows is damaged there.
  * Owner     Copied out.
  * Threads   The driving thread.
  * Durable   Says nothing of it.
