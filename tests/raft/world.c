@@ -1,6 +1,7 @@
 /* world.c: see world.h. */
 #include "world.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,18 +266,43 @@ static const struct teak_raft_entry *seen(const struct world *world, uint32_t no
 /* Of the node's log, after so many before it. */
 static uint64_t born_of(uint32_t logs, uint32_t node) { return 1000u * (1u + logs) + node; }
 
-/* A majority of each half has it durably: how many disks hold (index, term)? What a disk confirmed before it was
- * replaced counts, and cannot be looked at any more. */
+static struct gone_log as_gone(const struct disk_model *disk, uint64_t born)
+{
+    struct gone_log log = {.born = born, .first = disk->first, .last = disk->last,
+                           .snapshot = disk->snapshot.pos.index};
+    static_assert(WORLD_TERMS <= UINT8_MAX, "a term is a byte");
+    for (uint32_t i = disk->first; i <= disk->last; i++) log.terms[i] = (uint8_t)disk->entries[i].term;
+    return log;
+}
+
+static bool disk_has(const struct disk_model *disk, uint64_t index, uint64_t term)
+{
+    if (index <= disk->snapshot.pos.index) return true;
+    return index >= disk->first && index <= disk->last && disk->entries[index].term == term;
+}
+
+/* Did the log that was born so confirm it, before its disk was replaced? */
+static bool gone_had(const struct world *world, uint64_t born, uint64_t index, uint64_t term)
+{
+    for (uint32_t i = 0; i < world->gone_count; i++) {
+        const struct gone_log *log = &world->gone[i];
+        if (log->born != born) continue;
+        return index <= log->snapshot || (index >= log->first && index <= log->last && log->terms[index] == term);
+    }
+    return false;
+}
+
+/* A majority of each half has it durably: how many disks hold (index, term)? Those that were replaced hold what they
+ * had, for as long as they are who is a member; who stands in their place holds nothing for them. */
 static bool is_on_quorum(const struct world *world, const struct teak_raft *leader, uint64_t index, uint64_t term)
 {
     uint32_t have = 0;
     for (uint32_t slot = 0; slot < leader->config.count; slot++) {
         const uint64_t id = config_members(leader)[slot].id, born = config_members(leader)[slot].born;
         if (id == 0 || id > world->node_count) continue;
-        const bool is_gone = born != 0 && born != born_of(world->logs[id - 1], (uint32_t)id);
-        const struct disk_model *disk = &world->at[id - 1]->disk;
-        const bool in_log = index >= disk->first && index <= disk->last && disk->entries[index].term == term;
-        if (is_gone || in_log || index <= disk->snapshot.pos.index) have |= UINT32_C(1) << slot;
+        const bool is_here = born == 0 || born == born_of(world->logs[id - 1], (uint32_t)id);
+        if (is_here ? disk_has(&world->at[id - 1]->disk, index, term) : gone_had(world, born, index, term))
+            have |= UINT32_C(1) << slot;
     }
     return quorum_has(leader->config.voters, leader->config.next, have);
 }
@@ -842,20 +868,27 @@ void world_start(struct world *world, uint32_t node)
     world_drain(world, node);
 }
 
+static void lose_log(struct world *world, uint32_t node)
+{
+    if (world->gone_count == WORLD_GONE) abort();
+    const struct disk_model *disk = &world->at[node - 1]->disk;
+    world->gone[world->gone_count++] = as_gone(disk, born_of(world->logs[node - 1]++, node));
+}
+
 void world_wipe(struct world *world, uint32_t node)
 {
     world_touch(world, node);
+    lose_log(world, node);
     memset(&world->at[node - 1]->disk, 0, sizeof world->at[node - 1]->disk);
     world->at[node - 1]->disk.first = 1;
-    world->logs[node - 1]++;
 }
 
 void world_copy_log(struct world *world, uint32_t node, uint32_t from)
 {
     world_touch(world, node);
+    lose_log(world, node);
     world->at[node - 1]->disk = world->at[from - 1]->disk;
     world->at[node - 1]->disk.flight_count = 0;
-    world->logs[node - 1]++;
 }
 
 enum teak_raft_status world_recover(struct world *world, uint32_t node, const struct teak_raft_member *members,
@@ -1067,6 +1100,7 @@ void world_copy(struct world *to, const struct world *from)
     memcpy(to, from, offsetof(struct world, ledger));
     memcpy(to->ledger + 1, from->ledger + 1, from->committed * sizeof to->ledger[0]);
     memcpy(to->committed_in + 1, from->committed_in + 1, from->committed * sizeof to->committed_in[0]);
+    memcpy(to->gone, from->gone, from->gone_count * sizeof to->gone[0]);
     for (uint32_t i = 0; i < from->net_count; i++) copy_letter(&to->net[i], &from->net[i]);
 }
 
@@ -1154,6 +1188,13 @@ void world_digest(const struct world *world, uint8_t out[16])
     }
     put_entries(&sum, world->ledger + 1, (uint32_t)world->committed);
     for (uint64_t i = 1; i <= world->committed; i++) put(&sum, world->committed_in[i]);
+    for (uint32_t i = 0; i < world->gone_count; i++) { /* what will be judged by it */
+        const struct gone_log *log = &world->gone[i];
+        put(&sum, log->born);
+        put(&sum, (uint64_t)log->first << 32 | log->last);
+        put(&sum, log->snapshot);
+        for (uint32_t index = log->first; index <= log->last; index++) put(&sum, log->terms[index]);
+    }
     for (uint32_t term = 0; term < WORLD_TERMS; term += 8) { /* a byte each is enough */
         uint64_t leaders = 0;
         for (uint32_t i = 0; i < 8; i++) leaders |= world->led_by[term + i] << i * 8;

@@ -24,6 +24,7 @@ enum {
     WORLD_TERMS = 24,
     WORLD_READS = 4,    /* of a node, not answered */
     WORLD_BODY = 10,    /* bytes of every snapshot: two chunks of 8 */
+    WORLD_GONE = 16,    /* disks that were replaced */
     WORLD_BLOCK = 16384
 };
 
@@ -57,6 +58,14 @@ struct disk_model {
 /* A read that is not answered, and what was committed when it was asked. */
 struct open_read {
     uint64_t tag, floor;
+};
+
+/* A log whose disk was replaced, and what it had. */
+struct gone_log {
+    uint64_t born;
+    uint32_t first, last;
+    uint64_t snapshot; /* its index */
+    uint8_t terms[WORLD_LOG + 1];
 };
 
 struct letter {
@@ -108,10 +117,12 @@ struct world {
     struct open_read reads[WORLD_NODES][WORLD_READS];
     FILE *out; /* a trace of everything; NULL: none */
     struct teak_raft_options options;
+    uint32_t gone_count;
     struct place *at[WORLD_NODES]; /* one of `own`, or of the world that this is a copy of */
     /* the ledger: what is committed, and the term of the leader that committed it */
     struct teak_raft_entry ledger[WORLD_LOG + 1];
     uint64_t committed_in[WORLD_LOG + 1];
+    struct gone_log gone[WORLD_GONE];
     struct letter net[WORLD_NET];
     struct place own[WORLD_NODES];
 };
