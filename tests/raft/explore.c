@@ -412,6 +412,13 @@ static void begin(const struct explore *explore, struct frame *root, FILE *say)
         say_fire(world, say, 1, TEAK_RAFT_TIMER_HEARTBEAT);
         say_stabilize(world, say);
     }
+    if (is_set_up(explore, "leader, back")) {
+        say_fire(world, say, 1, TEAK_RAFT_TIMER_HEARTBEAT);
+        fprintf(say, "drop 2\ncrash 2\nstart 2\n");
+        world_drop(world, 1);
+        world_crash(world, 2, 0);
+        world_start(world, 2);
+    }
     if (explore->liar) fprintf(say, "liar %u\n", explore->liar);
     world->liar = explore->liar;
     fprintf(say, "net-max %u\n", explore->net_max);

@@ -38,8 +38,9 @@ struct explore {
     void (*visit)(void *context, const struct world *world); /* each state once, NULL: nobody */
     void *context;
     const char *setup;                     /* "leader": node 1 leads already; "leader, heard": and all have answered
-                                            * a round of its heartbeats; "behind": and the last node is about to get a
-                                            * snapshot, as it was away: an offer is on its way */
+                                            * a round of its heartbeats; "leader, back": node 2 began anew, and a round
+                                            * of heartbeats is on its way; "behind": and the last node is about to get
+                                            * a snapshot, as it was away: an offer is on its way */
     uint32_t liar;                         /* this node's disk confirms what it does not have; 0: none */
     uint64_t states_max;                   /* more: give up                        */
     /* out */

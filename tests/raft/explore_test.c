@@ -74,6 +74,8 @@ static const struct row replication_rows[] = {
 static const struct row reads_rows[] = {
     {SMALL, false, {.name = "reads, and an election", .nodes = 3, .net_max = 3, .setup = "leader",
                     .budget = {.reads = 1, .elections = 1, .promises = 1}}},
+    {USUAL, false, {.name = "a read, an election, and a member that is back", .nodes = 3, .net_max = 4,
+                    .setup = "leader, back", .budget = {.reads = 1, .elections = 1, .promises = 1}}},
     {SMALL, false, {.name = "reads and a proposal", .nodes = 3, .net_max = 3, .setup = "leader",
                     .budget = {.reads = 1, .proposals = 1}}},
     {SMALL, false, {.name = "two reads", .nodes = 3, .net_max = 3, .setup = "leader", .budget = {.reads = 2}}},
@@ -87,6 +89,8 @@ static const struct row reads_rows[] = {
                    .budget = {.transfers = 2, .reads = 1}}},
     {LONG, true, {.name = "leases, two reads, two transfers", .nodes = 3, .net_max = 2, .setup = "leader, heard",
                   .budget = {.transfers = 2, .reads = 2}}},
+    {LONG, false, {.name = "a read, an election, a crash, a heartbeat", .nodes = 3, .net_max = 5, .setup = "leader",
+                   .budget = {.reads = 1, .elections = 1, .promises = 1, .crashes = 1, .heartbeats = 1}}},
     {LONG, false, {.name = "two reads, a proposal, an election", .nodes = 3, .net_max = 3, .setup = "leader",
                    .budget = {.reads = 2, .proposals = 1, .elections = 1, .promises = 1}}},
 };
