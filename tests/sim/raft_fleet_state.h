@@ -130,7 +130,7 @@ struct fleet_node {
 
 /* A leader that counted on entries which its member's disk has no more. */
 struct watch {
-    uint64_t leader, run, term, id, had; /* id 0: none */
+    uint64_t run, term, had; /* of the leader; had 0: none */
 };
 
 /* Who decided what is committed. */
@@ -166,7 +166,7 @@ extern struct fleet {
     uint32_t net_count;
     uint32_t seats;         /* ids that there are, from 1 on */
     uint32_t newest;        /* realm */
-    struct watch watches[NODES];
+    struct watch watches[NODES][NODES]; /* leader, member */
     struct realm realms[REALMS];
 } fleet;
 

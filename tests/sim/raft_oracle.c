@@ -400,23 +400,35 @@ void oracle_judge_matching(uint32_t id)
     }
 }
 
-static bool is_watched(const struct watch *watch, uint32_t leader)
+static struct watch *watch_of(uint32_t leader, uint64_t id) { return &fleet.watches[leader - 1][id - 1]; }
+
+static bool is_watched(uint32_t leader, uint32_t id)
 {
     const struct teak_raft *raft = node_of(leader)->raft;
-    return watch->id != 0 && watch->leader == leader && watch->run == raft->incarnation && watch->term == raft->term &&
-           raft->role == TEAK_RAFT_LEADER && slot_of(raft, watch->id) != NO_SLOT;
+    const struct watch *watch = watch_of(leader, id);
+    return watch->had != 0 && raft && watch->run == raft->incarnation && watch->term == raft->term &&
+           raft->role == TEAK_RAFT_LEADER && slot_of(raft, id) != NO_SLOT;
 }
 
 /* The same leader counts on it again, and has not said that it was gone. */
-static void judge_watches(uint32_t id)
+static void judge_watches(uint32_t leader)
 {
-    const struct teak_raft *raft = node_of(id)->raft;
-    for (uint32_t i = 0; i < NODES; i++) {
-        const struct watch *watch = &fleet.watches[i];
-        if (is_watched(watch, id) && peer_at(raft, slot_of(raft, watch->id))->incarnation == node_of(watch->id)->run &&
-            peer_at(raft, slot_of(raft, watch->id))->match >= watch->had)
-            _exit(FLEET_UNSEEN);
+    for (uint32_t id = 1; id <= fleet.seats; id++) {
+        if (!is_watched(leader, id)) continue;
+        const struct peer *peer = peer_at(node_of(leader)->raft, slot_of(node_of(leader)->raft, id));
+        if (peer->incarnation == node_of(id)->run && peer->match >= watch_of(leader, id)->had) _exit(FLEET_UNSEEN);
     }
+}
+
+/* Does its disk have the leader's entries up to there? */
+static bool has_all(uint32_t id, uint32_t leader, uint64_t upto)
+{
+    const struct disk_fact *disk = &node_of(id)->disk;
+    struct fact its;
+    if (disk->last < upto) return false;
+    for (uint64_t index = upto; index > disk->base; index--)
+        if (!seen(leader, index, &its) || !is_same(&its, &disk->entries[index])) return false;
+    return true;
 }
 
 /* What was on its way to it may bring a node all that is gone, before its leader hears of the new process: then nothing
@@ -424,11 +436,10 @@ static void judge_watches(uint32_t id)
 static void settle_watches(uint32_t id)
 {
     for (uint32_t leader = 1; leader <= fleet.seats; leader++) {
-        struct watch *watch = &fleet.watches[leader - 1];
-        if (watch->id != id || node_of(id)->disk.last < watch->had || !node_of(leader)->raft) continue;
+        if (!is_watched(leader, id)) continue;
         const struct teak_raft *raft = node_of(leader)->raft;
-        if (!is_watched(watch, leader)) continue;
-        if (peer_at(raft, slot_of(raft, id))->incarnation != node_of(id)->run) watch->id = 0;
+        if (peer_at(raft, slot_of(raft, id))->incarnation == node_of(id)->run) continue;
+        if (has_all(id, leader, watch_of(leader, id)->had)) watch_of(leader, id)->had = 0;
     }
 }
 
@@ -439,8 +450,8 @@ void oracle_goes_back(uint32_t id)
         if (!raft || raft->role != TEAK_RAFT_LEADER || slot_of(raft, id) == NO_SLOT) continue;
         const struct peer *peer = peer_at(raft, slot_of(raft, id));
         const uint64_t had = max_of(peer->match, peer->had);
-        fleet.watches[leader - 1] = (struct watch){.leader = leader, .run = raft->incarnation, .term = raft->term,
-                                                   .id = had > node_of(id)->disk.last ? id : 0, .had = had};
+        *watch_of(leader, id) = (struct watch){.run = raft->incarnation, .term = raft->term,
+                                               .had = has_all(id, leader, had) ? 0 : had};
     }
 }
 
@@ -487,8 +498,7 @@ void oracle_event(uint32_t id, const struct teak_raft_event *event)
     }
     if (event->type != TEAK_RAFT_EVENT_PEER_LOST_DATA) return;
     fleet.totals->losses++;
-    for (uint32_t i = 0; i < NODES; i++)
-        if (fleet.watches[i].id == event->a && fleet.watches[i].leader == id) fleet.watches[i].id = 0;
+    watch_of(id, event->a)->had = 0;
     if (!fleet.shape->puts_back_raw)
         broken("node %u says that %" PRIu64 " lost what it has, from %" PRIu64 " on", id, event->a, event->b);
 }
