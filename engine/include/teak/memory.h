@@ -26,14 +26,24 @@ struct teak_allocator {
  * Fails     INVALID: a function is missing, or memory is still out. */
 TEAK_API enum teak_status teak_set_allocator(const struct teak_allocator *allocator);
 
-/* teak_memory_take, _grow, _give: memory from where Teak has its own, for what is built on it: the log stores of Raft.
- * Does      As malloc, realloc and free, of whoever is the allocator; aligned to 16. What is out keeps it from being
- *           changed, as a store does.
- * Owner     The caller's until it is given back. NULL may be grown, and given.
+/* teak_memory_take: memory from where Teak has its own, for what is built on it: the log stores of Raft.
+ * Does      As malloc, of whoever is the allocator; aligned to 16. What is out keeps it from being changed, as a store
+ *           does.
+ * Owner     The caller's until it is given back.
  * Threads   Any.
- * Fails     NULL: none is to be had; what was to grow is as it was. */
+ * Fails     NULL: none is to be had. */
 TEAK_API void *teak_memory_take(size_t bytes);
+
+/* teak_memory_grow: as realloc, of what teak_memory_take handed out.
+ * Owner     The caller's; NULL may be grown.
+ * Threads   Any.
+ * Fails     NULL: none is to be had, and what was to grow is as it was. */
 TEAK_API void *teak_memory_grow(void *memory, size_t bytes);
+
+/* teak_memory_give: as free, of what teak_memory_take or teak_memory_grow handed out.
+ * Owner     Teak's allocator's again; NULL may be given.
+ * Threads   Any.
+ * Fails     Never. */
 TEAK_API void teak_memory_give(void *memory);
 
 #ifdef __cplusplus
