@@ -610,6 +610,8 @@ void sim_set_faults(struct sim_medium *medium, struct sim_faults faults)
 }
 
 struct sim_hits sim_hits(const struct sim_medium *medium) { return medium->hits; }
+void sim_pass(struct sim_medium *medium, uint64_t ns) { medium->now_ns += ns; }
+
 void sim_let_syncs_lie(struct sim_medium *medium) { medium->syncs_lie = true; }
 
 void sim_fail(struct sim_medium *medium, enum disk_kind kind, uint64_t nth, int error)

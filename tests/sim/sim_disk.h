@@ -83,6 +83,9 @@ struct sim_hits {
 };
 struct sim_hits sim_hits(const struct sim_medium *medium);
 
+/* So much time goes by, in which nobody asks anything of the disk. */
+void sim_pass(struct sim_medium *medium, uint64_t ns);
+
 /* A switch for those who test the tests: syncs answer at once and make nothing durable. */
 void sim_let_syncs_lie(struct sim_medium *medium);
 
