@@ -130,7 +130,8 @@ struct fleet_node {
 
 /* A leader that counted on entries which its member's disk has no more. */
 struct watch {
-    uint64_t run, term, had; /* of the leader; had 0: none */
+    uint64_t run, term, had; /* of the leader; had 0: none                               */
+    bool is_sent_again;      /* it knows the new process, and sends what that had before */
 };
 
 /* Who decided what is committed. */

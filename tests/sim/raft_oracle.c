@@ -431,16 +431,23 @@ static bool has_all(uint32_t id, uint32_t leader, uint64_t upto)
     return true;
 }
 
-/* What was on its way to it may bring a node all that is gone, before its leader hears of the new process: then nothing
- * is gone that could be seen. */
+/* What its leader sent before it knew the new process may bring that all that is gone: then nothing is gone that could
+ * be seen. What it sends again when it knows is no such thing: it has to say that this was gone. */
 static void settle_watches(uint32_t id)
 {
     for (uint32_t leader = 1; leader <= fleet.seats; leader++) {
-        if (!is_watched(leader, id)) continue;
-        const struct teak_raft *raft = node_of(leader)->raft;
-        if (peer_at(raft, slot_of(raft, id))->incarnation == node_of(id)->run) continue;
-        if (has_all(id, leader, watch_of(leader, id)->had)) watch_of(leader, id)->had = 0;
+        struct watch *watch = watch_of(leader, id);
+        if (is_watched(leader, id) && !watch->is_sent_again && has_all(id, leader, watch->had)) watch->had = 0;
     }
+}
+
+static void watch_append(const struct teak_raft_msg *msg)
+{
+    const uint32_t leader = (uint32_t)msg->from;
+    struct watch *watch = watch_of(leader, msg->to);
+    if (msg->count == 0 || !is_watched(leader, (uint32_t)msg->to) || msg->at.index >= watch->had) return;
+    const struct teak_raft *raft = node_of(leader)->raft;
+    watch->is_sent_again |= peer_at(raft, slot_of(raft, msg->to))->incarnation == node_of(msg->to)->run;
 }
 
 void oracle_goes_back(uint32_t id)
@@ -468,6 +475,7 @@ void oracle_judge(uint32_t id)
 void oracle_judge_message(const struct teak_raft_msg *msg)
 {
     const struct fleet_node *node = node_of(msg->from);
+    if (msg->type == TEAK_RAFT_APPEND) watch_append(msg);
     if (msg->type != TEAK_RAFT_VOTE_REPLY || msg->refused) return;
     if (msg->term >= TERMS_MAX) broken("more terms than were thought");
     if (node->disk.hard.term != msg->term || node->disk.hard.vote != msg->to)
