@@ -137,8 +137,8 @@ static void confirm(struct teak_raft *raft, uint32_t slot, uint64_t match)
 static void compare(struct teak_raft *raft, uint32_t slot, uint64_t has)
 {
     struct peer *peer = peer_at(raft, slot);
-    if (peer->had > has)
-        outbox_event(raft, TEAK_RAFT_EVENT_PEER_LOST_DATA, config_members(raft)[slot].id, has + 1);
+    if (peer->had <= has) return; /* it may not be durable there yet: confirm ends the question */
+    outbox_event(raft, TEAK_RAFT_EVENT_PEER_LOST_DATA, config_members(raft)[slot].id, has + 1);
     peer->had = 0;
 }
 
