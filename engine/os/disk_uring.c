@@ -39,6 +39,7 @@
 #include "os/disk_plain.h"
 #include "os/heap.h"
 #include "os/op_list.h"
+#include "os/thread.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14, include/uapi/asm-generic/mman-common.h */
@@ -51,6 +52,8 @@ enum {
     IOWQ_WORKERS = 8,                   /* syncs and allocations block a worker each; unbounded, each gets a thread */
     CHORES_MAX = 3,                     /* the others are the commits'; the thread's other rings share them */
     ROUNDS_MAX = 4,                     /* collect() without a wait: how often it starts again what came back EAGAIN */
+    WAY_NS = 100000,                    /* a worker that ends a write takes less: longer, and others were let run */
+    WAY_SHARE = 9,                      /* what others take so is a tenth of the time at most */
     REGISTER_BYTES_MAX = 1 << 30,       /* io_uring_registered_buffers(7) */
     REGISTER_BYTES_MIN = 64 * 1024,
 };
@@ -78,6 +81,8 @@ struct uring {
     bool event_is_clear;       /* nothing was out since the event fd was read: it need not be read again */
     int bell;                  /* eventfd that wake() writes; -1: nobody listens */
     bool bell_is_watched;      /* a poll of it is in the ring: one CQE of its own */
+
+    uint64_t way_from_ns;      /* give_way() does nothing before */
 };
 
 static struct uring *uring_of(struct disk *disk) { return (struct uring *)disk; }
@@ -490,6 +495,20 @@ static uint64_t time_left(struct uring *uring, uint64_t wait_ns, uint64_t began)
     return spent < wait_ns ? wait_ns - spent : 0;
 }
 
+/* Where the device needs a flush, a DSYNC write is ended by a kernel worker bound to the processor that took the
+ * interrupt (fs/iomap/direct-io.c: iomap_dio_bio_end_io queues to s_dio_done_wq). A host that asks again and again runs
+ * there as likely as not, and the worker would wait for the end of its slice: 3 ms for a write of 0.1. So who finds
+ * nothing gives way, once each time. Others may be waiting for the processor, too: then it takes long, and is not done
+ * again soon. */
+static void give_way(struct uring *uring)
+{
+    const uint64_t began = plain_now(&uring->disk);
+    if (began < uring->way_from_ns) return;
+    thread_yield();
+    const uint64_t ended = plain_now(&uring->disk), took = ended - began;
+    if (took > WAY_NS) uring->way_from_ns = ended + WAY_SHARE * took;
+}
+
 /* One turn of the loop where all goes well: push, enter, reap. It turns again only for what came back to be started
  * again, chores that may now start, a burst larger than the SQ, and a signal while there is time left. */
 static uint32_t uring_collect(struct disk *disk, struct disk_op **done, uint32_t max, uint64_t wait_ns)
@@ -520,6 +539,7 @@ static uint32_t uring_collect(struct disk *disk, struct disk_op **done, uint32_t
     }
     uring->out -= count;
     call_back(uring);
+    if (count == 0 && uring->in_ring > 0 && !disk->woken) give_way(uring);
     return count;
 }
 
