@@ -91,6 +91,16 @@ class Bench(harness.Store):
         self.assertGreater(result["latency_us"]["max"], 1e6 - 1) # what is left is as old as it is: a second at least
         self.assertAlmostEqual(result["entries"] + result["open_loop"]["unfinished"], 10000000, delta=64)
 
+    def test_busy_polling_is_told(self):
+        for words in (("--window", 4), ("--rate", 1000)):
+            result = self.measured(*words, "--busy-poll")
+            self.assert_sound(result)
+            self.assertTrue(result["load"]["busy_poll"])
+            self.assertFalse(self.measured(*words)["load"]["busy_poll"])
+        out, _ = self.append("--entry-bytes", 64, "--window", 4, "--seconds", "0.05", "--busy-poll")
+        self.assertIn(b"busy polling", out.splitlines()[0])
+        self.assert_gone()
+
     def test_sizes_from_a_distribution(self):
         for text, low, high in (("uniform:16-48", 16, 48), ("exp:64", 0, 1024), ("8*1+16*3", 8, 16)):
             result = self.measured("--window", 64, "--entry-bytes", text, "--keep")
@@ -204,6 +214,8 @@ class Bench(harness.Store):
                  (["--window", 4, "--entry-bytes", "about 9"], "--entry-bytes"),
                  (["--rate", 5, "--arrivals", "late"], "--arrivals"), (["--window", 4, "--seconds", 0], "--seconds"),
                  (["--window", 4, "--preload-bytes", 5, "--mix", "replicator"], "--preload-bytes"),
+                 (["--window", 4, "--busy-poll", "--mix", "replicator"], "--busy-poll"),
+                 (["--threads", 4, "--busy-poll"], "--busy-poll"),
                  (["--window", 4, "--entry-bytes", 0, "--retain-bytes", 5], "--retain-bytes"))
         for words, says in wrong:
             out, err = self.append("--entry-bytes", 64, *words, status=2)

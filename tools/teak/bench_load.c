@@ -263,7 +263,8 @@ static bool collect_until_due(struct run *run)
     if (due_ns > run->until_ns) due_ns = run->until_ns;
     const uint64_t now_ns = ticks_ns();
     const uint64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    if (run->outstanding > 0 || wait_ns == 0) return collect(run, wait_ns < NAP_NS ? wait_ns : NAP_NS);
+    if (run->load->busy_poll || wait_ns == 0) return collect(run, 0);
+    if (run->outstanding > 0) return collect(run, wait_ns < NAP_NS ? wait_ns : NAP_NS);
     if (!collect(run, 0)) return false;
     bench_sleep_until(due_ns < now_ns + NAP_NS ? due_ns : now_ns + NAP_NS); /* an idle store does not wait in poll */
     run->now_ns = ticks_ns();
@@ -272,7 +273,8 @@ static bool collect_until_due(struct run *run)
 
 static bool step(struct run *run)
 {
-    if (run->load->shape == SHAPE_WINDOW) return fill_window(run) && collect(run, TEAK_FOREVER);
+    const uint64_t wait_ns = run->load->busy_poll ? 0 : TEAK_FOREVER;
+    if (run->load->shape == SHAPE_WINDOW) return fill_window(run) && collect(run, wait_ns);
     return fill_due(run) && collect_until_due(run);
 }
 

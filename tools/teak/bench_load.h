@@ -24,6 +24,7 @@ struct bench_load {
     uint32_t window;        /* WINDOW: entries outstanding                                           */
     double rate;            /* RATE: entries a second                                                */
     bool poisson;           /* RATE: requests come independently of each other, else evenly          */
+    bool busy_poll;         /* WINDOW, RATE: it never sleeps between two polls; not of a replicator      */
     uint32_t threads;       /* THREADS                                                               */
     uint32_t batch;         /* entries in a batch; at most `window`                                  */
     uint32_t logs;          /* 1..logs, in turn, one batch each; of a replicator: groups             */

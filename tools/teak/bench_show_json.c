@@ -39,6 +39,7 @@ static void show_load(struct json *json, const struct bench_summary *summary)
         json_real(json, "rate", load->rate, 3);
         json_text(json, "arrivals", load->poisson ? "poisson" : "even");
     }
+    if (load->shape != SHAPE_THREADS) json_bool(json, "busy_poll", load->busy_poll);
     if (load->shape == SHAPE_THREADS) json_number(json, "threads", load->threads);
     json_number(json, "batch", load->batch);
     json_number(json, "logs", load->logs);

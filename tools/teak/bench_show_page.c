@@ -389,6 +389,7 @@ static void settings_card(const struct page *page)
     pair(page, "arena", "%s", human_bytes(limits->arena_bytes).text);
     pair(page, "segment, block", "%s, %s", human_bytes(limits->segment_bytes).text,
          human_bytes(limits->block_bytes).text);
+    pair(page, "waiting", "%s", summary->load->busy_poll ? "busy polling" : "asleep");
     pair(page, "retained", "%s", summary->load->retain_bytes > 0 ? human_bytes(summary->load->retain_bytes).text
                                                                  : "everything: the store grows");
     fputs("</table>\n", page->out);

@@ -26,6 +26,7 @@ static void show_head(const struct bench_summary *summary)
     printf(", %s at a time, %s, %.2f s", human_count(load->batch).text,
            human_of(load->logs, load->mix.replicator ? "group" : "log", load->mix.replicator ? "groups" : "logs").text,
            bench_seconds(summary));
+    if (load->busy_poll) printf(", busy polling");
     if (summary->reps_count > 1) printf(" in %" PRIu32 " repetitions", summary->reps_count);
     if (strcmp(summary->mix_text, "append") != 0) printf(", %s", summary->mix_text);
     printf("\n\n");

@@ -50,7 +50,7 @@ struct bench {
     uint64_t in_flight, group_bytes, linger_us, arena_bytes;
     uint32_t arrivals;
     double seconds, warm_up;
-    bool linger_given, preload_given, warm_given, keep, as_json, sweep, no_sweep, no_ceiling;
+    bool linger_given, preload_given, warm_given, keep, as_json, sweep, no_sweep, no_ceiling, busy_poll;
     struct bench_load load;
     struct bench_summary summary;
     struct bench_result *result; /* of the run that is on */
@@ -415,6 +415,8 @@ static bool sensible(struct bench *bench)
         return wrong("--preload-bytes counts payload, and there is none: write --entry-bytes 1 or more");
     if (bench->preload_bytes != 0 && (bench->load.shape == SHAPE_THREADS || bench->load.mix.replicator))
         return wrong("--preload-bytes goes with --mix append=..: leave it out");
+    if (bench->busy_poll && (bench->load.shape == SHAPE_THREADS || bench->load.mix.replicator))
+        return wrong("--busy-poll goes with --window or --rate and --mix append=..: leave it out");
     if (bench->rivals_path != NULL && bench->out_path == NULL)
         return wrong("--rivals goes into a report: write --out report.html too");
     return true;
@@ -450,6 +452,7 @@ static void load_of(struct bench *bench)
     load->window = (uint32_t)bench->window;
     load->rate = (double)bench->rate;
     load->poisson = bench->arrivals == 1;
+    load->busy_poll = bench->busy_poll;
     load->threads = (uint32_t)bench->threads;
     load->batch = (uint32_t)bench->batch;
     load->logs = (uint32_t)bench->logs;
@@ -479,7 +482,7 @@ static const char notes[] =
     "removed at the end, after an interrupt too, unless --keep is given: then it stays, and a second run\n"
     "appends behind the first. Where --batch does not divide --window the rest of the window is left empty.";
 
-enum { ROW_LINGER = 18, ROW_PRELOAD = 21, ROW_WARM = 10 };
+enum { ROW_LINGER = 19, ROW_PRELOAD = 22, ROW_WARM = 11 };
 
 static enum args_answer parse(struct bench *bench, int argc, char **argv)
 {
@@ -496,6 +499,8 @@ static enum args_answer parse(struct bench *bench, int argc, char **argv)
          .help = "of --rate: even (default), or poisson, independent of each other"},
         {.name = "threads", .type = ARG_NUMBER, .to.number = &bench->threads, .low = 1, .high = THREADS_MAX,
          .word = "T", .help = "threads that wait for each batch"},
+        {.name = "busy-poll", .type = ARG_FLAG, .to.flag = &bench->busy_poll,
+         .help = "of --window and --rate: ask again and again, and never sleep"},
         {.name = "mix", .type = ARG_TEXT, .to.text = &bench->mix_text, .word = "M",
          .help = "append (default), append=90,tail=8,cold=1,term=1, or replicator"},
         {.name = "batch", .type = ARG_NUMBER, .to.number = &bench->batch, .low = 1, .high = BATCH_MAX, .word = "B",
