@@ -1,5 +1,5 @@
 /* calls.h: the n-th system call fails, for a program that is linked with -Wl,--wrap of each that stands here
- * (tests/CMakeLists.txt). Included by its one file.
+ * (tests/CMakeLists.txt); and the runs for every n. Included by its one file.
  */
 #ifndef TEAK_TESTS_CALLS_H
 #define TEAK_TESTS_CALLS_H
@@ -7,11 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/stat.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +28,10 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include <cmocka.h>
 #include <liburing.h>
 
-enum { CALLS_NAME = 32 };
+enum { CALLS_NAME = 32, CALLS_MAX = 20000 };
 
 static struct {
     _Atomic uint64_t count;
@@ -148,6 +152,45 @@ static inline uint64_t open_descriptors(void)
     while (__real_readdir(list)) count++;
     closedir(list);
     return count;
+}
+
+/* From here on calls count, and the n-th fails. */
+static inline void calls_arm(uint64_t n, int error)
+{
+    calls.count = 0;
+    calls.n = n;
+    calls.error = error;
+    calls.was_struck = false;
+    calls.name[0] = '\0';
+    atomic_store(&calls.is_running, true);
+}
+
+/* A run for every n, until none is struck, which `run_once` tells. TEAK_FAULT_STEP=1: every error at every call, else
+ * one of them, in turn. Returns how many calls there were to fail. */
+static inline uint64_t calls_each(const char *name, bool (*run_once)(uint64_t n, int error))
+{
+    static const int errors[] = {EIO, ENOSPC, EINTR, EAGAIN, ENOMEM, EMFILE};
+    enum { WAYS = sizeof errors / sizeof errors[0] };
+    const char *given = getenv("TEAK_FAULT_STEP");
+    const uint32_t step = given ? (uint32_t)atoi(given) : WAYS;
+    uint64_t n = 1, struck = 0;
+    for (bool goes_on = true; goes_on; n++) {
+        assert_true(n < CALLS_MAX);
+        goes_on = false;
+        for (uint32_t way = (uint32_t)n % step; way < WAYS; way += step) goes_on |= run_once(n, errors[way]);
+        struck += goes_on;
+    }
+    printf("%s: one of %" PRIu64 " calls failed\n", name, struck);
+    return struck;
+}
+
+/* A teardown: in which run a test ended too early. */
+static inline int calls_tell(void **state)
+{
+    (void)state;
+    atomic_store(&calls.is_running, false);
+    if (calls.is_under_way) print_error("call %" PRIu64 ", %s, errno %d\n", calls.n, calls.name, calls.error);
+    return 0;
 }
 
 #endif

@@ -5,7 +5,7 @@
  * again and nobody hears of it.
  *
  * With the posix backend the workers' calls come in any order: which one is the n-th is then chance, and what must hold
- * does not depend on it. TEAK_FAULT_STEP=1: every error at every call, else one of them, in turn.
+ * does not depend on it. How many calls fail: calls_each.
  */
 #include "calls.h"
 
@@ -15,7 +15,7 @@
 #include "teak/memory.h"
 #include "teak/snapshot.h"
 
-enum { ENTRIES = 60, BYTES = 2500, CALLS_MAX = 20000, TRIES_MAX = 20000 };
+enum { ENTRIES = 60, BYTES = 2500, TRIES_MAX = 20000 };
 
 /* ---- scenes: each goes on as far as it can, and returns the worst that it was told ---- */
 
@@ -249,8 +249,9 @@ static bool must_be_unheard(void)
 }
 
 static const struct rig *made; /* a store that the scene begins with; NULL: none */
+static void (*play)(void);     /* the scene                                     */
 
-static bool run_once(void (*play)(void), uint64_t n, int error)
+static bool run_once(uint64_t n, int error)
 {
     rig_remove(scene.copy.dir);
     if (made) {
@@ -262,13 +263,8 @@ static bool run_once(void (*play)(void), uint64_t n, int error)
     scene.submitted = scene.acknowledged = made ? ENTRIES : 0;
     scene.told = TEAK_OK;
     const uint64_t before = open_descriptors();
-    calls.count = 0;
-    calls.n = n;
-    calls.error = error;
-    calls.was_struck = false;
     calls.is_under_way = true;
-    calls.name[0] = '\0';
-    atomic_store(&calls.is_running, true);
+    calls_arm(n, error);
     play();
     atomic_store(&calls.is_running, false);
     assert_int_equal(open_descriptors(), before);
@@ -287,29 +283,10 @@ static void remove_unfinished(void)
     rig_remove(path);
 }
 
-static void run_all(const char *name, void (*play)(void))
+static void run_all(const char *name, void (*scene_played)(void))
 {
-    static const int errors[] = {EIO, ENOSPC, EINTR, EAGAIN, ENOMEM, EMFILE};
-    enum { WAYS = sizeof errors / sizeof errors[0] };
-    const char *given = getenv("TEAK_FAULT_STEP");
-    const uint32_t step = given ? (uint32_t)atoi(given) : WAYS;
-    uint64_t n = 1, struck = 0;
-    for (bool goes_on = true; goes_on; n++) {
-        assert_true(n < CALLS_MAX);
-        goes_on = false;
-        for (uint32_t way = (uint32_t)n % step; way < WAYS; way += step) goes_on |= run_once(play, n, errors[way]);
-        struck += goes_on;
-    }
-    printf("%s: one of %" PRIu64 " calls failed\n", name, struck);
-    assert_true(struck > 20);
-}
-
-static int tell_run(void **state)
-{
-    (void)state;
-    atomic_store(&calls.is_running, false);
-    if (calls.is_under_way) print_error("call %" PRIu64 ", %s, errno %d\n", calls.n, calls.name, calls.error);
-    return 0;
+    play = scene_played;
+    assert_true(calls_each(name, run_once) > 20);
 }
 
 static void begin(void)
@@ -405,10 +382,10 @@ int main(int argc, char **argv)
     /* Syncs cost nothing in memory, and there are a great many. */
     if (!getenv("TEAK_TEST_DIR") && access("/dev/shm", W_OK | X_OK) == 0) setenv("TEAK_TEST_DIR", "/dev/shm", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(any_call_may_fail_in_a_life, tell_run),
-        cmocka_unit_test_teardown(any_call_may_fail_of_who_looks_and_copies, tell_run),
-        cmocka_unit_test_teardown(any_call_may_fail_of_who_salvages_and_mends, tell_run),
-        cmocka_unit_test_teardown(any_call_may_fail_under_a_committer, tell_run),
+        cmocka_unit_test_teardown(any_call_may_fail_in_a_life, calls_tell),
+        cmocka_unit_test_teardown(any_call_may_fail_of_who_looks_and_copies, calls_tell),
+        cmocka_unit_test_teardown(any_call_may_fail_of_who_salvages_and_mends, calls_tell),
+        cmocka_unit_test_teardown(any_call_may_fail_under_a_committer, calls_tell),
     };
     return backends_run(argc, argv, "calls", tests, sizeof tests / sizeof tests[0]);
 }

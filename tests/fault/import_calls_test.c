@@ -1,9 +1,7 @@
 /* import_calls_test.c: an import of which any call fails, its own and the engine's: of files, directories, mappings,
  * threads, and of memory. It ends with a status and says why; no descriptor, mapping or memory is left; the store
  * opens, and has the log whole, not at all, or with the word in META that it is incomplete; the next import comes
- * through, unless the log is there already, whole.
- *
- * TEAK_FAULT_STEP=1: every error at every call, else one of them, in turn.
+ * through, unless the log is there already, whole. How many calls fail: calls_each.
  */
 #include "calls.h"
 
@@ -15,7 +13,7 @@
 #include "teak/memory.h"
 #include "teak/snapshot.h"
 
-enum { CALLS_MAX = 20000, LOG = 7, OTHER = 3, BASE = 5, LAST = 40, BYTES = 900, TERM = 2, VOTE = 9, BODY = 3000,
+enum { LOG = 7, OTHER = 3, BASE = 5, LAST = 40, BYTES = 900, TERM = 2, VOTE = 9, BODY = 3000,
        INPUT_MAX = 128 << 10, TOLD_MAX = 4096 };
 
 WRAP(ssize_t, read, (int fd, void *out, size_t bytes), (fd, out, bytes), -1)
@@ -168,12 +166,7 @@ static int run_import(uint64_t n, int error)
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_int_equal(dup2(nowhere, STDOUT_FILENO), STDOUT_FILENO);
     const uint64_t before = open_descriptors();
-    calls.count = 0;
-    calls.n = n;
-    calls.error = error;
-    calls.was_struck = false;
-    calls.name[0] = '\0';
-    atomic_store(&calls.is_running, n > 0);
+    if (n > 0) calls_arm(n, error);
     const int status = import();
     atomic_store(&calls.is_running, false);
     const uint64_t after = open_descriptors();
@@ -282,29 +275,12 @@ static bool run_once(uint64_t n, int error)
     return was_struck;
 }
 
-static void run_all(const char *name)
-{
-    static const int errors[] = {EIO, ENOSPC, EINTR, EAGAIN, ENOMEM, EMFILE};
-    enum { WAYS = sizeof errors / sizeof errors[0] };
-    const char *given = getenv("TEAK_FAULT_STEP");
-    const uint32_t step = given ? (uint32_t)atoi(given) : WAYS;
-    uint64_t n = 1, struck = 0;
-    for (bool goes_on = true; goes_on; n++) {
-        assert_true(n < CALLS_MAX);
-        goes_on = false;
-        for (uint32_t way = (uint32_t)n % step; way < WAYS; way += step) goes_on |= run_once(n, errors[way]);
-        struck += goes_on;
-    }
-    printf("%s: one of %" PRIu64 " calls failed\n", name, struck);
-    assert_true(struck > 100);
-}
+static void run_all(const char *name) { assert_true(calls_each(name, run_once) > 100); }
 
 static int tell_run(void **state)
 {
-    (void)state;
-    atomic_store(&calls.is_running, false);
-    if (calls.is_under_way)
-        print_error("call %" PRIu64 ", %s, errno %d: %s\n", calls.n, calls.name, calls.error, scene.told);
+    calls_tell(state);
+    if (calls.is_under_way) print_error("it said: %s\n", scene.told);
     return 0;
 }
 
