@@ -273,16 +273,51 @@ static void history_10_a_stranger_gives_no_vote_while_its_name_may_be_lost(void 
     teak_raft_fini(raft);
 }
 
+/* What is to be sent is taken: a round of heartbeats, of this number. */
+static uint64_t take_round(struct teak_raft *raft)
+{
+    take(raft, TEAK_RAFT_ALL);
+    const struct teak_raft_msg *heartbeat = sent(TEAK_RAFT_HEARTBEAT);
+    assert_non_null(heartbeat);
+    return heartbeat->round;
+}
+
 /* A round of heartbeats, and what 2 says to it. */
 static void answer_beat(struct teak_raft *raft, struct teak_raft_msg reply)
 {
     beat(raft);
-    take(raft, TEAK_RAFT_ALL);
-    assert_non_null(sent(TEAK_RAFT_HEARTBEAT));
     reply.type = TEAK_RAFT_HEARTBEAT_REPLY;
+    reply.round = take_round(raft);
     reply.term = view_of(raft).term;
-    reply.round = sent(TEAK_RAFT_HEARTBEAT)->round;
     assert_int_equal(hear(raft, reply), TEAK_RAFT_OK);
+}
+
+/* 1 leads and proposes an entry, its log's third, which 2 confirms. */
+static struct teak_raft *lead_with_a_third_confirmed(void)
+{
+    struct teak_raft *raft = lead(node(lone_options()), false);
+    uint32_t taken = 0;
+    assert_int_equal(teak_raft_propose(raft, &word, 1, 1, &taken), TEAK_RAFT_OK);
+    assert_int_equal(taken, 1);
+    settle(raft);
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 3}),
+                     TEAK_RAFT_OK);
+    return raft;
+}
+
+/* 2, another process now, refuses what follows `index`, and would try `at`: it is told that 2 lost data. */
+static void refuse_as_another(struct teak_raft *raft, uint64_t index, uint64_t at)
+{
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.event_count, 0);
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = index,
+                                                       .at = {at, 1}, .refused = true, .incarnation = 99}),
+                     TEAK_RAFT_OK);
+    take(raft, TEAK_RAFT_ALL);
+    assert_int_equal(ready.event_count, 1);
+    assert_int_equal(ready.events[0].type, TEAK_RAFT_EVENT_PEER_LOST_DATA);
+    assert_int_equal(ready.events[0].a, 2);
+    assert_int_equal(ready.events[0].b, 2);
 }
 
 /* A member comes back, the same log, another process, and lacks what it had confirmed: it is sent again, and told. What
@@ -290,12 +325,7 @@ static void answer_beat(struct teak_raft *raft, struct teak_raft_msg reply)
 static void history_11_a_member_lost_what_it_had_confirmed(void **state)
 {
     (void)state;
-    struct teak_raft *raft = lead(node(lone_options()), false);
-    uint32_t taken = 0;
-    assert_int_equal(teak_raft_propose(raft, &word, 1, 1, &taken), TEAK_RAFT_OK);
-    settle(raft);
-    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 3}),
-                     TEAK_RAFT_OK);
+    struct teak_raft *raft = lead_with_a_third_confirmed();
     settle(raft);
     struct teak_raft_peer_view peer;
     assert_true(teak_raft_peer(raft, 1, &peer));
@@ -303,16 +333,7 @@ static void history_11_a_member_lost_what_it_had_confirmed(void **state)
     answer_beat(raft, (struct teak_raft_msg){.index = 1, .incarnation = 99});
     assert_true(teak_raft_peer(raft, 1, &peer));
     assert_int_equal(peer.match, 1);
-    take(raft, TEAK_RAFT_ALL);
-    assert_int_equal(ready.event_count, 0);
-    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 3,
-                                                       .at = {1, 1}, .refused = true, .incarnation = 99}),
-                     TEAK_RAFT_OK);
-    take(raft, TEAK_RAFT_ALL);
-    assert_int_equal(ready.event_count, 1);
-    assert_int_equal(ready.events[0].type, TEAK_RAFT_EVENT_PEER_LOST_DATA);
-    assert_int_equal(ready.events[0].a, 2);
-    assert_int_equal(ready.events[0].b, 2);
+    refuse_as_another(raft, 3, 1);
     assert_int_equal(view_of(raft).commit, 3); /* never back */
     teak_raft_fini(raft);
 }
@@ -321,24 +342,12 @@ static void history_11_a_member_lost_what_it_had_confirmed(void **state)
 static void history_11_a_log_that_is_as_long_is_another(void **state)
 {
     (void)state;
-    struct teak_raft *raft = lead(node(lone_options()), false);
+    struct teak_raft *raft = lead_with_a_third_confirmed();
     uint32_t taken = 0;
-    assert_int_equal(teak_raft_propose(raft, &word, 1, 1, &taken), TEAK_RAFT_OK);
-    settle(raft);
-    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 3}),
-                     TEAK_RAFT_OK);
     assert_int_equal(teak_raft_propose(raft, &word, 1, 2, &taken), TEAK_RAFT_OK);
     settle(raft);
     answer_beat(raft, (struct teak_raft_msg){.index = 1, .incarnation = 99});
-    take(raft, TEAK_RAFT_ALL);
-    assert_int_equal(ready.event_count, 0);
-    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 4,
-                                                       .at = {3, 1}, .refused = true, .incarnation = 99}),
-                     TEAK_RAFT_OK);
-    take(raft, TEAK_RAFT_ALL);
-    assert_int_equal(ready.event_count, 1);
-    assert_int_equal(ready.events[0].type, TEAK_RAFT_EVENT_PEER_LOST_DATA);
-    assert_int_equal(ready.events[0].b, 2);
+    refuse_as_another(raft, 4, 3);
     teak_raft_fini(raft);
 }
 
@@ -348,13 +357,14 @@ static void history_11_a_late_answer_brings_nobody_back(void **state)
     (void)state;
     struct teak_raft *raft = lead(node(lone_options()), true);
     beat(raft);
-    take(raft, TEAK_RAFT_ALL);
-    const uint64_t round = sent(TEAK_RAFT_HEARTBEAT)->round;
+    const uint64_t round = take_round(raft);
     struct teak_raft_peer_view peer;
     assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_APPEND_REPLY, .term = 2, .index = 2,
                                                        .incarnation = 99}),
                      TEAK_RAFT_OK);
-    hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1, .round = round});
+    assert_int_equal(hear(raft, (struct teak_raft_msg){.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1,
+                                                       .round = round}),
+                     TEAK_RAFT_OK);
     assert_true(teak_raft_peer(raft, 1, &peer));
     assert_int_equal(peer.match, 2);
     teak_raft_fini(raft);
@@ -366,11 +376,9 @@ static void history_25_a_new_process_answers_for_itself(void **state)
     (void)state;
     struct teak_raft *raft = lead(node(lone_options()), false);
     beat(raft);
-    take(raft, TEAK_RAFT_ALL);
-    const uint64_t round = sent(TEAK_RAFT_HEARTBEAT)->round;
+    const uint64_t round = take_round(raft);
     assert_int_equal(teak_raft_read(raft, 7, TEAK_RAFT_READ_INDEX), TEAK_RAFT_OK);
-    take(raft, TEAK_RAFT_ALL);
-    const uint64_t of_read = sent(TEAK_RAFT_HEARTBEAT)->round;
+    const uint64_t of_read = take_round(raft);
     assert_true(of_read > round);
     struct teak_raft_msg reply = {.type = TEAK_RAFT_HEARTBEAT_REPLY, .term = 2, .index = 1, .incarnation = 99};
     reply.round = round;
