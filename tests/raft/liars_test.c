@@ -25,6 +25,17 @@ static struct teak_raft_msg said(uint8_t type)
     return msg;
 }
 
+/* Entries behind the only one that the log begins with, which is committed. */
+static struct teak_raft_msg said_entries(const struct teak_raft_entry *entries, uint32_t count)
+{
+    struct teak_raft_msg append = said(TEAK_RAFT_APPEND);
+    append.at = (struct teak_raft_pos){1, 1};
+    append.index = 1;
+    append.entries = entries;
+    append.count = count;
+    return append;
+}
+
 /* Term 0 is the term of what is not known here: an index beyond the log has it, and so the two agreed there. */
 static void an_append_after_a_place_without_a_term_is_none(void **state)
 {
@@ -91,12 +102,8 @@ static void of_two_configurations_that_are_not_committed_one_is_taken(void **sta
         {.index = 2, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters},
         {.index = 3, .term = 1},
         {.index = 4, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters}};
-    struct teak_raft_msg append = said(TEAK_RAFT_APPEND);
+    struct teak_raft_msg append = said_entries(entries, 3);
     struct teak_raft_view view;
-    append.at = (struct teak_raft_pos){1, 1};
-    append.index = 1;
-    append.entries = entries;
-    append.count = 3;
     assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
     teak_raft_view(raft, &view);
     assert_true(view.last.index == 3 && view.config_index == 2 && view.verified == 3);
@@ -116,12 +123,8 @@ static void a_cut_leaves_the_configuration_before(void **state)
         {.index = 2, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters},
         {.index = 3, .term = 1, .kind = TEAK_RAFT_CONFIG, .data = three_voters, .bytes = sizeof three_voters}};
     const struct teak_raft_entry other = {.index = 2, .term = 2};
-    struct teak_raft_msg append = said(TEAK_RAFT_APPEND);
+    struct teak_raft_msg append = said_entries(entries, 2);
     struct teak_raft_view view;
-    append.at = (struct teak_raft_pos){1, 1};
-    append.index = 1;
-    append.entries = entries;
-    append.count = 2;
     assert_int_equal(teak_raft_receive(raft, &append), TEAK_RAFT_OK);
     append.term = 2;
     append.entries = &other;
