@@ -124,6 +124,17 @@ static void prepare_next(void)
     assert_int_equal(segments.ready->number, segments.newest + 1);
 }
 
+/* Three pieces of a file are filled, and it is set aside: the writer waits, and one came back, which is prepared. */
+static void begin_half_set_aside(void)
+{
+    begin(1);
+    pool.keep = 2;
+    make_with_pieces(3);
+    segments.ready = NULL;
+    assert_true(pool_add(&pool, (struct stock){.number = 4}));
+    steps(DISK_OPEN);
+}
+
 static void what_comes_back_is_prepared_before_filling_goes_on(void **state)
 {
     (void)state;
@@ -194,12 +205,7 @@ static void what_is_about_to_come_back_is_not_made(void **state)
 static void what_is_set_aside_is_closed_at_the_end(void **state)
 {
     (void)state;
-    begin(1);
-    pool.keep = 2;
-    make_with_pieces(3);
-    segments.ready = NULL;
-    assert_true(pool_add(&pool, (struct stock){.number = 4}));
-    steps(DISK_OPEN); /* of the one that is prepared */
+    begin_half_set_aside();
     pool_fini(&pool, &disk);
     assert_int_equal(closed_count, 2);
     assert_int_equal(closed[0], 11);
@@ -211,12 +217,7 @@ static void what_is_set_aside_is_closed_at_the_end(void **state)
 static void what_is_set_aside_outlives_a_full_disk(void **state)
 {
     (void)state;
-    begin(1);
-    pool.keep = 2;
-    make_with_pieces(3);
-    segments.ready = NULL;
-    assert_true(pool_add(&pool, (struct stock){.number = 4}));
-    steps(DISK_OPEN); /* of the one that is prepared */
+    begin_half_set_aside();
     step();
     fails(DISK_WRITE, ENOSPC); /* its identity: it goes back into stock */
     steps(DISK_CLOSE);
