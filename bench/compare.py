@@ -31,6 +31,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RETAIN = str(16 << 20)  # payload kept behind the writer: after the warm-up every segment is one that was used before
 IDLE_SHARE = 0.9
+WORK = "100"  # ns of processor for each KiB: what copying and summing take with entries of 256 B to 4 KiB
 
 
 def teak(entry, window, batch, *more, retain=True):
@@ -44,10 +45,15 @@ def ceiling(outstanding):
 
 
 def cells():
-    """Each number of bytes outstanding: what the disk does with it and no log, and Teak with entries of three sizes."""
+    """Each number of bytes outstanding: what the disk does with it and no log, the same behind as much work as a log
+    has, and Teak with entries of three sizes."""
     points = []
     for name, outstanding in (("256 KiB", 256 << 10), ("1 MiB", 1 << 20), ("4 MiB", 4 << 20)):
         points.append((f"{name}, the disk", ceiling(outstanding)))
+        points += [(f"{name}, with work, {parts} at a time", (*raw(outstanding, parts), "--work", WORK))
+                   for parts in (1, 2, 4)]
+        points.append((f"{name}, 256 B, busy polling",
+                       teak(256, outstanding // 256, 16, "--warm-up", "0.5", "--busy-poll")))
         points += [(f"{name}, {words}", teak(entry, outstanding // entry, 16, "--warm-up", "0.5"))
                    for words, entry in (("256 B", 256), ("1 KiB", 1024), ("4 KiB", 4096))]
     return points
@@ -224,6 +230,7 @@ def is_doubtful(result):
     wrote, flushed = result["disk"]
     said = result.get("bytes_written", result.get("bytes_per_second", 0) * result["seconds"])
     syncs = result.get("syncs", result.get("syncs_per_second", 0) * result["seconds"])
+    syncs /= result.get("at_a_time", 1)  # bare writes that are on their way together may share a flush
     has_fua = result.get("device", {}).get("fua", False)
     return wrote < 0.98 * said or (not has_fua and 0 < flushed < 0.9 * syncs)
 
@@ -403,14 +410,15 @@ def ceiling_table(title, points, results, out):
                         spread([row["latency_us"]["p99"] / row["latency_us"]["p50"] for row in best]), "", "",
                         "ok" if all(row["disk"]["did_the_work"] is not False for row in best) else "!", idle]
         else:
-            rates = [run["payload_bytes_per_second"] for run in runs]
+            rates = [payload_rate(run) for run in runs]
             latency = [run["latency_us"] for run in runs]
             doubtful = sum(is_doubtful(run) for run in runs)
             cells_of = [name, spread(rates, 1e-6, 0), spread([rate / most for rate, most in zip(rates, top)]),
                         f"{max(rates) / max(top):.2f}", spread([of["p50"] for of in latency], 1, 0),
                         spread([of["p99"] / of["p50"] for of in latency]),
                         spread([of["p999"] / of["p50"] for of in latency]),
-                        spread([run["cpu_seconds"] * 1e9 / run["entries"] for run in runs], 1, 0),
+                        spread([run["cpu_seconds"] * 1e9 / run["entries"] for run in runs], 1, 0)
+                        if "entries" in runs[0] else "",
                         f"{doubtful} of {len(runs)} !" if doubtful else "ok", idle]
         print("| " + " | ".join(cells_of) + " |", file=out, flush=True)
 

@@ -1,6 +1,7 @@
 /* ceiling.c: what the disk gives without any log on it.
  *
- *   raw    --outstanding bytes in writes of --bytes each, durable one by one or by an fdatasync for all that landed
+ *   raw    --outstanding bytes in writes of --bytes each, durable one by one or by an fdatasync for all that landed;
+ *          with --work the processor is busy before each, as a log is that copies and sums what came
  *   one    one block at a time, five ways interleaved op by op, so that noise falls on all alike
  *   fill   a zero-filler: --bytes per write, one outstanding, at --pace MiB/s; to be run beside something else
  *   names  what a rename with its directory sync costs, and an fdatasync with nothing to do; --every ms
@@ -12,7 +13,7 @@ enum { OUT_MAX = 256, TAG_SYNC = OUT_MAX, WAYS = 5, IDLE_CLASS = 3 << 13 /* IOPR
 
 static const char *option_dir = ".";
 static const char *option_how = "dsync";
-static uint64_t write_bytes = 4096, outstanding = 4096, file_bytes = 256 << 20, pace = 0, every_ms = 0;
+static uint64_t write_bytes = 4096, outstanding = 4096, file_bytes = 256 << 20, pace = 0, every_ms = 0, work_ns = 0;
 static double seconds = 2;
 static bool only_allocated, idle_class;
 
@@ -61,13 +62,20 @@ static uint64_t collect_one(int wanted)
 static void report(double took, uint64_t writes, uint64_t syncs, double cpu, struct rig_tally *tally)
 {
     printf("{\"seconds\": %.3f, \"writes_per_second\": %.0f, \"bytes_per_second\": %.0f, \"syncs_per_second\": %.0f, "
-           "\"cpu_seconds\": %.3f, \"registered\": %s, ",
+           "\"cpu_seconds\": %.3f, \"registered\": %s, \"at_a_time\": %llu, ",
            took, (double)writes / took, (double)(writes * write_bytes) / took, (double)syncs / took, cpu,
-           registered ? "true" : "false");
+           registered ? "true" : "false", (unsigned long long)(outstanding / write_bytes));
     rig_tally_print(tally, stdout);
     printf(", ");
     rig_device_print(device_before, disk_count_read(option_dir), stdout);
     printf("}\n");
+}
+
+/* What a log does with the bytes of a write before it can send it. */
+static void work(void)
+{
+    const uint64_t until = rig_now() + work_ns * write_bytes / 1024;
+    while (rig_now() < until) continue;
 }
 
 static int run_raw(void)
@@ -92,11 +100,13 @@ static int run_raw(void)
                 !(only_allocated && at + outstanding > file_bytes);
         while (going && idle_count > 0) {
             const uint32_t i = idle[--idle_count];
+            if (work_ns > 0) work();
             begun_ns[i] = rig_now();
             const int rw_flags = by_sync || by_nothing ? 0 : RWF_DSYNC;
             rig_write(&ring, registered, memory + i * write_bytes, write_bytes, at, rw_flags, i);
             at = at + 2 * write_bytes > file_bytes && !only_allocated ? 0 : at + write_bytes;
             flying++;
+            if (work_ns > 0) (void)io_uring_submit(&ring); /* it leaves before the next is worked at */
         }
         if (covered_count == 0 && landed_count > 0) {
             memcpy(covered, landed, landed_count * sizeof(landed[0]));
@@ -264,6 +274,7 @@ int main(int argc, char **argv)
         {.name = "--bytes", .number = &write_bytes, .help = "bytes of one write [4096]"},
         {.name = "--outstanding", .number = &outstanding, .help = "raw: bytes in flight [4096]"},
         {.name = "--how", .text = &option_how, .help = "raw: dsync, fdatasync (for all that landed) or none [dsync]"},
+        {.name = "--work", .number = &work_ns, .help = "raw: ns of processor for each KiB before it leaves [0]"},
         {.name = "--fallocated", .flag = &only_allocated, .help = "raw: blocks merely allocated, each written once"},
         {.name = "--pace", .number = &pace, .help = "fill: MiB a second, 0 for as fast as it goes [0]"},
         {.name = "--every", .number = &every_ms, .help = "names: milliseconds between two renames [0]"},
