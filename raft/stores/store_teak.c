@@ -3,10 +3,11 @@
  * OWNS   What every batch given to the engine stands for (the ring of flights, in the order of submission: so do the
  *        engine's completions come), jobs that wait for the engine (FAILS), and fetches under way.
  * PATH   submit → judged against the engine's log → one batch → poll → its flight → news → collect
- * FAILS  FULL, or no memory: the job is copied and waits, all behind it wait too, and takes() says no. NO_SPACE:
- *        refused; ROOM when the engine lacks space no longer. No memory for the copy either: refused, and for a pause
- *        takes() says no and there is no ROOM: a term or a vote needs none, and would come again at once. What the
- *        engine says of a batch that our own judgement let through, and POISONED: the group is poisoned.
+ * FAILS  FULL, no memory, or an error of the world's that may pass, with nothing written (is_for_later): the job is
+ *        copied and waits, all behind it wait too, and takes() says no. NO_SPACE: refused; ROOM when the engine lacks
+ *        space no longer. No memory for the copy either: refused, and for a pause takes() says no and there is no ROOM:
+ *        a term or a vote needs none, and would come again at once. What else the engine says of a batch that our own
+ *        judgement let through, and POISONED: the group is poisoned.
  * HOLDS  (1) flights are told in the order of submission     (2) what waits was submitted behind all flights
  *        (3) the engine's log, which counts what was submitted, is what the next job is judged against
  */
@@ -63,6 +64,7 @@ struct adapter {
     struct waiting *wait_first, *wait_last;
     struct wanted *wanted;
     uint64_t pause_ns; /* no job before: there was no memory to let one wait; 0: none such */
+    uint64_t retry_ns; /* what waits is not tried before; 0: at once                       */
     bool failed;       /* the engine drives no more                                        */
     /* room to put batches and reads in */
     struct teak_op *ops;
@@ -207,15 +209,25 @@ static void land(struct adapter *adapter, enum teak_status status)
 
 /* ------------------------------------------------------------------------------------------------------------ logs */
 
+/* Did the world say no, and not the log? Nothing was written, and the same can be done later: the engine makes its next
+ * segment at another try, or begins to write at the next batch. */
+static bool is_for_later(enum teak_status status)
+{
+    switch (status) {
+    case TEAK_FULL: case TEAK_NO_MEMORY: case TEAK_IO: case TEAK_DENIED: case TEAK_READ_ONLY_FS:
+    case TEAK_NO_DIRECTORY: return true;
+    default: return false;
+    }
+}
+
 /* What a change of a log that is no job answers. */
 static enum teak_raft_status answer(enum teak_status status)
 {
     switch (status) {
     case TEAK_OK: return TEAK_RAFT_OK;
-    case TEAK_FULL: return TEAK_RAFT_BUSY;
     case TEAK_NO_SPACE: case TEAK_NO_MEMORY: case TEAK_TOO_MANY_LOGS: return TEAK_RAFT_NO_SPACE;
     case TEAK_LOG_EXISTS: case TEAK_UNKNOWN_LOG: case TEAK_INDEX_ZERO: case TEAK_BEYOND: return TEAK_RAFT_MISUSE;
-    default: return TEAK_RAFT_HALTED;
+    default: return is_for_later(status) ? TEAK_RAFT_BUSY : TEAK_RAFT_HALTED;
     }
 }
 
@@ -571,7 +583,16 @@ static void refuse(struct adapter *adapter, struct group *group, uint64_t token,
     news_refuse(group, token, outcome);
 }
 
-/* False: the engine is full, or memory is lacking; nothing was done. */
+/* Where it does not, and answers NO_SPACE all the same, ROOM would come at once: a limit of the process on the size of
+ * files, say, which the engine meets before it begins to write. */
+static bool lacks_space(const struct adapter *adapter)
+{
+    struct teak_stats stats;
+    teak_stats(adapter->engine, &stats);
+    return stats.lacks_space;
+}
+
+/* False: the engine is full, or the world says no; nothing was done. */
 static bool try_job(struct adapter *adapter, struct group *group, const struct teak_raft_job *job)
 {
     uint32_t count;
@@ -587,7 +608,10 @@ static bool try_job(struct adapter *adapter, struct group *group, const struct t
         status = give(adapter, &batch, (struct flown){.group = group, .run = group->run, .token = job->token,
                                                       .is_job = true});
     }
-    if (status == TEAK_FULL || status == TEAK_NO_MEMORY) return false;
+    if (is_for_later(status) || (status == TEAK_NO_SPACE && !lacks_space(adapter))) {
+        adapter->retry_ns = status == TEAK_FULL ? 0 : teak_now(adapter->engine) + PAUSE_NS;
+        return false;
+    }
     if (status == TEAK_NO_SPACE)
         refuse(adapter, group, job->token, TEAK_RAFT_NO_ROOM);
     else if (status != TEAK_OK)
@@ -643,9 +667,12 @@ static enum teak_raft_status adapter_submit(void *self, uint64_t id, const struc
     return TEAK_RAFT_OK;
 }
 
-/* Jobs that waited, as far as the engine takes them. */
+/* Jobs that waited, as far as the engine takes them. Where it met an error there is a pause between tries: the first of
+ * an engine that has not begun to write makes a file each, and a busy driver collects all the time. */
 static void go_on(struct adapter *adapter)
 {
+    if (!adapter->wait_first) return;
+    if (adapter->retry_ns != 0 && !adapter->failed && teak_now(adapter->engine) < adapter->retry_ns) return;
     while (adapter->wait_first) {
         struct waiting *waiting = adapter->wait_first;
         if (waiting->run == waiting->group->run && !news_passes_over(waiting->group) &&
@@ -780,13 +807,10 @@ static void drive(struct adapter *adapter, uint64_t wait_ns)
     go_on(adapter);
     answer_fetches(adapter);
     if (adapter->pause_ns != 0 && teak_now(adapter->engine) >= adapter->pause_ns) adapter->pause_ns = 0;
-    struct teak_stats stats;
     bool is_refused = false;
     for (uint32_t i = 0; i < adapter->news.count && !is_refused; i++)
         is_refused = adapter->news.groups[i]->wants_room;
-    if (!is_refused || adapter->pause_ns != 0) return;
-    teak_stats(adapter->engine, &stats);
-    if (!stats.lacks_space) news_room(&adapter->news);
+    if (is_refused && adapter->pause_ns == 0 && !lacks_space(adapter)) news_room(&adapter->news);
 }
 
 static uint32_t adapter_collect(void *self, uint64_t wait_ns, struct teak_raft_completion *out, uint32_t max)

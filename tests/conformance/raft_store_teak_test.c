@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "sim/sim_disk.h"
 #include "store/rig.h"
@@ -63,7 +64,32 @@ static void sim_crash(void *context, struct teak_raft_log_store *store, struct s
 
 static void refuse_space(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOSPC); }
 
-static void refuse_memory(void *medium) { sim_fail(medium, DISK_ALLOCATE, 1, ENOMEM); }
+/* A fault that stands until it is taken away: each operation of the kind fails. */
+struct fault {
+    struct sim_medium *medium;
+    enum disk_kind kind;
+    int error;
+    uint32_t met;
+};
+
+static void strike(void *context)
+{
+    struct fault *fault = context;
+    fault->met += sim_fail_is_over(fault->medium);
+    sim_fail(fault->medium, fault->kind, 1, fault->error);
+}
+
+static void begin_fault(struct fault *fault)
+{
+    sim_fail(fault->medium, fault->kind, 1, fault->error);
+    sim_set_hook(fault->medium, strike, fault);
+}
+
+static void end_fault(struct fault *fault)
+{
+    sim_set_hook(fault->medium, NULL, NULL);
+    sim_fail(fault->medium, fault->kind, 0, 0);
+}
 
 static void sim_full(void *context, struct teak_raft_log_store *store, bool on)
 {
@@ -265,13 +291,18 @@ static void begin_group(struct teak_raft_log_store *store, uint64_t group)
     assert_int_equal(status, TEAK_RAFT_OK);
 }
 
-static void append_one(struct teak_raft_log_store *store, uint64_t group, uint64_t index)
+static void append_bytes(struct teak_raft_log_store *store, uint64_t group, uint64_t index, uint32_t count)
 {
-    const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = (const uint8_t *)"entry",
-                                          .bytes = 5};
+    static const uint8_t bytes[4000] = "entry";
+    const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = bytes, .bytes = count};
     const struct teak_raft_job job = {.token = index, .hard = {.term = 1}, .entries = &entry, .count = 1,
                                       .after_first = 1, .after_last = {index, 1}};
     assert_int_equal(store->ops->submit(store->self, group, &job), TEAK_RAFT_OK);
+}
+
+static void append_one(struct teak_raft_log_store *store, uint64_t group, uint64_t index)
+{
+    append_bytes(store, group, index, 5);
 }
 
 /* All jobs of `count` groups up to `index` are durable. */
@@ -470,64 +501,184 @@ static void a_read_error_is_not_rot_at_once(void **state)
     }
 }
 
-/* The engine has no memory for its next file. A node that is refused a job for a term or a vote makes the next one at
- * once, room or none, and one that leads hands over: so whatever the job is, it waits, and none is refused. By the
- * clock of the simulated disk. */
-static void a_job_waits_while_the_engine_lacks_memory(void **state)
+/* What may stop the making of a file, and passes: nothing was written that somebody was promised. */
+static const struct fault faults_that_pass[] = {
+    {.kind = DISK_ALLOCATE, .error = ENOMEM}, {.kind = DISK_ALLOCATE, .error = EIO},
+    {.kind = DISK_OPEN, .error = EMFILE},     {.kind = DISK_OPEN, .error = ENFILE},
+    {.kind = DISK_OPEN, .error = EACCES},     {.kind = DISK_OPEN, .error = EROFS},
+    {.kind = DISK_RENAME, .error = EIO},
+};
+enum { FAULTS_THAT_PASS = sizeof faults_that_pass / sizeof faults_that_pass[0] };
+
+/* The engine cannot make its next file. A node that is refused a job for a term or a vote makes the next one at once,
+ * room or none, and one that leads hands over; one whose store is poisoned is done. So whatever the job is, it waits,
+ * and none is refused. By the clock of the simulated disk. */
+static void a_job_waits_for_the_next_file(struct fault fault, bool votes)
 {
-    (void)state;
     static const uint8_t bytes[4000];
-    for (uint32_t votes = 0; votes <= 1; votes++) {
-        struct teak_raft_log_store store;
-        struct place place = {.options = rig_options()};
-        struct rig_patience patience = {0};
-        struct teak_raft_completion done;
-        uint64_t token = 0, last = 0, term = 1, lacks_since_ns = 0, refusals = 0, waits = 0, due = 0;
-        bool is_out = false, is_vote = false;
-        place.options.arena_bytes = 0;
-        sim_begin(&place, &store);
-        begin_group(&store, 1);
-        sim_set_hook(place.medium, refuse_memory, place.medium);
-        while (lacks_since_ns == 0 || teak_now(place.engine) - lacks_since_ns < UINT64_C(20000000000)) {
-            const bool lacks = place.engine->pool.failure == ENOMEM;
-            if (lacks && lacks_since_ns == 0) lacks_since_ns = teak_now(place.engine);
-            if (!is_out && store.ops->takes(store.self)) {
-                is_vote = votes && lacks;
-                term += is_vote;
-                const uint64_t index = last + !is_vote;
-                const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = bytes,
-                                                      .bytes = sizeof bytes};
-                const struct teak_raft_job job = {.token = ++token, .hard = {.term = term, .vote = is_vote},
-                                                  .entries = &entry, .count = !is_vote, .urgent = is_vote,
-                                                  .after_first = 1, .after_last = {index, 1}};
-                assert_int_equal(store.ops->submit(store.self, 1, &job), TEAK_RAFT_OK);
-                is_out = true;
-            }
-            disk_pause(place.engine->disk, 10000000);
-            const uint32_t told = store.ops->collect(store.self, 0, &done, 1);
-            waits += !store.ops->takes(store.self);
-            due += !store.ops->takes(store.self) && teak_deadline(place.engine) <= teak_now(place.engine);
-            if (told == 0 || done.kind == TEAK_RAFT_ROOM) continue;
-            assert_int_equal(done.number, token);
-            is_out = false;
-            refusals += done.outcome == TEAK_RAFT_NO_ROOM;
-            last += done.outcome == TEAK_RAFT_DURABLE && !is_vote;
+    struct teak_raft_log_store store;
+    struct place place = {.options = rig_options()};
+    struct rig_patience patience = {0};
+    struct teak_raft_completion done;
+    uint64_t token = 0, last = 0, term = 1, lacks_since_ns = 0, waits = 0, due = 0;
+    bool is_out = false, is_vote = false;
+    place.options.arena_bytes = 0;
+    sim_begin(&place, &store);
+    begin_group(&store, 1);
+    fault.medium = place.medium;
+    begin_fault(&fault);
+    while (lacks_since_ns == 0 || teak_now(place.engine) - lacks_since_ns < UINT64_C(20000000000)) {
+        const bool lacks = place.engine->pool.failure == fault.error;
+        if (lacks && lacks_since_ns == 0) lacks_since_ns = teak_now(place.engine);
+        if (!is_out && store.ops->takes(store.self)) {
+            is_vote = votes && last > 0;
+            term += is_vote;
+            const uint64_t index = last + !is_vote;
+            const struct teak_raft_entry entry = {.index = index, .term = 1, .kind = 16, .data = bytes,
+                                                  .bytes = sizeof bytes};
+            const struct teak_raft_job job = {.token = ++token, .hard = {.term = term, .vote = is_vote},
+                                              .entries = &entry, .count = !is_vote, .urgent = is_vote,
+                                              .after_first = 1, .after_last = {index, 1}};
+            assert_int_equal(store.ops->submit(store.self, 1, &job), TEAK_RAFT_OK);
+            is_out = true;
         }
-        assert_int_equal(refusals, 0);
-        assert_true(is_out && is_vote == votes);
-        assert_false(store.ops->takes(store.self));
-        assert_true(due < waits / 4); /* who sleeps until the engine's deadline does sleep */
-        sim_set_hook(place.medium, NULL, NULL);
-        sim_fail(place.medium, DISK_ALLOCATE, 0, 0);
-        while (store.ops->collect(store.self, 1000000, &done, 1) == 0) {
-            assert_true(rig_waits(&patience));
-            disk_pause(place.engine->disk, 100000000);
-        }
+        disk_pause(place.engine->disk, 10000000);
+        const uint32_t told = store.ops->collect(store.self, 0, &done, 1);
+        waits += !store.ops->takes(store.self);
+        due += !store.ops->takes(store.self) && teak_deadline(place.engine) <= teak_now(place.engine);
+        if (told == 0) continue;
+        assert_int_equal(done.kind, TEAK_RAFT_JOB_DONE);
         assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
         assert_int_equal(done.number, token);
-        assert_true(store.ops->takes(store.self));
+        is_out = false;
+        last += !is_vote;
+    }
+    assert_true(is_out && is_vote == votes);
+    assert_false(store.ops->takes(store.self));
+    assert_true(due < waits / 4); /* who sleeps until the engine's deadline does sleep */
+    assert_true(fault.met > 10 && fault.met < 60); /* and the engine has tried, each second */
+    end_fault(&fault);
+    while (store.ops->collect(store.self, 1000000, &done, 1) == 0) {
+        assert_true(rig_waits(&patience));
+        disk_pause(place.engine->disk, 100000000);
+    }
+    assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
+    assert_int_equal(done.number, token);
+    assert_true(store.ops->takes(store.self));
+    append_one(&store, 1, last + 1 + !is_vote);
+    sim_end_place(&place, &store);
+}
+
+static void a_job_waits_for_what_may_pass(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < FAULTS_THAT_PASS; i++)
+        for (uint32_t votes = 0; votes <= 1; votes++) a_job_waits_for_the_next_file(faults_that_pass[i], votes);
+}
+
+/* The first batch since the engine was opened makes a file, at once: it is not tried as often as a busy driver looks.
+ * A log cannot be created meanwhile, and can be later: nothing is poisoned. */
+static void a_first_job_waits_for_what_may_pass(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < FAULTS_THAT_PASS; i++) {
+        struct teak_raft_log_store store;
+        struct place place = {.options = rig_options()};
+        struct teak_raft_completion done;
+        struct fault fault = faults_that_pass[i];
+        sim_with_one(&place, &store);
+        fault.medium = place.medium;
+        begin_fault(&fault);
+        const enum teak_raft_status created = store.ops->create(store.self, 2, 1);
+        assert_int_equal(created, fault.error == ENOMEM ? TEAK_RAFT_NO_SPACE : TEAK_RAFT_BUSY);
+        append_one(&store, 1, 2);
+        const uint64_t begin_ns = teak_now(place.engine);
+        const uint32_t met_before = fault.met;
+        while (teak_now(place.engine) - begin_ns < UINT64_C(10000000000)) {
+            assert_int_equal(store.ops->collect(store.self, 0, &done, 1), 0);
+            assert_false(store.ops->takes(store.self));
+            disk_pause(place.engine->disk, 1000000);
+        }
+        const uint32_t met = fault.met - met_before;
+        assert_true(met > 50 && met <= 400); /* a try or a few of its files each tenth of a second */
+        end_fault(&fault);
+        done = collect_one(&place, &store);
+        assert_int_equal(done.kind, TEAK_RAFT_JOB_DONE);
+        assert_int_equal(done.outcome, TEAK_RAFT_DURABLE);
+        assert_int_equal(done.number, 2);
+        begin_group(&store, 2);
         sim_end_place(&place, &store);
     }
+}
+
+/* What waits for an engine that is poisoned meanwhile is told so, at once, and bears the token of the oldest job whose
+ * end is not known. */
+static void who_waits_is_told_of_poison(void **state)
+{
+    (void)state;
+    struct teak_raft_log_store store;
+    struct place place = {.options = rig_options()};
+    struct teak_raft_completion done;
+    place.options.arena_bytes = 0;
+    sim_begin(&place, &store);
+    begin_group(&store, 1);
+    struct fault fault = {.medium = place.medium, .kind = DISK_ALLOCATE, .error = EIO};
+    begin_fault(&fault);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(store.ops->collect(store.self, 0, &done, 1), 0);
+        disk_pause(place.engine->disk, 1000000);
+    }
+    assert_int_equal(place.engine->pool.failure, EIO);
+    sim_hold(&place, &store, true);
+    uint64_t index = 0, full;
+    do {
+        if (store.ops->takes(store.self)) append_bytes(&store, 1, ++index, 4000);
+        full = place.engine->writer.full;
+        assert_int_equal(store.ops->collect(store.self, 0, &done, 1), 0);
+    } while (store.ops->takes(store.self) || place.engine->writer.full != full); /* FULL is asked again at once */
+    assert_true(index > 1);
+    sim_set_faults(place.medium, (struct sim_faults){.fail_one_in = 1, .seed = 1});
+    done = collect_one(&place, &store);
+    assert_int_equal(done.kind, TEAK_RAFT_JOB_DONE);
+    assert_int_equal(done.outcome, TEAK_RAFT_POISONED);
+    assert_int_equal(done.number, 1);
+    for (uint32_t i = 0; i < 100; i++) assert_int_equal(store.ops->collect(store.self, 1000000, &done, 1), 0);
+    assert_true(store.ops->takes(store.self)); /* nothing waits any more */
+    append_one(&store, 1, 1);
+    assert_int_equal(collect_one(&place, &store).outcome, TEAK_RAFT_POISONED);
+    sim_end_place(&place, &store);
+}
+
+/* A limit on the size of files is met before the engine begins to write, and it does not lack space as it knows it: a
+ * job that was refused would have ROOM at once, and be refused again. */
+static void a_job_waits_while_files_may_not_be_as_large(void **state)
+{
+    (void)state;
+    struct teak_raft_log_store store;
+    struct place place = {.options = rig_options()};
+    struct seeded seeded = {.state = 1};
+    struct teak_raft_start start = {.applied = 0};
+    struct teak_raft_completion done;
+    struct rlimit limit;
+    dir_begin(&place, &store);
+    begin_group(&store, 1);
+    append_one(&store, 1, 1);
+    wait_for(&store, 1, 1);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const struct rlimit low = {.rlim_cur = RIG_SEGMENT - 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    dir_crash(&place, &store, &seeded);
+    assert_int_equal(store.ops->start(store.self, 1, &start), TEAK_RAFT_OK);
+    append_one(&store, 1, 2);
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < 1000; i++) told += store.ops->collect(store.self, 0, &done, 1);
+    const bool takes = store.ops->takes(store.self);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(told, 0);
+    assert_false(takes);
+    wait_for(&store, 1, 2);
+    assert_true(store.ops->takes(store.self));
+    dir_end(&place, &store);
 }
 
 int main(int argc, char **argv)
@@ -544,7 +695,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_copy_is_born_anew),
         cmocka_unit_test(who_fetches_anew_waits_for_the_old_no_more),
         cmocka_unit_test(a_read_error_is_not_rot_at_once),
-        cmocka_unit_test(a_job_waits_while_the_engine_lacks_memory),
+        cmocka_unit_test(a_job_waits_for_what_may_pass),
+        cmocka_unit_test(a_first_job_waits_for_what_may_pass),
+        cmocka_unit_test(who_waits_is_told_of_poison),
+        cmocka_unit_test(a_job_waits_while_files_may_not_be_as_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,8 @@
  * REFUSED  A store without space answers NO_ROOM with the token of the first job that it refuses. That job and all of
  *          its group behind it are not done and get no answer of their own, until collect has handed the refusal out.
  *          When space is back, ROOM comes once for each group that was refused.
+ * WAITS    What may pass, and left nothing written (no memory, no descriptor for a new file), refuses nothing: the job
+ *          is kept aside, and done when it has passed.
  * POISONED Nobody knows what is on the medium. It comes with the oldest job that is not known to be durable, and for
  *          each job submitted later. A job that contradicts the log of its group (a gap, a cut beyond the end, another
  *          beginning or end than after_first and after_last, a hard state or snapshot that goes back, clear where the
@@ -83,8 +85,9 @@ struct teak_raft_log_store_ops {
      * Owner     -
      * Threads   The driving one.
      * Durable   When a job submitted later is.
-     * Fails     MISUSE (born 0, or there is one of that id) · BUSY (no memory for it now, or the one before it is
-     *           still being dropped: collect, repeat) · NO_SPACE · HALTED (the store is poisoned) */
+     * Fails     MISUSE (born 0, or there is one of that id) · BUSY (no memory for it now, the system refuses what may
+     *           pass, or the one before it is still being dropped: collect, repeat) · NO_SPACE · HALTED (the store is
+     *           poisoned) */
     enum teak_raft_status (*create)(void *self, uint64_t group, uint64_t born);
 
     /* drop: ends a group's log.

@@ -14,7 +14,10 @@
  *    teak_deadline say when to collect; cursors and statistics may be used beside it.
  *  - While a fetch is not answered, or takes says no, collect once a second at least: a read that met an error of the
  *    medium is tried again there, a tenth of a second later at the earliest, and so is a job for which memory was
- *    lacking; nothing else wakes a driver for them.
+ *    lacking, or a file that the engine could not make; nothing else wakes a driver for them.
+ *  - What the engine refuses for the system's sake, with nothing written (EMFILE, EIO, EACCES of a new file), poisons
+ *    nobody: the job waits, those of all groups behind it wait too, and create and drop say BUSY, however long that
+ *    takes. Why stands in TEAK_EVENT_SUPPLY_FAILED, how often it was tried in supply_failures of teak_stats.
  *  - A log bears 24 bytes of META: "TKRF", version 1, zeros, what it was born with, and the two halves of the store's
  *    instance XORed, little-endian. A store that was copied by teak_copy or saved by teak_salvage has another instance,
  *    and its logs are born anew: what they promised may have gone on elsewhere. Copies of its files made by other means
