@@ -98,7 +98,10 @@ static enum teak_status begin_writing(struct teak_store *store, struct teak_erro
 {
     enum teak_status status = ask_size_limit(store, error);
     if (status == TEAK_OK) status = recover_apply(store, error);
-    if (status == TEAK_OK) publish_open(store);
+    if (status == TEAK_OK)
+        publish_open(store);
+    else
+        notice_pool(store); /* no turn will: the next batch tries again */
     struct segments *segments = &store->segments;
     while (status == TEAK_OK && !store->no_memory && !store->flight.poisoned &&
            (segments_closed(segments) > SEGMENTS_CLOSED_MAX || seal_has_deep(segments)))

@@ -582,6 +582,34 @@ static void a_supply_that_fails_is_told(void **state)
     rig_remove(rig.dir);
 }
 
+/* The first batch makes a file itself, and is answered; who gives its batches to somebody else hears of it, too. */
+static void a_first_batch_that_gets_no_file_is_told(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("event");
+    const struct teak_options options = listening();
+    struct faulty *faulty;
+    struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    rig_create(store, 7);
+    rig_drain(store);
+    teak_abandon(store);
+    store = backend_open_faulty(&rig, &options, &faulty);
+    faulty->chores_too = faulty->for_good = true;
+    faulty_arm(faulty, DISK_RENAME, 1, EIO);
+    struct teak_error error;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(teak_create_log(store, 8, 0, &error), TEAK_IO);
+        assert_int_equal(error.os_errno, EIO);
+        turn_once(store);
+        assert_int_equal(count_of(TEAK_EVENT_SUPPLY_FAILED), 1);
+    }
+    assert_int_equal(expect_heard(TEAK_EVENT_SUPPLY_FAILED)->os_errno, EIO);
+    faulty->nth = 0;
+    rig_create(store, 8);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
 /* ---- counting, text ---- */
 
 static void work_that_surely_left_the_thread_is_counted(void **state)
@@ -662,6 +690,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_cut_tail_is_told_and_counted),
         cmocka_unit_test(little_space_is_told_once),
         cmocka_unit_test(a_supply_that_fails_is_told),
+        cmocka_unit_test(a_first_batch_that_gets_no_file_is_told),
         cmocka_unit_test(work_that_surely_left_the_thread_is_counted),
         cmocka_unit_test(what_is_not_kept_is_counted),
         cmocka_unit_test(an_event_is_one_line),
