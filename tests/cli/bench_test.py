@@ -4,14 +4,19 @@
 How fast anything is is nobody's business here: what is asserted holds on a machine that stands still half of the time.
 """
 import errno
+import fcntl
 import html.parser
 import json
 import os
 import pty
+import re
 import shutil
 import signal
+import stat
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -171,11 +176,13 @@ class Bench(harness.Store):
         self.assertRegex(text, r"\n +window +entries/s +p50 +p99\n")
         self.assertLess(max(map(len, text.splitlines())), 130)
 
-    def test_a_live_line_on_a_terminal_and_none_elsewhere(self):
+    def on_a_terminal(self, columns, *words):
+        """What a terminal so wide is sent."""
         main, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
         run = subprocess.Popen([harness.teak_path, "bench", "append", "--dir", self.dir, "--entry-bytes", "64",
-                                "--window", "16", "--seconds", "0.3", "--no-ceiling"], stdout=subprocess.DEVNULL,
-                               stderr=other)
+                                "--window", "16", "--seconds", "0.3", "--no-ceiling", *words],
+                               stdout=subprocess.DEVNULL, stderr=other)
         os.close(other)
         seen = b""
         while True:
@@ -188,10 +195,43 @@ class Bench(harness.Store):
             seen += piece
         os.close(main)
         self.assertEqual(run.wait(60), 0)
-        self.assertIn(b"\r", seen)
-        self.assertRegex(seen.decode(), r"entries/s, p99 \d")
+        return seen.decode()
+
+    def test_a_live_line_on_a_terminal_and_none_elsewhere(self):
+        seen = self.on_a_terminal(0) # nobody knows how wide
+        self.assertIn("\r", seen)
+        self.assertRegex(seen, r"entries/s, p99 \d")
         _, err = self.append("--entry-bytes", 64, "--window", 16, "--seconds", "0.1", "--no-ceiling", "--json")
         self.assertEqual(err, b"")
+
+    def test_a_live_line_never_breaks(self):
+        """It is drawn over itself, and a piece that has gone to the next line would stay."""
+        for columns, has_bar in ((30, False), (80, True)):
+            lines = self.on_a_terminal(columns, "--reps", "2").replace("\x1b[K", "").split("\r")
+            self.assertGreater(len(lines), 1)
+            self.assertLess(max(map(len, lines)), columns)
+            self.assertEqual(any("]" in line and "entries/s" in line for line in lines), has_bar, lines)
+
+    def test_what_is_no_store_gets_none(self):
+        os.mkdir(self.dir)
+        with open(os.path.join(self.dir, "letter"), "wb") as file:
+            file.write(b"dear")
+        _, err = self.append("--entry-bytes", 64, "--window", 4, "--seconds", "0.05", "--keep", status=2)
+        self.assert_one_line(err, "neither empty nor a store")
+        self.assertEqual(os.listdir(self.dir), ["letter"])
+
+    def test_room_for_a_ceiling_is_wanted_where_there_is_one(self):
+        """In a file system of 48 megabytes, where this machine lets us have one."""
+        script = ('mount -t tmpfs -o size=48M none "$1" || exit 77; place=$1; shift; "$0" bench append '
+                  '--dir "$place/store" --entry-bytes 64 --window 4 --seconds 0.05 --segment-bytes 64K '
+                  '--retain-bytes 64K --json "$@"')
+        for words, status, says in ((["--no-ceiling"], 0, "nothing there is durable"), ([], 1, "are free")):
+            run = subprocess.run(["unshare", "-rm", "sh", "-c", script, harness.teak_path, self.work, *words],
+                                 capture_output=True, timeout=120, check=False)
+            if run.returncode == 77 or b"unshare" in run.stderr:
+                self.skipTest("no mounts of our own here")
+            self.assertEqual(run.returncode, status, run.stderr)
+            self.assert_one_line(run.stderr, says)
 
     def test_an_interrupt_leaves_nothing(self):
         for words in (["--window", "16"], ["--rate", "1000"], ["--threads", "3"],
