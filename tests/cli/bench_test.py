@@ -372,6 +372,18 @@ class Report(harness.Store):
         self.assertNotIn("<", Reading(text).data)
         self.assertEqual(result["load"]["mix"], "append=1,tail=0")
 
+    def test_no_word_lies_over_another_or_beyond_its_chart(self):
+        text, _ = self.report("--rate", 20000, "--no-ceiling")
+        sweep = text[text.index("Throughput against latency"):text.index("<h2>Latencies</h2>")]
+        marks = re.findall(r'class="mark" x="([0-9.]+)" y="([0-9.]+)" text-anchor="middle">([0-9,]+)<', sweep)
+        self.assertIn("20,000", [word for _, _, word in marks])
+        for i, (x, y, word) in enumerate(marks):
+            for other_x, other_y, other in marks[:i]:
+                self.assertTrue(abs(float(x) - float(other_x)) > 3.5 * (len(word) + len(other)) or
+                                abs(float(y) - float(other_y)) > 12, (word, other))
+        for x, word in re.findall(r'class="mark" x="([0-9.]+)" y="[0-9.]+" text-anchor="start">([^<]+)<', text):
+            self.assertLess(float(x) + 6 * len(word), 480, word)
+
     def test_rivals_stand_beside(self):
         def point(name, rate, times, **more):
             return {"name": name, "rival": name, "counted": 3, "not_counted": [],

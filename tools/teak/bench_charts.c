@@ -2,6 +2,7 @@
 #include "bench_charts.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "human.h"
 #include "svg.h"
@@ -49,9 +50,30 @@ static void sweep_line(FILE *out, const struct bench_summary *summary, const str
         fprintf(out, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\">", class, px, py);
         title(out, says);
         fputs("</circle>", out);
-        if (!tail)
-            fprintf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", px, py + 19,
-                    human_count((uint64_t)point->setting).text);
+    }
+}
+
+/* The settings, below their points; what would lie over another is left out, and the one asked for never. */
+static void sweep_settings_words(FILE *out, const struct bench_summary *summary, const struct svg_axis *x,
+                                 const struct svg_axis *y)
+{
+    enum { LETTER = 8, LINE = 14, BELOW = 19 };
+    double lefts[BENCH_SWEEP_MAX], rights[BENCH_SWEEP_MAX], heights[BENCH_SWEEP_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = summary->sweep_count; i-- > 0;) {
+        const struct bench_point *point = &summary->sweep[i];
+        const struct human word = human_count((uint64_t)point->setting);
+        const double px = svg_place(x, point->entries_per_second), py = svg_place(y, latency_of(point, false)) + BELOW;
+        const double half = (double)strlen(word.text) * LETTER / 2;
+        bool free_place = true;
+        for (uint32_t j = 0; j < count; j++)
+            free_place = free_place && (px + half < lefts[j] || px - half > rights[j] || fabs(py - heights[j]) > LINE);
+        if (!free_place) continue;
+        lefts[count] = px - half;
+        rights[count] = px + half;
+        heights[count++] = py;
+        fprintf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", px, py,
+                word.text);
     }
 }
 
@@ -82,6 +104,7 @@ void chart_sweep(FILE *out, const struct bench_summary *summary)
     }
     sweep_line(out, summary, &x, &y, true);
     sweep_line(out, summary, &x, &y, false);
+    sweep_settings_words(out, summary, &x, &y);
     svg_end(out);
 }
 
@@ -172,8 +195,10 @@ void chart_quantiles(FILE *out, const struct bench_summary *summary)
         if (1 / (1 - marks[i].share) > longest) continue;
         const double px = svg_place(&x, 1 / (1 - marks[i].share)), us = bench_micros(latency, marks[i].share);
         fprintf(out, "<circle class=\"dot teak\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>", px, svg_place(&y, us));
-        fprintf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %s</text>\n", px + 7,
-                svg_place(&y, us) + 17, marks[i].name, svg_micros(us).text);
+        const bool right = px > RIGHT - 80; /* there is no room beside it */
+        fprintf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s %s</text>\n",
+                px + (right ? -7 : 7), svg_place(&y, us) + 17, right ? "end" : "start", marks[i].name,
+                svg_micros(us).text);
     }
     svg_end(out);
 }

@@ -59,7 +59,7 @@ static const char style[] =
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}@page{margin:14mm}\n"
     "body{font-size:12px}h1{font-size:20px}h2{font-size:14px}.card .soft,table,footer{font-size:11px}"
     ".tile b{font-size:19px}\n"
-    "main{padding:0;max-width:none}.card{break-inside:avoid;border-radius:0;padding:10px 12px}"
+    "main{padding:0 1px;max-width:none}.card{break-inside:avoid;border-radius:0;padding:10px 12px}"
     ".tiles,.charts{gap:8px;margin-top:8px}\n"
     ".tiles{grid-template-columns:repeat(4,1fr)}.charts,.two{grid-template-columns:1fr 1fr}"
     ".charts.three{grid-template-columns:repeat(3,1fr)}}\n";
