@@ -256,7 +256,11 @@ class Bench(harness.Store):
                  (["--window", 4, "--preload-bytes", 5, "--mix", "replicator"], "--preload-bytes"),
                  (["--window", 4, "--busy-poll", "--mix", "replicator"], "--busy-poll"),
                  (["--threads", 4, "--busy-poll"], "--busy-poll"),
-                 (["--window", 4, "--entry-bytes", 0, "--retain-bytes", 5], "--retain-bytes"))
+                 (["--window", 4, "--entry-bytes", 0, "--retain-bytes", 5], "--retain-bytes"),
+                 (["--window", 4, "--sweep", "--no-sweep"], "--no-sweep"),
+                 (["--window", 4, "--arrivals", "poisson"], "--arrivals"),
+                 (["--window", 4, "--segment-bytes", "64K", "--logs", 127], "--logs 126"),
+                 (["--window", 4, "--segment-bytes", "64K", "--logs", 64, "--mix", "replicator"], "--logs 63"))
         for words, says in wrong:
             out, err = self.append("--entry-bytes", 64, *words, status=2)
             self.assertEqual(out, b"")
@@ -409,17 +413,37 @@ class Report(harness.Store):
             file.write('{"rows": []}')
         base = ["bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--window", 4, "--seconds", "0.05"]
         os.mkdir(self.dir)
+        os.mkfifo(self.path("pipe"))
         page = self.path("report.html")
         for words, says in ((["--out", self.work], "--out"), (["--out", self.path("none/report.html")], "--out"),
                             (["--out", os.path.join(self.dir, "report.html")], "elsewhere"),
+                            (["--out", self.path("pipe")], "no file"),
                             (["--rivals", self.path("no.json")], "--out"),
                             (["--out", page, "--rivals", self.path("no.json")], "--rivals"),
                             (["--out", page, "--rivals", self.path("none.json")], "--rivals")):
             out, err = self.teak(*base, *words, status=2)
             self.assertEqual(out, b"")
             self.assert_one_line(err, says)
-        self.assertEqual(sorted(os.listdir(self.work)), ["no.json", "store"])
+        self.assertEqual(sorted(os.listdir(self.work)), ["no.json", "pipe", "store"])
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path("pipe")).st_mode))
         self.assertEqual(os.listdir(self.dir), [])
+        with open(page, "wb") as file: # what is printed goes there already
+            run = subprocess.run([harness.teak_path, *map(str, base), "--out", page], stdout=file,
+                                 stderr=subprocess.PIPE, timeout=120, check=False)
+        self.assertEqual(run.returncode, 2)
+        self.assert_one_line(run.stderr, "--out", "no file")
+        self.assertEqual(os.path.getsize(page), 0)
+
+    def test_what_a_link_leads_to_is_replaced(self):
+        with open(self.path("real.html"), "w", encoding="ascii") as file:
+            file.write("older")
+        os.symlink("real.html", self.path("link.html"))
+        self.teak("bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--window", 4, "--seconds", "0.05",
+                  "--no-ceiling", "--no-sweep", "--out", self.path("link.html"))
+        self.assertEqual(os.readlink(self.path("link.html")), "real.html")
+        with open(self.path("real.html"), encoding="utf-8") as file:
+            self.assertTrue(file.read().startswith("<!doctype html>"))
+        self.assertEqual(sorted(os.listdir(self.work)), ["link.html", "real.html"])
 
     def test_an_interrupt_leaves_an_older_report_as_it_was(self):
         page = self.path("report.html")

@@ -2,16 +2,18 @@
 #ifndef TEAK_TOOLS_BENCH_PAPER_H
 #define TEAK_TOOLS_BENCH_PAPER_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 struct bench_paper {
-    const char *path; /* NULL: none is wanted */
-    char part[4096];  /* its name while it is written */
-    FILE *file;
+    char path[PATH_MAX];
+    char part[PATH_MAX]; /* its name while it is written */
+    FILE *file;          /* NULL: none is wanted         */
 };
 
-/* Begin it before the work, so that what is wrong with the place is said before. False: errno. */
+/* Begin it before the work, so that what is wrong with the place is said before. False: errno; ENOTSUP where a
+ * device or a pipe lies, or what standard output goes to: these are not replaced. */
 bool bench_paper_begin(struct bench_paper *paper, const char *path);
 
 /* Put it in its place. False: errno; nothing is left. */

@@ -54,7 +54,11 @@ int bench_place_claim(const char *who, const char *directory, bool keep, struct 
     struct bench_look found;
     const int status = bench_place_look(who, directory, &found);
     *out = (struct bench_place){.who = who, .directory = directory, .existed = found.existed, .kept = keep};
-    if (status != EXIT_GOOD || found.empty || keep) return status;
+    if (status != EXIT_GOOD || found.empty || (keep && found.is_store)) return status;
+    if (keep) {
+        complain(who, "--dir %s is neither empty nor a store: write one that is, or a name that is free", directory);
+        return EXIT_WRONG;
+    }
     complain(who, "--dir %s is not empty: write --keep to append behind the store in it, or an empty directory",
              directory);
     return EXIT_WRONG;

@@ -20,7 +20,8 @@ struct bench_look {
 /* EXIT_GOOD, else one line was said: it is no directory, or it cannot be read. */
 int bench_place_look(const char *who, const char *directory, struct bench_look *out);
 
-/* May a benchmark run there? EXIT_GOOD, else one line was said. Without `keep` the place must be new or empty. */
+/* May a benchmark run there? EXIT_GOOD, else one line was said. The place must be new or empty, or
+ * with `keep` a store. */
 int bench_place_claim(const char *who, const char *directory, bool keep, struct bench_place *out);
 
 /* Unless it is to be kept: remove every file in it, and the directory if it was not there before. Close the store

@@ -50,7 +50,7 @@ struct bench {
     uint64_t in_flight, group_bytes, linger_us, arena_bytes;
     uint32_t arrivals;
     double seconds, warm_up;
-    bool linger_given, preload_given, warm_given, keep, as_json, sweep, no_sweep, no_ceiling, busy_poll;
+    bool linger_given, preload_given, warm_given, arrivals_given, keep, as_json, sweep, no_sweep, no_ceiling, busy_poll;
     struct bench_load load;
     struct bench_summary summary;
     struct bench_result *result; /* of the run that is on */
@@ -98,6 +98,16 @@ static bool batch_fits(const struct bench *bench)
     if (op.count == bench->batch) return true;
     complain(who, "--batch %" PRIu64 " is more than the store takes at once: write --batch %" PRIu32 " or less",
              bench->batch, op.count);
+    return false;
+}
+
+/* Do so many logs fit? Says how many would. */
+static bool logs_fit(const struct bench *bench)
+{
+    const uint64_t each = bench->load.mix.replicator ? 2 : 1;
+    if (bench->logs * each <= bench->summary.limits.logs) return true;
+    complain(who, "--logs %" PRIu64 " is more than the store takes: write --logs %" PRIu64 " or less, or larger "
+             "--segment-bytes", bench->logs, bench->summary.limits.logs / each);
     return false;
 }
 
@@ -208,7 +218,7 @@ static int run_sweep(struct bench *bench)
 
 static int run_all(struct bench *bench)
 {
-    if (!batch_fits(bench)) return EXIT_WRONG;
+    if (!batch_fits(bench) || !logs_fit(bench)) return EXIT_WRONG;
     warn_where_nothing_is_durable(bench);
     machine_look(bench->at.directory, &bench->summary.machine);
     bench->rest_ns = bench->load.measure_ns * bench->reps;
@@ -279,7 +289,8 @@ static int run_bench(struct bench *bench, const struct teak_options *options, st
 static bool has_space(const struct bench *bench)
 {
     const uint64_t segment = bench->at.segment_bytes != 0 ? bench->at.segment_bytes : SEGMENT_BYTES_USUAL;
-    double wanted = SEGMENTS_LEAST * (double)segment + (double)bench->preload_bytes + BENCH_CEILING_FILE;
+    double wanted = SEGMENTS_LEAST * (double)segment + (double)bench->preload_bytes;
+    if (!bench->no_ceiling) wanted += BENCH_CEILING_FILE;
     if (bench->load.shape == SHAPE_RATE && bench->retain_bytes == 0)
         wanted += (double)bench->rate * bench->seconds * (double)bench->reps * bench_sizes_mean(&bench->load.sizes);
     wanted += (double)bench->retain_bytes * 2;
@@ -305,7 +316,10 @@ static bool begin_paper(struct bench *bench)
         return false;
     }
     if (bench_paper_begin(&bench->paper, bench->out_path)) return true;
-    complain(who, "--out %s: %s", bench->out_path, strerror(errno));
+    if (errno == ENOTSUP)
+        complain(who, "--out %s is no file that could be replaced: write a name that is free", bench->out_path);
+    else
+        complain(who, "--out %s: %s", bench->out_path, strerror(errno));
     return false;
 }
 
@@ -358,7 +372,7 @@ static int bench_append(struct bench *bench)
     else if (status == EXIT_GOOD)
         status = show(bench);
     bench_paper_drop(&bench->paper);
-    return complain_flush(who, status);
+    return status;
 }
 
 /* -------------------------------------------------------------------------------------------------------- arguments */
@@ -417,6 +431,9 @@ static bool sensible(struct bench *bench)
         return wrong("--preload-bytes goes with --mix append=..: leave it out");
     if (bench->busy_poll && (bench->load.shape == SHAPE_THREADS || bench->load.mix.replicator))
         return wrong("--busy-poll goes with --window or --rate and --mix append=..: leave it out");
+    if (bench->arrivals_given && bench->load.shape != SHAPE_RATE)
+        return wrong("--arrivals is how those of --rate come: write --rate R, or leave it out");
+    if (bench->sweep && bench->no_sweep) return wrong("--sweep and --no-sweep exclude each other: write one of them");
     if (bench->rivals_path != NULL && bench->out_path == NULL)
         return wrong("--rivals goes into a report: write --out report.html too");
     return true;
@@ -482,7 +499,7 @@ static const char notes[] =
     "removed at the end, after an interrupt too, unless --keep is given: then it stays, and a second run\n"
     "appends behind the first. Where --batch does not divide --window the rest of the window is left empty.";
 
-enum { ROW_LINGER = 19, ROW_PRELOAD = 22, ROW_WARM = 11 };
+enum { ROW_ARRIVALS = 4, ROW_WARM = 11, ROW_LINGER = 19, ROW_PRELOAD = 22 };
 
 static enum args_answer parse(struct bench *bench, int argc, char **argv)
 {
@@ -495,8 +512,9 @@ static enum args_answer parse(struct bench *bench, int argc, char **argv)
          .help = "entries outstanding"},
         {.name = "rate", .type = ARG_NUMBER, .to.number = &bench->rate, .low = 1, .high = RATE_MAX, .word = "R",
          .help = "entries a second"},
-        {.name = "arrivals", .type = ARG_CHOICE, .to.choice = &bench->arrivals, .choices = arrivals_names, .word = "A",
-         .help = "of --rate: even (default), or poisson, independent of each other"},
+        [ROW_ARRIVALS] = {.name = "arrivals", .type = ARG_CHOICE, .to.choice = &bench->arrivals,
+                          .choices = arrivals_names, .word = "A",
+                          .help = "of --rate: even (default), or poisson, independent of each other"},
         {.name = "threads", .type = ARG_NUMBER, .to.number = &bench->threads, .low = 1, .high = THREADS_MAX,
          .word = "T", .help = "threads that wait for each batch"},
         {.name = "busy-poll", .type = ARG_FLAG, .to.flag = &bench->busy_poll,
@@ -548,6 +566,7 @@ static enum args_answer parse(struct bench *bench, int argc, char **argv)
     const struct arg_command command = {.name = who, .what = "a load of appends on a directory", .args = rows,
                                         .count = sizeof(rows) / sizeof(rows[0]), .notes = notes};
     const enum args_answer answer = args_parse(&command, argc, argv);
+    bench->arrivals_given = rows[ROW_ARRIVALS].given;
     bench->linger_given = rows[ROW_LINGER].given;
     bench->preload_given = rows[ROW_PRELOAD].given;
     bench->warm_given = rows[ROW_WARM].given;
