@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import time
 
 import harness
 
@@ -74,7 +76,7 @@ class WrongUse(harness.Store):
 
     def test_bench_of_what(self):
         self.wrong("bench", says=["append or ceiling"])
-        self.wrong("bench", "cat", says=["append or ceiling"])
+        self.wrong("bench", "cat", says=["no subcommand \"bench cat\"", "append or ceiling"])
         out, _ = self.teak("bench", "--help")
         self.assertEqual(len(out.splitlines()), 2)
         self.assertEqual(self.teak("help", "bench", "append"), self.teak("bench", "append", "--help"))
@@ -118,6 +120,24 @@ class Problems(harness.Store):
                                          stderr=harness.subprocess.PIPE, timeout=60, check=False)
         self.assertEqual(run.returncode, 1)
         self.assert_one_line(run.stderr)
+
+    def test_no_file_of_a_store_is_taken_for_standard_error(self):
+        """Where 0, 1 or 2 is closed, the next file that is opened would get the number, and what is said with it."""
+        run = subprocess.Popen(["sh", "-c", 'exec "$0" append --dir "$1" 2>&-', harness.teak_path, self.dir],
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 60
+            while not os.path.exists(os.path.join(self.dir, "STORE")) and time.monotonic() < until:
+                time.sleep(0.01)
+            self.assertEqual(os.readlink(f"/proc/{run.pid}/fd/2"), "/")
+        finally:
+            run.stdin.close()
+            self.assertEqual(run.wait(60), 0)
+        run = subprocess.run(["sh", "-c", '"$0" bench append --dir "$1" --entry-bytes 64 --window 4 --seconds 0.05 '
+                              '--no-ceiling >&-', harness.teak_path, self.path("bench")], stderr=subprocess.PIPE,
+                             timeout=120, check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assert_one_line(run.stderr, "standard output: Bad file descriptor")
 
     def test_input_that_ends_inside_a_record(self):
         data = harness.records([b"whole", b"torn"])[:-1]

@@ -1,7 +1,10 @@
 /* main.c: the command `teak`: which subcommand, and what it may be asked about itself. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "teak/engine.h"
 
@@ -70,7 +73,10 @@ static bool half_named(int argc, char **argv, int *status_out)
     }
     char list[160];
     args_list(seconds, list, sizeof(list));
-    complain(argv[0], "what is to be done is missing: write teak %s %s", argv[0], list);
+    if (argc > 1)
+        complain("", "there is no subcommand \"%s %s\": write teak %s %s", argv[0], argv[1], argv[0], list);
+    else
+        complain(argv[0], "what is to be done is missing: write teak %s %s", argv[0], list);
     *status_out = EXIT_WRONG;
     return true;
 }
@@ -96,9 +102,21 @@ static int run(int argc, char **argv)
     return EXIT_WRONG;
 }
 
+/* Where 0, 1 or 2 was closed, a file of the store would be opened there, and what is said be written into it. What is
+ * opened instead can neither be read nor written, so that both fail as they did. */
+static bool hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/", O_PATH | O_CLOEXEC) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static char help_flag[] = "--help";
+    if (!hold_standard_files()) return EXIT_PROBLEM;
     if (argc < 2) {
         complain("", "a subcommand is missing: write teak help to see them");
         return EXIT_WRONG;
