@@ -17,6 +17,7 @@ A program that was not built (tools/install-deps rivals) is skipped and named.
 import argparse
 import collections
 import json
+import math
 import os
 import pathlib
 import platform
@@ -518,6 +519,24 @@ def single(build, key, args):
         shutil.rmtree(place, ignore_errors=True)
 
 
+def wrong_use(args, unknown, everything):
+    """What would otherwise be found out in the middle, or when hours of measuring are to be written down."""
+    if unknown:
+        return f"--rows: {', '.join(unknown)}: there is {', '.join(everything)}"
+    if args.reps < 1:
+        return "--reps 1 up"
+    if not 0 < args.seconds < math.inf:
+        return "--seconds more than 0"
+    if not 0 <= args.patience < math.inf:
+        return "--patience 0 up"
+    if not os.path.isdir(args.dir) or not os.access(args.dir, os.W_OK):
+        return f"--dir {args.dir}: no directory that can be written to"
+    if args.json and (args.json.is_dir() or not os.access(args.json if args.json.exists() else args.json.parent,
+                                                          os.W_OK)):
+        return f"--json {args.json}: no file that can be written"
+    return ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     everything = [*ROWS, *SINGLES]
@@ -533,8 +552,9 @@ def main():
     args = parser.parse_args()
     rows = args.rows.split(",")
     unknown = [row for row in rows if row not in everything]
-    if unknown or args.reps < 1:
-        parser.error(f"--rows: {', '.join(unknown)}: there is {', '.join(everything)}" if unknown else "--reps 1 up")
+    wrong = wrong_use(args, unknown, everything)
+    if wrong:
+        parser.error(wrong)
     told = {"machine": machine_of(args.dir), "rows": {}}
     for row in rows:
         if args.list:
@@ -549,5 +569,22 @@ def main():
     return 0
 
 
+def told_in_one_line():
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        why = ""  # who reads has seen enough
+    except KeyboardInterrupt:
+        why = "stopped before the end: nothing more is reported"
+    except OSError as error:
+        why = str(error)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it is not tried again
+    if why:
+        print(f"compare.py: {why}", file=sys.stderr)
+    return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_in_one_line())

@@ -249,6 +249,33 @@ class Driver(harness.Store):
         self.assertEqual(sorted(order[:third]), sorted(order[third:2 * third]))
         self.assertNotEqual(order[:third], order[third:2 * third], "the order rotates")
 
+    def test_wrong_use_is_said_before_anything_runs(self):
+        self.fake("teak", sample())
+        os.mkdir(self.path("folder"))
+        for words, says in ((["--rows", "no"], "--rows: no"), (["--reps", "0"], "--reps"),
+                            (["--seconds", "-1"], "--seconds"), (["--seconds", "nan"], "--seconds"),
+                            (["--patience", "-1"], "--patience"), (["--dir", self.path("none")], "--dir"),
+                            (["--dir", script()], "--dir"), (["--json", self.path("folder")], "--json"),
+                            (["--json", self.path("none/told")], "--json")):
+            out, err = self.drive(*words, status=2)
+            self.assertEqual(out, "")
+            self.assertIn(f"error: {says}", err)
+            self.assertNotIn("Traceback", err)
+        self.assertFalse(os.path.exists(self.path("trace")))
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "wb") as full:
+            run = subprocess.run([sys.executable, script(), "--list"], stdout=full, stderr=subprocess.PIPE, timeout=60,
+                                 check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assert_one_line(run.stderr, "No space left")
+        reader, writer = os.pipe()
+        os.close(reader)
+        run = subprocess.run([sys.executable, script(), "--list"], stdout=writer, stderr=subprocess.PIPE, timeout=60,
+                             check=False)
+        os.close(writer)
+        self.assertEqual((run.returncode, run.stderr), (1, b""))
+
     def test_teak_itself_has_to_work(self):
         self.fake("teak", sample(), fails=True)
         self.assertIn("it does not work", self.drive(status=1)[1])
