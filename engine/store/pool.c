@@ -197,6 +197,9 @@ static void begin_remove(struct pool *pool)
 
 static bool is_space(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
 
+/* The process or the machine lacks it, whichever file is asked for: that says nothing of the file. */
+static bool is_shortage(int error) { return error == ENOMEM || error == EMFILE || error == ENFILE; }
+
 static void give_up(struct pool *pool, int error, uint64_t now_ns)
 {
     pool->no_space = is_space(error);
@@ -334,7 +337,14 @@ static void step_failed(struct pool *pool, int error, uint64_t now_ns)
     case POOL_REMOVE: /* the file stays, a name that means nothing; the next open finds it */
         pool->step = POOL_IDLE;
         return;
-    case POOL_PREPARE_OPEN: /* not a file, or no longer there: another will do, it does not mean that none can be had */
+    case POOL_PREPARE_OPEN:
+        if (is_shortage(error)) { /* it is whole, and so is all the stock: none would open */
+            pool->failure = error;
+            pool->retry_ns = now_ns + RETRY_NS;
+            back_into_stock(pool);
+            return;
+        }
+        /* not a file, or no longer there: another will do, it does not mean that none can be had */
         pool->step = POOL_GIVE_UP_UNLINK;
         return;
     case POOL_PREPARE_IDENTITY:
@@ -357,7 +367,7 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
                uint64_t used)
 {
     if (pool->waiting) return;
-    const bool may_try = (pool->failure != ENOMEM && !pool->no_space) || now_ns >= pool->retry_ns;
+    const bool may_try = (!is_shortage(pool->failure) && !pool->no_space) || now_ns >= pool->retry_ns;
     const bool can_prepare = !segments->ready && pool->stock_count > 0 && may_try;
     if (pool->step == POOL_MAKE_FILL && can_prepare) set_aside(pool);
     if (pool->step == POOL_IDLE) {
@@ -424,7 +434,7 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
         if (error && is_make) make_error = error;
         if (error) step_failed(pool, error, 0);
         gave_back |= pool->step == POOL_GIVE_BACK_CLOSE;
-        if (error && pool->step == POOL_IDLE && pool->failure == ENOMEM) return ENOMEM;
+        if (error && pool->step == POOL_IDLE && is_shortage(error)) return error;
     }
     return 0;
 }

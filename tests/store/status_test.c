@@ -597,6 +597,42 @@ static void what_the_system_says_is_told(void **state)
     rig_remove(rig.dir);
 }
 
+/* The first batch finds no descriptor for its file: spares are whole all the same, and the next try takes one. */
+static void a_lack_of_descriptors_costs_no_file(void **state)
+{
+    (void)state;
+    static const struct {
+        int fault;
+        enum teak_status status;
+    } cases[] = {{EMFILE, TEAK_IO}, {ENFILE, TEAK_IO}, {ENOMEM, TEAK_NO_MEMORY}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct rig rig = some_store();
+        const struct teak_options o = backend_options();
+        struct faulty *faulty;
+        struct teak_error error = {0};
+        struct teak_store *store = backend_open(&rig);
+        rig_append_synced(store, 1, 201, 201, 1, 30);
+        for (struct rig_patience patience = {0}; store->pool.stock_count == 0 && rig_waits(&patience);)
+            rig_ok(teak_poll(store, 1000000, NULL, 0, NULL, &error), &error);
+        teak_abandon(store); /* else the last segment would be gone on with */
+        store = backend_open_faulty(&rig, &o, &faulty);
+        const uint32_t stock = store->pool.stock_count;
+        assert_true(stock > 0);
+        faulty->chores_too = faulty->for_good = true;
+        faulty_arm(faulty, DISK_OPEN, 1, cases[i].fault);
+        for (int tries = 0; tries < 3; tries++) {
+            expect(teak_append(store, 1, 202, 1, "x", 1, 0, &error), cases[i].status, &error, NULL);
+            assert_int_equal(error.os_errno, cases[i].fault);
+            assert_true(store->pool.stock_count >= stock); /* and the next one, which had been made ready */
+        }
+        assert_int_equal(faulty->tried[DISK_UNLINK], 0);
+        faulty->nth = 0;
+        rig_append_synced(store, 1, 202, 210, 1, 30);
+        rig_close(store);
+        rig_remove(rig.dir);
+    }
+}
+
 static void a_read_that_fails_is_io_and_the_next_may_do(void **state)
 {
     (void)state;
@@ -874,6 +910,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(acknowledged_data_that_rotted_refuses),
         cmocka_unit_test(a_rotten_entry_is_an_answer_of_that_read),
         cmocka_unit_test(what_the_system_says_is_told),
+        cmocka_unit_test(a_lack_of_descriptors_costs_no_file),
         cmocka_unit_test(a_read_that_fails_is_io_and_the_next_may_do),
         cmocka_unit_test(a_callback_cannot_drive_its_store),
         cmocka_unit_test(a_full_file_system_stops_appends_only),

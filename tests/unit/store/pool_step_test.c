@@ -243,6 +243,37 @@ static void what_is_set_aside_outlives_a_full_disk(void **state)
     assert_int_equal(closed_count, 1); /* the segment's */
 }
 
+/* That there is no descriptor says nothing of a file: it is kept, and tried again a second later. That the file is not
+ * one does: another is taken at once. */
+static void what_cannot_be_opened_for_want_of_descriptors_is_kept(void **state)
+{
+    (void)state;
+    static const int shortages[] = {EMFILE, ENFILE, ENOMEM};
+    for (size_t i = 0; i < sizeof shortages / sizeof shortages[0]; i++) {
+        begin(2);
+        pool.keep = 3;
+        assert_true(pool_add(&pool, (struct stock){.number = 3}));
+        assert_true(pool_add(&pool, (struct stock){.number = 4}));
+        segments.ready = NULL;
+        step();
+        fails(DISK_OPEN, shortages[i]);
+        assert_int_equal(pool.stock_count, 2);
+        assert_int_equal(pool.failure, shortages[i]);
+        assert_false(pool_is_busy(&pool));
+        step();
+        assert_null(out); /* not before a second is over */
+        assert_true(pool.retry_ns > 1000);
+        pool.retry_ns = 0;
+        step();
+        fails(DISK_OPEN, EISDIR);
+        steps(DISK_UNLINK);
+        prepare_next();
+        assert_int_equal(pool.failure, 0);
+        assert_int_equal(pool.stock_count, 0);
+        end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +282,7 @@ int main(void)
         cmocka_unit_test(what_is_about_to_come_back_is_not_made),
         cmocka_unit_test(what_is_set_aside_is_closed_at_the_end),
         cmocka_unit_test(what_is_set_aside_outlives_a_full_disk),
+        cmocka_unit_test(what_cannot_be_opened_for_want_of_descriptors_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
