@@ -86,7 +86,7 @@ def rival(name, entry, window, batch, variant=None):
 def rivals(entry, window, batch):
     """Everybody under one load, each as its documentation advises; what is tried in two ways is there twice."""
     everybody = [("Teak", "teak", None), ("Teak, posix", "teak", "posix"), ("Teak, growing", "teak", "uring-growing"),
-                 ("pwrite, fdatasync", "pwrite", None), ("the same, written before", "pwrite", "written"),
+                 ("pwrite, fdatasync", "pwrite", None), ("pwrite, written before", "pwrite", "written"),
                  ("io_uring, a sync each", "uring", None), ("etcd WAL", "etcd", None),
                  ("libraft uv", "raft_uv", None), ("libraft uv, 64 MiB", "raft_uv", "segments-64m"),
                  ("RocksDB", "rocksdb", None), ("LevelDB", "leveldb", None), ("WiredTiger", "wiredtiger", None),
@@ -556,6 +556,8 @@ def main():
     if wrong:
         parser.error(wrong)
     told = {"machine": machine_of(args.dir), "rows": {}}
+    if told["machine"]["filesystem"] in ("tmpfs", "ramfs") and not args.list:
+        print(f"compare.py: warning: {args.dir} lies in memory: nothing there is durable", file=sys.stderr)
     for row in rows:
         if args.list:
             points = ROWS[row][1] if row in ROWS else [("", SINGLES[row][1])]

@@ -61,7 +61,8 @@ int main(int argc, char **argv)
                                  "are left out";
     static const struct rival_variant variants[] = {
         {"default", "MDB_INTEGERKEY, MDB_APPEND, one transaction for each group, synchronous", advice},
-        {"writemap", "the same with MDB_WRITEMAP", "lmdb.h: MDB_WRITEMAP is faster and uses fewer mallocs"},
+        {"writemap", "MDB_WRITEMAP, MDB_INTEGERKEY, MDB_APPEND, one transaction for each group, synchronous",
+         "lmdb.h: MDB_WRITEMAP is faster and uses fewer mallocs"},
         {0}};
     static const struct rival rival = {
         .name = "lmdb",

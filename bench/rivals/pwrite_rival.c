@@ -83,7 +83,8 @@ int main(int argc, char **argv)
     static const struct rival_variant variants[] = {
         {"growing", "the file grows, each group is one pwrite and one fdatasync",
          "what a loop by hand does; fdatasync(2): for a log its metadata need not be synced"},
-        {"written", "the same over 1 GiB that was written and synced before, round and round",
+        {"written", "each group is one pwrite and one fdatasync, round and round over 1 GiB that was written and "
+         "synced before",
          "PostgreSQL 15 manual, wal_init_zero and wal_recycle: files are filled with zeros, and used again"},
         {0}};
     static const struct rival rival = {.name = "pwrite", .version = "by hand", .variants = variants,

@@ -153,7 +153,9 @@ int main(int argc, char **argv)
     static const struct rival_variant variants[] = {
         {"default", "raft_uv, segments of 8 MiB prepared ahead, direct and asynchronous writes where it finds them",
          "raft/uv.h: all as by default, which is how dqlite uses it"},
-        {"segments-64m", "the same with segments of 64 MiB", "raft/uv.h: raft_uv_set_segment_size"},
+        {"segments-64m",
+         "raft_uv, segments of 64 MiB prepared ahead, direct and asynchronous writes where it finds them",
+         "raft/uv.h: raft_uv_set_segment_size"},
         {0}};
     static const struct rival rival = {.name = "raft_uv", .version = RAFT_UV_VERSION, .variants = variants,
                                        .open = open_rival, .submit = submit, .wait = wait_for_more,
