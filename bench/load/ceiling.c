@@ -288,6 +288,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(argv[1], modes[i].name) != 0) continue;
         rig_parse(argc - 1, argv + 1, options);
+        rig_warn_of_memory(option_dir);
         const int code = modes[i].run();
         if (code == 0) io_uring_queue_exit(&ring);
         return code;

@@ -148,6 +148,7 @@ int main(int argc, char **argv)
         {.name = "--json", .flag = &as_json, .help = "one JSON object, as always"},
         {.name = NULL}};
     rig_parse(argc, argv, options);
+    rig_warn_of_memory(option_dir);
     if (reps == 0 || reps > REPS_MAX || entry_bytes > 2048) {
         fprintf(stderr, "--reps 1 to %d, --entry-bytes up to 2048: one block\n", REPS_MAX);
         return 2;

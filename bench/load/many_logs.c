@@ -364,6 +364,7 @@ int main(int argc, char **argv)
         {.name = "--reps", .number = &reps, .help = "how often, 1 to 64 [5]"},
         {.name = NULL}};
     rig_parse(argc, argv, table);
+    rig_warn_of_memory(option_dir);
     if (window == 0) window = log_count;
     if (log_count == 0 || log_count > LOGS_MAX || entry_bytes == 0 || batch_entries == 0 ||
         batch_entries > BATCH_MAX || window < batch_entries || reps == 0 || reps > REPS_MAX) {

@@ -326,6 +326,7 @@ int main(int argc, char **argv)
         {.name = "--json", .flag = &as_json, .help = "one JSON object, as always"},
         {.name = NULL}};
     rig_parse(argc, argv, options);
+    rig_warn_of_memory(option_dir);
     if (reps == 0 || reps > REPS_MAX || entry_bytes == 0 || entry_bytes > ENTRY_BYTES_MAX || gib == 0 ||
         kill_mib == 0) {
         fprintf(stderr, "--reps 1 to %d, --entry-bytes 1 to %d, --gib and --kill-mib 1 up\n", REPS_MAX,

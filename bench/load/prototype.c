@@ -184,6 +184,7 @@ int main(int argc, char **argv)
         {.name = "--json", .flag = &as_json, .help = "one JSON object"},
         {.name = NULL}};
     rig_parse(argc, argv, options);
+    rig_warn_of_memory(option_dir);
     rig_catch_signals();
     prepare();
     const int file = rig_scratch(option_dir, file_bytes, true);

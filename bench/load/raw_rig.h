@@ -26,11 +26,13 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "disk_count.h"
 
+enum { RIG_TMPFS = 0x01021994, RIG_RAMFS = (int)0x858458f6 }; /* statfs(2) */
 enum { RIG_BLOCK = 4096, RIG_FILL_PIECE = 1 << 20, RIG_SAMPLES_MAX = 1 << 22 };
 
 static volatile sig_atomic_t rig_stopped;
@@ -110,6 +112,19 @@ static inline double rig_seconds(const char *name, const char *text)
     if (end != text && *end == '\0' && value > 0 && value < 1e6) return value;
     fprintf(stderr, "%s wants seconds, for example 0.5 or 2, not '%s'\n", name, text);
     exit(2);
+}
+
+/* Of a directory that is not there yet its parent tells. */
+static inline void rig_warn_of_memory(const char *dir)
+{
+    struct statfs kind;
+    char parent[4096];
+    const char *const slash = strrchr(dir, '/');
+    if (slash == dir) snprintf(parent, sizeof(parent), "/");
+    else snprintf(parent, sizeof(parent), "%.*s", slash != NULL ? (int)(slash - dir) : 1, slash != NULL ? dir : ".");
+    if (statfs(dir, &kind) != 0 && statfs(parent, &kind) != 0) return; /* what uses it will say why */
+    if ((int)kind.f_type == RIG_TMPFS || (int)kind.f_type == RIG_RAMFS)
+        fprintf(stderr, "warning: %s lies in memory: nothing there is durable\n", dir);
 }
 
 /* Options end with a NULL name. */

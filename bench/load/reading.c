@@ -237,6 +237,7 @@ int main(int argc, char **argv)
         {.name = "--json", .flag = &as_json, .help = "one JSON object, as always"},
         {.name = NULL}};
     rig_parse(argc, argv, options);
+    rig_warn_of_memory(option_dir);
     if (reps == 0 || reps > REPS_MAX || entry_bytes > 65536 || total_bytes < entry_bytes) {
         fprintf(stderr, "--reps 1 to %d, --entry-bytes up to 65536\n", REPS_MAX);
         return 2;

@@ -268,6 +268,7 @@ int main(int argc, char **argv)
         {.name = "--seconds", .seconds = &seconds, .help = "how long [2]"},
         {.name = NULL}};
     rig_parse(argc, argv, table);
+    rig_warn_of_memory(option_dir);
     if (thread_count > THREADS_MAX || window == 0 || entry_bytes == 0 || logs == 0) {
         fprintf(stderr, "--threads 0 to %d, --window, --entry-bytes and --logs from 1 up\n", THREADS_MAX);
         return 2;

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -262,6 +263,28 @@ class Driver(harness.Store):
             self.assertIn(f"error: {says}", err)
             self.assertNotIn("Traceback", err)
         self.assertFalse(os.path.exists(self.path("trace")))
+
+    def test_what_is_said_of_a_rival_holds_wherever_it_stands(self):
+        """A report has them by their speed: "the same" would be the same as whoever came before it."""
+        for name, _ in module().rivals(256, 1024, 16):
+            self.assertNotIn("the same", name)
+        for name in built():
+            run = subprocess.run([program(name), "--help"], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(run.returncode, 0)
+            self.assertNotIn("the same", run.stdout)
+
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "no /dev/shm here")
+    def test_memory_is_no_disk(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
+            if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, check=True).stdout != b"tmpfs\n":
+                self.skipTest("/dev/shm is no tmpfs")
+            self.fake("teak", sample())
+            self.assertIn("nothing there is durable", self.drive("--dir", work)[1])
+            probe = os.path.join(harness.arguments.build, "bench", "bench_ceiling")
+            if os.path.exists(probe):
+                run = subprocess.run([probe, "raw", "--dir", work, "--seconds", "0.01"], stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE, timeout=60, check=False)
+                self.assert_one_line(run.stderr, "nothing there is durable")
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "wb") as full:
