@@ -258,6 +258,9 @@ class Bench(harness.Store):
                  (["--threads", 4, "--busy-poll"], "--busy-poll"),
                  (["--window", 4, "--entry-bytes", 0, "--retain-bytes", 5], "--retain-bytes"),
                  (["--window", 4, "--sweep", "--no-sweep"], "--no-sweep"),
+                 (["--window", 4, "--group-bytes", 1], "--group-bytes 4096"),
+                 (["--window", 4, "--arena-bytes", 1], "the nearest is --arena-bytes"),
+                 (["--window", 4, "--arena-bytes", "2G"], "the nearest is --arena-bytes 1073741824"),
                  (["--window", 4, "--arrivals", "poisson"], "--arrivals"),
                  (["--window", 4, "--segment-bytes", "64K", "--logs", 127], "--logs 126"),
                  (["--window", 4, "--segment-bytes", "64K", "--logs", 64, "--mix", "replicator"], "--logs 63"))

@@ -262,6 +262,22 @@ static enum teak_status close_it(struct bench *bench, bool leave, struct teak_er
     return TEAK_OK;
 }
 
+/* An option that depends on another one, or on the store that is there: said by its name here. */
+static int complain_opening(const struct bench *bench, const struct teak_error *error)
+{
+    static const struct {
+        const char *member, *option;
+    } names[] = {{"group_bytes", "group-bytes"}, {"arena_bytes", "arena-bytes"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (error->status != TEAK_OPTIONS || !error->has_expected || strcmp(error->operation, names[i].member) != 0)
+            continue;
+        complain(who, "--%s is out of range here: the nearest is --%s %" PRIu64, names[i].option, names[i].option,
+                 error->expected);
+        return EXIT_WRONG;
+    }
+    return complain_error(who, bench->at.directory, error);
+}
+
 static int run_bench(struct bench *bench, const struct teak_options *options, struct bench_place *place)
 {
     struct teak_report report = {0};
@@ -270,7 +286,7 @@ static int run_bench(struct bench *bench, const struct teak_options *options, st
     if (open_it(bench, options, &report, &error) != TEAK_OK) {
         /* Half a creation is ours to remove; what another process holds open is not. */
         if (error.status == TEAK_LOCKED) place->kept = true;
-        return complain_error(who, directory, &error);
+        return complain_opening(bench, &error);
     }
     if (!bench->keep && report.verdict != TEAK_VERDICT_CREATED) {
         place->kept = true; /* it came into being between looking and opening */
