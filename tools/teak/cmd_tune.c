@@ -323,6 +323,7 @@ static void plan(struct tune *tune)
     const uint64_t usual = usual_segment(tune);
     struct tune_load load = {
         .is_open = tune->rate != 0,
+        .rate = (double)tune->rate,
         .outstanding_bytes = mean * (tune->rate != 0 ? (double)tune->rate * SLOW_FRAME_SECONDS : (double)tune->window),
         .p99_us = (double)tune->p99_us,
         .small_segment = other_size(tune, usual / SEGMENT_STEP, SEGMENTS),

@@ -44,6 +44,7 @@ enum tune_aim { AIM_RATE, AIM_P99, AIM_COUNT };
 
 struct tune_load {
     bool is_open;              /* a rate is given, so that only p99 is left to be won            */
+    double rate;               /* that one, in entries a second                                  */
     double outstanding_bytes;  /* payload; of an open loop: what may come in while a frame flies  */
     double p99_us;             /* the limit; 0: none                                             */
     uint64_t run_ns_least;     /* what a run has to last to tell anything; 0: that is for tune_search.c to say */

@@ -11,6 +11,8 @@
 
 /* So much more that is needed is nothing that a disk in peace would ask for. */
 #define NOISY 0.3
+/* By so much what comes may fall short of a rate, for what is still on its way when a run ends. */
+#define CARRIED_LESS 0.1
 
 /* Behind what stands in `out` already; what has no room is left out. */
 __attribute__((format(printf, 3, 4))) static void say(char *out, uint32_t room, const char *format, ...)
@@ -110,9 +112,22 @@ static void why_other(const struct tune_search *search, char *out)
     say_bar(search, out);
 }
 
+/* Then each p99 is that of a queue which grows as long as a run lasts. */
+static void say_what_is_carried(const struct tune_search *search, char *out)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < search->count; i++)
+        if (search->candidates[i].typical.entries_per_second > most)
+            most = search->candidates[i].typical.entries_per_second;
+    if (!search->load.is_open || most > search->load.rate * (1 - CARRIED_LESS)) return;
+    say(out, TUNE_WHY_BYTES, "No setting carries %s entries a second here, the best %s: p99 only says how the queue "
+        "grew. Try a lower --rate. ", human_rate(search->load.rate).text, human_rate(most).text);
+}
+
 void tune_why(const struct tune_search *search, char out[TUNE_WHY_BYTES])
 {
     out[0] = '\0';
+    say_what_is_carried(search, out);
     if (!search->is_met)
         say(out, TUNE_WHY_BYTES, "No setting keeps p99 within %s: what comes nearest has %s. ",
             human_micros(search->load.p99_us).text,
