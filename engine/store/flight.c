@@ -29,6 +29,19 @@ bool flight_carries_nobody(const struct flight *flight)
     return flight->in_flight == 1 && last->is_checkpoint && last->state == FRAME_LAUNCHED;
 }
 
+uint64_t flight_bytes_flying(const struct flight *flight)
+{
+    uint64_t bytes = 0;
+    uint32_t left = flight->in_flight;
+    for (uint64_t i = flight->next; left > 0; i--) {
+        const struct frame *frame = &flight->ring[(i - 1) % FLIGHT_FRAMES];
+        if (frame->state != FRAME_LAUNCHED) continue;
+        bytes += frame->bytes;
+        left--;
+    }
+    return bytes;
+}
+
 static struct frame *take_next(struct flight *flight)
 {
     struct frame *frame = at(flight, flight->next++);

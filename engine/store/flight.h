@@ -93,6 +93,9 @@ void flight_init(struct flight *flight, enum teak_strategy strategy, uint32_t in
 /* Nothing is on its way, or only what a segment begins with, which no caller waits for. */
 bool flight_carries_nobody(const struct flight *flight);
 
+/* Bytes of the frames that are launched and have not landed. */
+uint64_t flight_bytes_flying(const struct flight *flight);
+
 /* The next slot, of a frame of so many bytes, to be filled in (lsn, segment, offset, position, flags, op.data). Needs
  * !flight_is_full. */
 struct frame *flight_push(struct flight *flight, uint32_t bytes);

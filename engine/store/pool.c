@@ -23,10 +23,11 @@ bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const 
                           .spares = spares,
                           .keep = spares};
     memcpy(pool->family, shape->family, sizeof pool->family);
-    pool->zeros = heap_take_aligned(65536, POOL_PIECE_BYTES);
+    const uint64_t zeros = min_u64(POOL_PIECE_BYTES_MAX, align_up(shape->segment_bytes, POOL_PIECE_BYTES));
+    pool->zeros = heap_take_aligned(65536, zeros);
     pool->identity = heap_take_aligned(65536, BLOCK_BYTES_MAX);
     if (!pool->zeros || !pool->identity) return false;
-    memset(pool->zeros, 0, POOL_PIECE_BYTES);
+    memset(pool->zeros, 0, zeros);
     return true;
 }
 
@@ -85,8 +86,9 @@ void pool_settle(struct pool *pool, const struct segments *segments)
 
 /* --------------------------------------------------------------------------------- one step: fill in the operation */
 
-/* What a step asks of the disk. The same for the job that runs by and by and for the one that runs at opening. */
-static struct disk_op operation_of(struct pool *pool, uint64_t number)
+/* What a step asks of the disk; zeros by the `piece`. The same for the job that runs by and by and for the one
+ * that runs at opening. */
+static struct disk_op operation_of(struct pool *pool, uint64_t number, uint64_t piece)
 {
     struct disk_op op = {.flags = DISK_CHORE, .file = pool->file, .dir = pool->directory, .name = pool->name,
                          .to = pool->to, .owner = pool};
@@ -103,7 +105,7 @@ static struct disk_op operation_of(struct pool *pool, uint64_t number)
         op.kind = DISK_WRITE;
         op.data = pool->zeros;
         op.offset = pool->filled;
-        op.bytes = min_u64(POOL_PIECE_BYTES, pool->segment_bytes - pool->filled);
+        op.bytes = min_u64(piece, pool->segment_bytes - pool->filled);
         break;
     case POOL_MAKE_SYNC: op.kind = DISK_SYNC_ALL; break;
     case POOL_MAKE_RENAME:
@@ -364,7 +366,7 @@ static void step_failed(struct pool *pool, int error, uint64_t now_ns)
 }
 
 void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, uint64_t now_ns, enum pool_pace pace,
-               uint64_t used)
+               uint64_t used, uint64_t room)
 {
     if (pool->waiting) return;
     const bool may_try = (!is_shortage(pool->failure) && !pool->no_space) || now_ns >= pool->retry_ns;
@@ -389,7 +391,8 @@ void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, 
         const uint64_t due = segments->ready ? used + used / 4 : used * 3;
         if (pace == POOL_REST || pool->filled > due) return;
     }
-    pool->op = operation_of(pool, segments->newest + 1);
+    const uint64_t piece = max_u64(POOL_PIECE_BYTES, align_down(min_u64(room, POOL_PIECE_BYTES_MAX), POOL_PIECE_BYTES));
+    pool->op = operation_of(pool, segments->newest + 1, piece);
     pool->waiting = true;
     disk_submit(disk, &pool->op);
 }
@@ -427,7 +430,7 @@ int pool_prepare_now(struct pool *pool, struct disk *disk, uint64_t number, stru
                 return last_error; /* not even a file just made can be prepared */
         }
         const bool is_make = pool->step >= POOL_MAKE_OPEN && pool->step <= POOL_MAKE_SYNC_NAME;
-        struct disk_op op = operation_of(pool, number);
+        struct disk_op op = operation_of(pool, number, POOL_PIECE_BYTES_MAX);
         int error = disk_run(disk, &op);
         if (!error) error = step_done(pool, disk, number, &op, out);
         if (error) last_error = error;

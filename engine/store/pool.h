@@ -54,7 +54,7 @@ struct pool {
     uint32_t block_bytes;
     uint64_t segment_bytes;
     uint8_t family[16];
-    uint8_t *zeros;         /* POOL_PIECE_BYTES, never written      */
+    uint8_t *zeros;         /* the largest piece, never written     */
     uint8_t *identity;      /* one block                            */
     uint64_t salt;          /* drawn for the file being prepared    */
     uint64_t filled;        /* bytes of the file that is being made */
@@ -72,7 +72,7 @@ struct pool {
     uint64_t made, made_bytes, recycled, unlinked, failures;
 };
 
-enum { POOL_PIECE_BYTES = 128 * 1024 };
+enum { POOL_PIECE_BYTES = 128 * 1024, POOL_PIECE_BYTES_MAX = 1024 * 1024 };
 
 bool pool_init(struct pool *pool, int32_t directory, uint32_t open_flags, const struct segment_id *shape,
                uint32_t spares);
@@ -84,9 +84,10 @@ bool pool_add(struct pool *pool, struct stock stock);
 /* How the filler may behave: as fast as it can, in step with the writer, or not at all. */
 enum pool_pace { POOL_FAST, POOL_IN_STEP, POOL_REST };
 
-/* Start the next operation, if one is due and none is at the disk. `used`: bytes of the active segment. */
+/* Start the next operation, if one is due and none is at the disk. `used`: bytes of the active segment. `room`: of
+ * zeros that may be written at a time, within the bounds above. */
 void pool_step(struct pool *pool, struct disk *disk, struct segments *segments, uint64_t now_ns, enum pool_pace pace,
-               uint64_t used);
+               uint64_t used, uint64_t room);
 /* The operation ended. */
 void pool_ended(struct pool *pool, struct disk *disk, struct segments *segments, uint64_t now_ns);
 static inline bool pool_is_busy(const struct pool *pool)

@@ -10,13 +10,13 @@
 #include "os/heap.h"
 #include "store/locate.h"
 
-enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot) };
+enum { PIECE_BYTES = SLOT_PIECE * sizeof(struct layout_slot), PIECES_MAX = 4 };
 
 bool seal_init(struct seal *seal, uint32_t block_bytes, bool is_unsynced)
 {
     *seal = (struct seal){.errand = ERRAND_SEAL, .block_bytes = block_bytes, .is_unsynced = is_unsynced};
-    seal->piece = heap_take_aligned(65536, PIECE_BYTES);
-    return seal->piece != NULL;
+    seal->pieces = heap_take_aligned(65536, PIECES_MAX * PIECE_BYTES);
+    return seal->pieces != NULL;
 }
 
 static void forget_job(struct seal *seal)
@@ -32,8 +32,8 @@ static void forget_job(struct seal *seal)
 void seal_fini(struct seal *seal)
 {
     forget_job(seal);
-    heap_give(seal->piece);
-    seal->piece = NULL;
+    heap_give(seal->pieces);
+    seal->pieces = NULL;
 }
 
 /* The oldest segment that is closed: those without a footer are the newest. */
@@ -162,10 +162,10 @@ bool seal_fits(const struct segment *segment, uint32_t block_bytes, uint64_t *en
 }
 
 /* The next piece of slots, in the summary's order. Returns how many. */
-static uint32_t fill_piece(struct seal *seal)
+static uint32_t fill_piece(struct seal *seal, uint8_t *piece)
 {
     const struct segment *segment = seal->segment;
-    struct layout_slot *out = (struct layout_slot *)(void *)seal->piece;
+    struct layout_slot *out = (struct layout_slot *)(void *)piece;
     uint32_t count = 0;
     while (count < SLOT_PIECE && seal->at_effect < segment->effect_count) {
         const struct effect *effect = seal->sorted[seal->at_effect];
@@ -238,16 +238,23 @@ static void submit(struct seal *seal, struct disk *disk, struct disk_op op)
     submit_on(seal, disk, seal->segment, op);
 }
 
-static void submit_piece(struct seal *seal, struct disk *disk)
+/* As many as `room` bytes hold, and one at least. */
+static void submit_pieces(struct seal *seal, struct disk *disk, uint64_t room)
 {
-    const uint32_t count = fill_piece(seal);
-    const uint64_t used = count * sizeof(struct layout_slot);
+    const uint64_t offset = seal->footer.slots_offset + seal->slots_done * sizeof(struct layout_slot);
+    const uint64_t limit = min_u64(room, PIECES_MAX * PIECE_BYTES);
+    uint64_t used = 0;
+    do {
+        uint8_t *const piece = seal->pieces + used;
+        const uint32_t count = fill_piece(seal, piece);
+        const uint64_t bytes = count * sizeof(struct layout_slot);
+        seal->sums[seal->slots_done / SLOT_PIECE] = key_sum(&seal->segment->key, piece, bytes);
+        seal->slots_done += count;
+        used += bytes;
+    } while (seal->slots_done < seal->footer.slot_count && used + PIECE_BYTES <= limit);
     const uint64_t bytes = align_up(used, seal->block_bytes);
-    memset(seal->piece + used, 0, bytes - used);
-    seal->sums[seal->slots_done / SLOT_PIECE] = key_sum(&seal->segment->key, seal->piece, used);
-    submit(seal, disk, (struct disk_op){.kind = DISK_WRITE, .data = seal->piece, .bytes = bytes,
-                       .offset = seal->footer.slots_offset + seal->slots_done * sizeof(struct layout_slot)});
-    seal->slots_done += count;
+    memset(seal->pieces + used, 0, bytes - used);
+    submit(seal, disk, (struct disk_op){.kind = DISK_WRITE, .data = seal->pieces, .bytes = bytes, .offset = offset});
 }
 
 /* Summary and footer: one write where they are neighbours, and only the footer makes the segment sealed. Both lie
@@ -282,7 +289,8 @@ static enum seal_step after_frames(const struct seal *seal)
     return seal->footer.slot_count > 0 ? SEAL_SLOTS : SEAL_SUMMARY;
 }
 
-int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn)
+int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn,
+              uint64_t room)
 {
     if (seal->waiting) return 0;
     if (seal->step == SEAL_IDLE) {
@@ -294,7 +302,7 @@ int seal_step(struct seal *seal, struct disk *disk, const struct segments *segme
     }
     switch (seal->step) {
     case SEAL_IDLE: break;
-    case SEAL_SLOTS: submit_piece(seal, disk); break;
+    case SEAL_SLOTS: submit_pieces(seal, disk, room); break;
     case SEAL_SYNC_NEXT:
         submit_on(seal, disk, segment_at(segments, seal->segment->number + 1), (struct disk_op){.kind = DISK_SYNC});
         break;

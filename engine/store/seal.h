@@ -1,8 +1,9 @@
 /* seal.h: turns CLOSED segments into SEALED ones, behind the commit path, oldest first.
  *
  * OWNS   The job: one segment at a time, one operation of it at the disk.
- * PATH   slots (one log's lie together) in pieces of 256 KiB, sync; summary and footer (the file's last block), sync;
- *        cut the file there if the segment ended early. From then on lookups use the index on disk.
+ * PATH   slots (one log's lie together) in pieces of 256 KiB, one or some in a write, sync; summary and footer (the
+ *        file's last block), sync; cut the file there if the segment ended early. From then on lookups use the index
+ *        on disk.
  * HOLDS  (1) begun only when the checkpoint of the successor is durable: so a valid footer proves that every frame of
  *        the segment was durable, and the segments without one are always the newest
  *        (2) what is written is the segment's own net effect, whatever later segments did to it meanwhile
@@ -40,7 +41,7 @@ struct seal {
     uint32_t block_bytes;
     uint8_t *tail;          /* summary and footer block, as they go to the disk           */
     uint64_t tail_bytes;
-    uint8_t *piece;         /* SLOT_PIECE slots on their way                              */
+    uint8_t *pieces;        /* of slots, on their way                                     */
     struct footer footer;
     uint64_t sums[SLOT_PIECES_MAX]; /* of the pieces                               */
     const struct effect **sorted; /* the segment's effects by log, then by age             */
@@ -61,8 +62,10 @@ bool seal_is_due(const struct segments *segments, uint64_t durable_lsn);
 /* Is one closed that opening said must not wait (segments->unindexed)? */
 bool seal_has_deep(const struct segments *segments);
 
-/* Start the next operation, or the next segment. An errno (ENOMEM) if there is no memory for the summary: try later. */
-int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn);
+/* Start the next operation, or the next segment; a write of slots has at most `room` bytes, or is one piece. An errno
+ * (ENOMEM) if there is no memory for the summary: try later. */
+int seal_step(struct seal *seal, struct disk *disk, const struct segments *segments, uint64_t durable_lsn,
+              uint64_t room);
 /* The operation ended: 0, or the errno that poisons. `spare` receives the memory of the segment's tables. */
 int seal_ended(struct seal *seal, struct disk *disk, const struct segments *segments, struct logs *logs,
                struct spare_tables *spare);

@@ -11,6 +11,7 @@
 
 enum { COLLECT_MAX = 64, LOGS_AHEAD = 16, EFFECTS_AHEAD = 16 };
 enum { LAZY_NS = 1000000000, IDLE_NS = 10000000 };
+enum { CHORE_SHARE = 4 };
 
 bool turn_has_completion(const struct teak_store *store)
 {
@@ -45,6 +46,14 @@ static void grow_tables(struct teak_store *store)
         store->chore_ended = true;
 }
 
+/* What a chore may write at a time: a share of what frames have at the disk. Beside a small frame more would be felt in
+ * its latency; beside several MiB each operation takes milliseconds, and with less the writer would wait for the next
+ * segment (docs/performance.md). Zeros that it waits for already are written as fast as they can be. */
+static uint64_t chore_bytes(const struct teak_store *store)
+{
+    return flight_bytes_flying(&store->flight) / CHORE_SHARE;
+}
+
 static void step_pool(struct teak_store *store)
 {
     const bool hurry = store->starved && pool_supply(&store->pool, &store->segments) < 2;
@@ -52,7 +61,7 @@ static void step_pool(struct teak_store *store)
     const bool idle = flight->in_flight + flight->syncs_busy == 0 && flight->next == flight->end &&
                       !writer_has_work(&store->writer);
     pool_step(&store->pool, store->disk, &store->segments, store->now_ns, hurry || idle ? POOL_FAST : POOL_IN_STEP,
-              segment_active(&store->segments)->frames_end);
+              segment_active(&store->segments)->frames_end, hurry ? UINT64_MAX : chore_bytes(store));
 }
 
 static void step_snapshots(struct teak_store *store)
@@ -91,7 +100,8 @@ static void chores(struct teak_store *store, bool final)
     store->chores_turn = !store->chores_turn;
     if (pool_due && !(seal_due && store->chores_turn)) step_pool(store);
     if (seal_due && !store->pool.waiting &&
-        seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn) != 0)
+        seal_step(&store->seal, store->disk, &store->segments, store->flight.durable_lsn,
+                  chore_bytes(store)) != 0)
         store->no_memory = true;
     if (is_due && !snapshots->goes_first && !store->pool.waiting && !store->seal.waiting) step_snapshots(store);
     if (!final && !store->moves_turn && !store->pool.waiting && !store->seal.waiting &&

@@ -322,30 +322,106 @@ static void history_37_the_active_segment_has_no_cached_pages(void **state)
     rig_remove(rig.dir);
 }
 
-static void history_38_an_index_is_written_in_pieces(void **state)
+enum { PIECE = 256 * 1024 };
+
+/* A segment full of entries without payload, and one more: its index is some MiB. Returns the next entry's index. */
+static uint64_t fill_first_segment(struct teak_store *store)
 {
-    (void)state;
-    enum { MANY = 1000, PIECE = 256 * 1024 };
+    enum { MANY = 1000 };
     static struct teak_bytes none[MANY];
-    const struct rig rig = rig_make("h38");
-    struct teak_options options = backend_options();
-    options.segment_bytes = 4 << 20;
-    struct faulty *faulty;
-    struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
-    faulty->trace = trace;
-    faulty->trace_room = TRACE;
     rig_create(store, 7);
     uint64_t next = 1;
     for (; rig_stats(store).newest_segment < 2; next += MANY)
         rig_do(store, (struct teak_op){.op = TEAK_OP_ENTRIES, .log = 7, .index = next, .term = 1, .entries = none,
                                        .count = MANY});
-    rig_drive_until(store, is_one_sealed, NULL);
-    assert_true(rig_stats(store).index_bytes > 4 * PIECE);
+    return next;
+}
+
+/* Of the first segment. Behind it nothing but the index is a chore's write into this file. */
+static uint32_t first_frame(void)
+{
+    uint32_t first = 0;
+    while (trace[first].kind != DISK_WRITE || (trace[first].flags & DISK_CHORE)) first++;
+    return first;
+}
+
+/* The largest write of the index of the first segment from `begin` on. */
+static uint64_t largest_index_write(const struct faulty *faulty, uint32_t begin)
+{
     assert_true(faulty->trace_count < TRACE);
-    for (uint32_t i = 0; i < faulty->trace_count; i++)
-        if (trace[i].kind == DISK_WRITE && (trace[i].flags & DISK_CHORE)) assert_true(trace[i].bytes <= PIECE);
+    const uint32_t first = first_frame();
+    uint64_t largest = 0;
+    for (uint32_t i = begin > first ? begin : first; i < faulty->trace_count; i++)
+        if (trace[i].kind == DISK_WRITE && (trace[i].flags & DISK_CHORE) && trace[i].file == trace[first].file)
+            largest = max_u64(largest, trace[i].bytes);
+    return largest;
+}
+
+static struct teak_store *open_traced(const struct rig *rig, struct faulty **faulty)
+{
+    struct teak_options options = backend_options();
+    options.segment_bytes = 8 << 20;
+    struct teak_store *store = backend_open_faulty(rig, &options, faulty);
+    (*faulty)->trace = trace;
+    (*faulty)->trace_room = TRACE;
+    return store;
+}
+
+static void history_38_an_index_is_written_in_pieces(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("h38");
+    struct faulty *faulty;
+    struct teak_store *store = open_traced(&rig, &faulty);
+    const uint64_t next = fill_first_segment(store);
+    rig_drive_until(store, is_one_sealed, NULL);
+    assert_true(rig_stats(store).index_bytes > 8 * PIECE);
+    assert_int_equal(largest_index_write(faulty, 0), PIECE);
     rig_drain(store);
     assert_int_equal(rig_log(store, 7).durable.index, next - 1);
+    rig_close(store);
+    rig_remove(rig.dir);
+}
+
+/* From the first frame of another file on, the next segment's checkpoint, chores stand still. */
+static void hold_chores_from_the_next_segment_on(void *context, const struct disk_op *op)
+{
+    struct faulty *faulty = context;
+    if (op->kind != DISK_WRITE || (op->flags & DISK_CHORE)) return;
+    if (op->file != trace[first_frame()].file) faulty->holds_chores = true;
+}
+
+/* Beside frames of several MiB an operation takes milliseconds: a quarter of what they are goes in one. */
+static void history_38_beside_large_frames_several_pieces_go_in_a_write(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20 };
+    static uint8_t data[LARGE];
+    const struct rig rig = rig_make("h38_large");
+    struct faulty *faulty;
+    struct teak_store *store = open_traced(&rig, &faulty);
+    faulty->watch = hold_chores_from_the_next_segment_on;
+    faulty->watch_context = faulty;
+    const uint64_t next = fill_first_segment(store);
+    rig_drain(store);
+    const uint32_t chores = faulty->held_count;
+    faulty->watch = NULL;
+    faulty->holds_writes = true;
+    struct teak_error error = {0};
+    for (uint64_t index = next; index < next + 2; index++)
+        rig_ok(teak_append(store, 7, index, 1, data, LARGE, index, &error), &error);
+    assert_in_range(flight_bytes_flying(&store->flight), 2 * LARGE, 3 * LARGE);
+    const uint32_t begin = faulty->trace_count; /* what is held was begun before */
+    faulty->holds_chores = false;
+    faulty_release(faulty, chores);
+    rig_drive_until(store, is_one_sealed, NULL);
+    assert_int_equal(largest_index_write(faulty, begin), 2 * PIECE); /* of 2 MiB and a little: two whole pieces */
+    faulty_release_all(faulty);
+    rig_drain(store);
+    assert_int_equal(rig_log(store, 7).durable.index, next + 1);
+    rig_close(store);
+    store = open_traced(&rig, &faulty);
+    assert_int_equal(rig_log(store, 7).last.index, next + 1);
     rig_close(store);
     rig_remove(rig.dir);
 }
@@ -456,6 +532,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(history_36_a_page_that_cannot_be_had_is_a_status),
         cmocka_unit_test(history_37_the_active_segment_has_no_cached_pages),
         cmocka_unit_test(history_38_an_index_is_written_in_pieces),
+        cmocka_unit_test(history_38_beside_large_frames_several_pieces_go_in_a_write),
         cmocka_unit_test(history_41_a_hosts_signals_never_reach_a_worker),
     };
     return backends_run(argc, argv, "history at the disk", tests, sizeof tests / sizeof tests[0]);

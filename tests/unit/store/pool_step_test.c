@@ -80,7 +80,9 @@ static void end(void)
     pool_fini(&pool, &disk);
 }
 
-static void step(void) { pool_step(&pool, &disk, &segments, 1000, POOL_FAST, 0); }
+static void step_with(uint64_t room) { pool_step(&pool, &disk, &segments, 1000, POOL_FAST, 0, room); }
+
+static void step(void) { step_with(0); }
 
 /* The operation at the disk is of this kind; it fails. */
 static void fails(enum disk_kind kind, int error)
@@ -274,6 +276,25 @@ static void what_cannot_be_opened_for_want_of_descriptors_is_kept(void **state)
     }
 }
 
+static void zeros_take_the_room_there_is(void **state)
+{
+    (void)state;
+    enum { PIECE = POOL_PIECE_BYTES };
+    static const uint64_t rooms[][2] = {{0, PIECE}, {3 * PIECE - 1, 2 * PIECE}, {UINT64_MAX, SEGMENT - 3 * PIECE}};
+    begin(1);
+    make_with_pieces(0);
+    uint64_t filled = 0;
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        step_with(rooms[i][0]);
+        assert_int_equal(out->offset, filled);
+        assert_int_equal(out->bytes, rooms[i][1]);
+        filled += out->bytes;
+        ends(DISK_WRITE);
+    }
+    steps(DISK_SYNC_ALL);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test(what_is_set_aside_is_closed_at_the_end),
         cmocka_unit_test(what_is_set_aside_outlives_a_full_disk),
         cmocka_unit_test(what_cannot_be_opened_for_want_of_descriptors_is_kept),
+        cmocka_unit_test(zeros_take_the_room_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
