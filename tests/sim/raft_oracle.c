@@ -280,17 +280,19 @@ void oracle_refound(uint32_t id, uint32_t left, uint64_t known)
     note("goes on", id, realm->committed, node->disk.hard.term);
 }
 
-static bool was_born(uint32_t id, uint64_t born)
+/* Was there ever one of that id born so in that realm? Whoever was recovered went on in another one. */
+static bool was_born(const struct realm *realm, uint64_t id, uint64_t born)
 {
     if (node_of(id)->born == born) return true;
-    for (uint32_t i = 0; i < realm_of(id)->ghost_count; i++)
-        if (realm_of(id)->ghosts[i].id == id && realm_of(id)->ghosts[i].born == born) return true;
+    for (uint32_t i = 0; i < realm->ghost_count; i++)
+        if (realm->ghosts[i].id == id && realm->ghosts[i].born == born) return true;
     return false;
 }
 
 uint64_t oracle_new_birth(uint32_t id, uint64_t born)
 {
-    if (born == BORN_ANEW || was_born(id, born)) broken("node %u comes back from a copy as who it was", id);
+    if (born == BORN_ANEW || was_born(realm_of(id), id, born))
+        broken("node %u comes back from a copy as who it was", id);
     return born;
 }
 
@@ -500,7 +502,7 @@ static void judge_machine(uint32_t id)
 void oracle_event(uint32_t id, const struct teak_raft_event *event)
 {
     if (event->type == TEAK_RAFT_EVENT_PEER_REPLACED) {
-        if (!was_born((uint32_t)event->a, event->b)) broken("node %u tells of a log that nobody had", id);
+        if (!was_born(realm_of(id), event->a, event->b)) broken("node %u tells of a log that nobody had", id);
         fleet.totals->strangers++;
         note("a stranger", id, event->a, event->b);
     }

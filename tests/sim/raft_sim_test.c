@@ -107,16 +107,34 @@ static void clocks_beyond_the_bound_are_seen(void **state)
     assert_true(totals.stale > 0);
 }
 
+/* Older disks are put back, and a survivor is recovered. */
+static struct fleet_shape draw_disaster_among_copies(uint64_t seed)
+{
+    struct fleet_shape shape = fleet_draw(seed);
+    shape.nodes = shape.voters = (uint32_t)(3 + seed % 3);
+    shape.copy_one_in = 60;
+    shape.put_back_one_in = 100;
+    shape.disaster_at = 300;
+    return shape;
+}
+
+static void a_disaster_among_copies_is_survived(void **state)
+{
+    (void)state;
+    struct fleet_totals totals = {0};
+    for (uint64_t seed = 6; seed < 36; seed++) {
+        const struct fleet_shape shape = draw_disaster_among_copies(seed);
+        (void)fleet_live(seed, &shape, 600, false, &totals);
+    }
+    assert_true(totals.put_back > 0 && totals.strangers > 0 && totals.disasters == 30);
+}
+
 static void a_seed_repeats_a_life(void **state)
 {
     (void)state;
     struct fleet_totals totals = {0};
     for (uint64_t seed = 3; seed < 6; seed++) {
-        struct fleet_shape shape = fleet_draw(seed);
-        shape.nodes = shape.voters = (uint32_t)seed;
-        shape.copy_one_in = 60;
-        shape.put_back_one_in = 100;
-        shape.disaster_at = 300;
+        const struct fleet_shape shape = draw_disaster_among_copies(seed);
         const uint64_t once = fleet_live(seed, &shape, 600, false, &totals);
         assert_int_equal(fleet_live(seed, &shape, 600, false, &totals), once);
         assert_int_not_equal(fleet_live(seed + 1000, &shape, 600, false, &totals), once);
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test(clocks_beyond_the_bound_are_seen),
         cmocka_unit_test(a_disk_put_back_under_its_own_name_breaks_what_holds),
         cmocka_unit_test(another_survivor_than_the_best_loses_what_was_committed),
+        cmocka_unit_test(a_disaster_among_copies_is_survived),
         cmocka_unit_test(a_seed_repeats_a_life),
         cmocka_unit_test(clocks_beyond_the_bound_are_caught),
         cmocka_unit_test(what_clients_take_wrongly_shows),
