@@ -529,7 +529,7 @@ def wrong_use(args, unknown, everything):
         return "--seconds more than 0"
     if not 0 <= args.patience < math.inf:
         return "--patience 0 up"
-    if not os.path.isdir(args.dir) or not os.access(args.dir, os.W_OK):
+    if not args.list and not (os.path.isdir(args.dir) and os.access(args.dir, os.W_OK)):
         return f"--dir {args.dir}: no directory that can be written to"
     if args.json and (args.json.is_dir() or not os.access(args.json if args.json.exists() else args.json.parent,
                                                           os.W_OK)):
@@ -572,6 +572,9 @@ def main():
 
 
 def told_in_one_line():
+    if sys.stdout is None:
+        print("compare.py: standard output is closed", file=sys.stderr)
+        return 1
     try:
         status = main()
         sys.stdout.flush()

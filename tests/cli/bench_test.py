@@ -448,6 +448,16 @@ class Report(harness.Store):
             self.assertTrue(file.read().startswith("<!doctype html>"))
         self.assertEqual(sorted(os.listdir(self.work)), ["link.html", "real.html"])
 
+    def test_no_link_leads_into_the_store(self):
+        words = ["bench", "append", "--dir", self.dir, "--entry-bytes", 64, "--window", 4, "--seconds", "0.05",
+                 "--no-ceiling", "--no-sweep", "--keep"]
+        self.teak(*words)
+        os.symlink(os.path.join(self.dir, "STORE"), self.path("link.html"))
+        out, err = self.teak(*words, "--out", self.path("link.html"), status=2)
+        self.assertEqual(out, b"")
+        self.assert_one_line(err, "elsewhere")
+        self.teak("verify", "--dir", self.dir)
+
     def test_an_interrupt_leaves_an_older_report_as_it_was(self):
         page = self.path("report.html")
         with open(page, "w", encoding="ascii") as file:

@@ -298,6 +298,10 @@ class Driver(harness.Store):
                              check=False)
         os.close(writer)
         self.assertEqual((run.returncode, run.stderr), (1, b""))
+        run = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', sys.executable, script(), "--list"], timeout=60,
+                             stderr=subprocess.PIPE, check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assert_one_line(run.stderr, "standard output is closed")
 
     def test_teak_itself_has_to_work(self):
         self.fake("teak", sample(), fails=True)

@@ -6,6 +6,7 @@
  * HOLDS  Nothing is ever removed from a directory that was not new or empty. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -321,11 +322,13 @@ static bool has_space(const struct bench *bench)
 static bool begin_paper(struct bench *bench)
 {
     struct stat store, folder;
-    char parent[4096];
+    char target[PATH_MAX], parent[PATH_MAX + 1];
     if (bench->out_path == NULL) return true;
-    const char *slash = strrchr(bench->out_path, '/');
-    const int length = slash == NULL ? 0 : (int)(slash - bench->out_path);
-    snprintf(parent, sizeof(parent), "%.*s%s", length, bench->out_path, slash == NULL ? "." : length == 0 ? "/" : "");
+    /* a link leads to what is replaced */
+    if (realpath(bench->out_path, target) == NULL) snprintf(target, sizeof(target), "%s", bench->out_path);
+    const char *slash = strrchr(target, '/');
+    const int length = slash == NULL ? 0 : (int)(slash - target);
+    snprintf(parent, sizeof(parent), "%.*s%s", length, target, slash == NULL ? "." : length == 0 ? "/" : "");
     if (stat(parent, &folder) == 0 && stat(bench->at.directory, &store) == 0 && store.st_dev == folder.st_dev &&
         store.st_ino == folder.st_ino) {
         complain(who, "--out %s lies in the directory of the store: write it elsewhere", bench->out_path);

@@ -11,8 +11,8 @@
 
 /* So much more that is needed is nothing that a disk in peace would ask for. */
 #define NOISY 0.3
-/* By so much what comes may fall short of a rate, for what is still on its way when a run ends. */
-#define CARRIED_LESS 0.1
+/* By so much what comes may fall short of a rate: of a low one a run holds ten entries, and the last is on its way. */
+#define CARRIED_LESS 0.25
 
 /* Behind what stands in `out` already; what has no room is left out. */
 __attribute__((format(printf, 3, 4))) static void say(char *out, uint32_t room, const char *format, ...)
