@@ -53,7 +53,7 @@ enum {
     CHORES_MAX = 3,                     /* the others are the commits'; the thread's other rings share them */
     ROUNDS_MAX = 4,                     /* collect() without a wait: how often it starts again what came back EAGAIN */
     WAY_NS = 100000,                    /* a worker that ends a write takes less: longer, and others were let run */
-    WAY_SHARE = 9,                      /* what others take so is a tenth of the time at most */
+    WAY_SHARE = 9,                      /* what takes longer is a tenth of the time at most */
     REGISTER_BYTES_MAX = 1 << 30,       /* io_uring_registered_buffers(7) */
     REGISTER_BYTES_MIN = 64 * 1024,
 };

@@ -45,6 +45,19 @@ static void notice_segments(struct teak_store *store)
     }
 }
 
+void notice_begin_failed(struct teak_store *store, const struct teak_error *cause)
+{
+    struct notice *notice = &store->notice;
+    const int told = notice->failure;
+    notice_pool(store);
+    if (store->pool.failure != 0 || store->pool.no_space) return; /* that told it */
+    store->pool.failures++;
+    notice->failure = cause->os_errno;
+    if (cause->os_errno != told)
+        put(store, (struct teak_event){.kind = TEAK_EVENT_SUPPLY_FAILED, .os_errno = cause->os_errno,
+                                       .status = cause->status});
+}
+
 void notice_pool(struct teak_store *store)
 {
     struct notice *notice = &store->notice;

@@ -30,6 +30,8 @@ struct notice {
 
 /* The store was opened. */
 void notice_opened(struct teak_store *store, const struct teak_report *report);
+/* The first batch since opening was answered so: by the pool, or by what comes before it is asked. */
+void notice_begin_failed(struct teak_store *store, const struct teak_error *cause);
 /* An operation of the pool, of the sealer, has ended and was looked at. */
 void notice_pool(struct teak_store *store);
 void notice_seal(struct teak_store *store, uint64_t segment);

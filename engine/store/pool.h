@@ -9,8 +9,9 @@
  *   remove   unlink what is not needed
  *
  * FAILS  No space: the half-made file goes, one that was being prepared stays in stock, `no_space` is set, and it is
- *        tried again every second and when files come back. No descriptor, or no memory, to open one in stock: it
- *        stays there, tried again alike. Another error: the file goes, `failure` keeps the cause until a try succeeds.
+ *        tried again every second and when files come back. No descriptor, or no memory, to open a file: what is
+ *        in stock stays there, tried again alike. Another error: the file goes, `failure` keeps the cause until a try
+ *        succeeds.
  * HOLDS  Nothing is written into a file whose name is not durable; a file with a second link, or locked by a reader, is
  *        unlinked, never recycled; a filled file never passes for one unless all of it was written and synced.
  */

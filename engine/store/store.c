@@ -96,12 +96,14 @@ static enum teak_status ask_size_limit(struct teak_store *store, struct teak_err
  * and again would never come to it, and each life would cost a segment (history 14). */
 static enum teak_status begin_writing(struct teak_store *store, struct teak_error *error)
 {
-    enum teak_status status = ask_size_limit(store, error);
-    if (status == TEAK_OK) status = recover_apply(store, error);
+    struct teak_error cause = {0};
+    enum teak_status status = ask_size_limit(store, &cause);
+    if (status == TEAK_OK) status = recover_apply(store, &cause);
     if (status == TEAK_OK)
         publish_open(store);
     else
-        notice_pool(store); /* no turn will: the next batch tries again */
+        notice_begin_failed(store, &cause); /* no turn will: the next batch tries again */
+    if (status != TEAK_OK && error) *error = cause;
     struct segments *segments = &store->segments;
     while (status == TEAK_OK && !store->no_memory && !store->flight.poisoned &&
            (segments_closed(segments) > SEGMENTS_CLOSED_MAX || seal_has_deep(segments)))

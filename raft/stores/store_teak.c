@@ -214,20 +214,32 @@ static void land(struct adapter *adapter, enum teak_status status)
 static bool is_for_later(enum teak_status status)
 {
     switch (status) {
-    case TEAK_FULL: case TEAK_NO_MEMORY: case TEAK_IO: case TEAK_DENIED: case TEAK_READ_ONLY_FS:
-    case TEAK_NO_DIRECTORY: return true;
+    case TEAK_FULL: case TEAK_NO_MEMORY: case TEAK_IO: case TEAK_DENIED: case TEAK_READ_ONLY_FS: return true;
     default: return false;
     }
 }
 
+/* Then there is a pause, but where the engine is only full: its first batch makes a file at each try. */
+static bool comes_later(struct adapter *adapter, enum teak_status status)
+{
+    if (!is_for_later(status)) return false;
+    adapter->retry_ns = status == TEAK_FULL ? 0 : teak_now(adapter->engine) + PAUSE_NS;
+    return true;
+}
+
+static bool is_paused(const struct adapter *adapter)
+{
+    return adapter->retry_ns != 0 && !adapter->failed && teak_now(adapter->engine) < adapter->retry_ns;
+}
+
 /* What a change of a log that is no job answers. */
-static enum teak_raft_status answer(enum teak_status status)
+static enum teak_raft_status answer(struct adapter *adapter, enum teak_status status)
 {
     switch (status) {
     case TEAK_OK: return TEAK_RAFT_OK;
-    case TEAK_NO_SPACE: case TEAK_NO_MEMORY: case TEAK_TOO_MANY_LOGS: return TEAK_RAFT_NO_SPACE;
+    case TEAK_NO_SPACE: case TEAK_TOO_MANY_LOGS: return TEAK_RAFT_NO_SPACE;
     case TEAK_LOG_EXISTS: case TEAK_UNKNOWN_LOG: case TEAK_INDEX_ZERO: case TEAK_BEYOND: return TEAK_RAFT_MISUSE;
-    default: return is_for_later(status) ? TEAK_RAFT_BUSY : TEAK_RAFT_HALTED;
+    default: return comes_later(adapter, status) ? TEAK_RAFT_BUSY : TEAK_RAFT_HALTED;
     }
 }
 
@@ -238,15 +250,15 @@ static enum teak_raft_status adapter_create(void *self, uint64_t id, uint64_t bo
     if (born == 0 || id >= LABELS) return TEAK_RAFT_MISUSE;
     if (engine_has(adapter, id)) return TEAK_RAFT_MISUSE;
     if (adapter->failed) return TEAK_RAFT_HALTED;
-    if (!adapter_takes(self) || news_find(&adapter->news, id)) return TEAK_RAFT_BUSY;
+    if (!adapter_takes(self) || is_paused(adapter) || news_find(&adapter->news, id)) return TEAK_RAFT_BUSY;
     struct group *group = add_group(adapter, id);
-    if (!group) return TEAK_RAFT_NO_SPACE;
+    if (!group) return TEAK_RAFT_BUSY;
     write_meta(meta, born, mark_of(adapter->engine));
     group->born = born;
     const struct teak_op ops[] = {{.op = TEAK_OP_CREATE, .log = id},
                                   {.op = TEAK_OP_META, .log = id, .data = meta, .bytes = sizeof meta}};
     const struct teak_batch batch = {.ops = ops, .count = 2};
-    const enum teak_raft_status status = answer(give(adapter, &batch, (struct flown){.group = group}));
+    const enum teak_raft_status status = answer(adapter, give(adapter, &batch, (struct flown){.group = group}));
     if (status == TEAK_RAFT_OK) return status;
     news_remove(&adapter->news, group);
     teak_memory_give(group);
@@ -275,12 +287,11 @@ static enum teak_raft_status adapter_drop(void *self, uint64_t id)
     if (adapter->failed) return TEAK_RAFT_HALTED;
     struct group *group = news_find(&adapter->news, id);
     if (!group) group = add_group(adapter, id);
-    if (!group) return TEAK_RAFT_NO_SPACE;
-    if (!adapter_takes(self) || group->in_flight > 0) return TEAK_RAFT_BUSY;
+    if (!group || !adapter_takes(self) || is_paused(adapter) || group->in_flight > 0) return TEAK_RAFT_BUSY;
     const struct teak_op ops[] = {{.op = TEAK_OP_DROP, .log = id}, {.op = TEAK_OP_DROP, .log = id + LABELS}};
     const struct teak_batch batch = {.ops = ops, .count = engine_has(adapter, id + LABELS) ? 2 : 1};
     const enum teak_raft_status status =
-        answer(give(adapter, &batch, (struct flown){.group = group, .is_drop = true}));
+        answer(adapter, give(adapter, &batch, (struct flown){.group = group, .is_drop = true}));
     if (status != TEAK_RAFT_OK) return status;
     forget_fetches(adapter, group, NULL);
     news_start(group);
@@ -608,10 +619,8 @@ static bool try_job(struct adapter *adapter, struct group *group, const struct t
         status = give(adapter, &batch, (struct flown){.group = group, .run = group->run, .token = job->token,
                                                       .is_job = true});
     }
-    if (is_for_later(status) || (status == TEAK_NO_SPACE && !lacks_space(adapter))) {
-        adapter->retry_ns = status == TEAK_FULL ? 0 : teak_now(adapter->engine) + PAUSE_NS;
-        return false;
-    }
+    if (status == TEAK_NO_SPACE && !lacks_space(adapter)) status = TEAK_IO;
+    if (comes_later(adapter, status)) return false;
     if (status == TEAK_NO_SPACE)
         refuse(adapter, group, job->token, TEAK_RAFT_NO_ROOM);
     else if (status != TEAK_OK)
@@ -672,7 +681,7 @@ static enum teak_raft_status adapter_submit(void *self, uint64_t id, const struc
 static void go_on(struct adapter *adapter)
 {
     if (!adapter->wait_first) return;
-    if (adapter->retry_ns != 0 && !adapter->failed && teak_now(adapter->engine) < adapter->retry_ns) return;
+    if (is_paused(adapter)) return;
     while (adapter->wait_first) {
         struct waiting *waiting = adapter->wait_first;
         if (waiting->run == waiting->group->run && !news_passes_over(waiting->group) &&

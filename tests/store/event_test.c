@@ -582,16 +582,24 @@ static void a_supply_that_fails_is_told(void **state)
     rig_remove(rig.dir);
 }
 
-/* The first batch makes a file itself, and is answered; who gives its batches to somebody else hears of it, too. */
-static void a_first_batch_that_gets_no_file_is_told(void **state)
+static bool has_next_segment(struct teak_store *store, void *context)
 {
-    (void)state;
+    (void)context;
+    return store->segments.ready != NULL;
+}
+
+/* The first batch makes a file itself, or takes back the name of the next segment that was not used, and is answered;
+ * who gives its batches to somebody else hears of it, too. */
+static void first_batch_is_told(bool has_next)
+{
     const struct rig rig = rig_make("event");
     const struct teak_options options = listening();
     struct faulty *faulty;
     struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    faulty->holds_chores = !has_next;
     rig_create(store, 7);
     rig_drain(store);
+    if (has_next) rig_drive_until(store, has_next_segment, NULL);
     teak_abandon(store);
     store = backend_open_faulty(&rig, &options, &faulty);
     faulty->chores_too = faulty->for_good = true;
@@ -602,12 +610,20 @@ static void a_first_batch_that_gets_no_file_is_told(void **state)
         assert_int_equal(error.os_errno, EIO);
         turn_once(store);
         assert_int_equal(count_of(TEAK_EVENT_SUPPLY_FAILED), 1);
+        assert_true(rig_stats(store).supply_failures > (uint64_t)i);
     }
     assert_int_equal(expect_heard(TEAK_EVENT_SUPPLY_FAILED)->os_errno, EIO);
     faulty->nth = 0;
     rig_create(store, 8);
     rig_close(store);
     rig_remove(rig.dir);
+}
+
+static void a_first_batch_that_gets_no_file_is_told(void **state)
+{
+    (void)state;
+    first_batch_is_told(false);
+    first_batch_is_told(true);
 }
 
 /* ---- counting, text ---- */

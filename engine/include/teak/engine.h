@@ -305,8 +305,9 @@ struct teak_batch {
  * Fails     FULL (poll, repeat) · NO_SPACE · EMPTY_BATCH · INVALID · INDEX_ZERO · GAP · OVERLAP · TERM_BACKWARDS ·
  *           ENTRY_TOO_LARGE · BATCH_TOO_LARGE · UNKNOWN_LOG · LOG_EXISTS · TOO_MANY_LOGS · META_TOO_LARGE ·
  *           COMMIT_BACKWARDS · VOTE_CHANGED · BELOW_SNAPSHOT · BEYOND · COMPACTED · QUARANTINED · READ_ONLY ·
- *           WRONG_THREAD · POISONED · NO_MEMORY · IO (both: the next segment could not be had; nothing changed, it is
- *           tried again within a second) · DENIED, READ_ONLY_FS (as IO, of the first batch since opening). */
+ *           WRONG_THREAD · POISONED · NO_MEMORY · IO (both: the next segment could not be had; nothing that was
+ *           promised changed, it is tried again within a second) · DENIED, READ_ONLY_FS, NO_DIRECTORY (as IO, of the
+ *           first batch since opening, which is tried again when somebody submits again). */
 TEAK_API enum teak_status teak_submit(struct teak_store *store, const struct teak_batch *batch,
                                       struct teak_error *error);
 
