@@ -50,7 +50,7 @@ void notice_begin_failed(struct teak_store *store, const struct teak_error *caus
     struct notice *notice = &store->notice;
     const int told = notice->failure;
     notice_pool(store);
-    if (store->pool.failure != 0 || store->pool.no_space) return; /* that told it */
+    if (store->flight.poisoned || store->pool.failure != 0 || store->pool.no_space) return; /* that told it */
     store->pool.failures++;
     notice->failure = cause->os_errno;
     if (cause->os_errno != told)

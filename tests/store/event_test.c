@@ -626,6 +626,28 @@ static void a_first_batch_that_gets_no_file_is_told(void **state)
     first_batch_is_told(true);
 }
 
+static void a_first_batch_that_poisons_is_no_lack_of_files(void **state)
+{
+    (void)state;
+    const struct rig rig = rig_make("event");
+    const struct teak_options options = listening();
+    struct faulty *faulty;
+    struct teak_store *store = backend_open_faulty(&rig, &options, &faulty);
+    rig_create(store, 7);
+    rig_drain(store);
+    teak_abandon(store);
+    store = backend_open_faulty(&rig, &options, &faulty);
+    faulty_arm(faulty, DISK_WRITE, 1, EIO); /* of a frame, not of a chore */
+    struct teak_error error;
+    assert_int_equal(teak_create_log(store, 8, 0, &error), TEAK_POISONED);
+    assert_int_equal(teak_poll(store, 0, NULL, 0, NULL, &error), TEAK_POISONED);
+    assert_int_equal(count_of(TEAK_EVENT_POISONED), 1);
+    assert_int_equal(count_of(TEAK_EVENT_SUPPLY_FAILED), 0);
+    assert_int_equal(rig_stats(store).supply_failures, 0);
+    teak_abandon(store);
+    rig_remove(rig.dir);
+}
+
 /* ---- counting, text ---- */
 
 static void work_that_surely_left_the_thread_is_counted(void **state)
@@ -707,6 +729,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(little_space_is_told_once),
         cmocka_unit_test(a_supply_that_fails_is_told),
         cmocka_unit_test(a_first_batch_that_gets_no_file_is_told),
+        cmocka_unit_test(a_first_batch_that_poisons_is_no_lack_of_files),
         cmocka_unit_test(work_that_surely_left_the_thread_is_counted),
         cmocka_unit_test(what_is_not_kept_is_counted),
         cmocka_unit_test(an_event_is_one_line),
