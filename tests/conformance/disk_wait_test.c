@@ -63,6 +63,14 @@ static void what_is_started_needs_no_collect(void **state)
 static int let_go(void) { return openat(now.dir, "fifo", O_WRONLY | O_CLOEXEC); }
 static int try_let_go(void) { return openat(now.dir, "fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC); }
 
+static void submit_open_of_fifo(struct disk_op *op)
+{
+    assert_int_equal(disk_attach(now.disk), 0);
+    assert_int_equal(mkfifoat(now.dir, "fifo", 0600), 0);
+    *op = (struct disk_op){.kind = DISK_OPEN, .dir = now.dir, .name = "fifo", .flags = DISK_OR_CREATE};
+    disk_submit(now.disk, op);
+}
+
 static void wait_for_nothing(uint64_t wait_ns)
 {
     struct disk_op *done[1];
@@ -76,10 +84,8 @@ static void a_wait_ends_after_its_time(void **state)
 {
     (void)state;
     struct disk_op *done[1];
-    assert_int_equal(disk_attach(now.disk), 0);
-    assert_int_equal(mkfifoat(now.dir, "fifo", 0600), 0);
-    struct disk_op op = {.kind = DISK_OPEN, .dir = now.dir, .name = "fifo", .flags = DISK_OR_CREATE};
-    disk_submit(now.disk, &op);
+    struct disk_op op;
+    submit_open_of_fifo(&op);
     wait_for_nothing(0);
     wait_for_nothing(30 * MS);
     assert_true(now.disk->counters.enters <= 2); /* one call each */
@@ -155,10 +161,8 @@ static void a_signal_does_not_end_a_wait(void **state)
 {
     (void)state;
     struct disk_op *done[1];
-    assert_int_equal(disk_attach(now.disk), 0);
-    assert_int_equal(mkfifoat(now.dir, "fifo", 0600), 0);
-    struct disk_op op = {.kind = DISK_OPEN, .dir = now.dir, .name = "fifo", .flags = DISK_OR_CREATE};
-    disk_submit(now.disk, &op);
+    struct disk_op op;
+    submit_open_of_fifo(&op);
     struct sigaction act = {.sa_handler = on_alarm}, before;
     sigaction(SIGALRM, &act, &before);
     ualarm(10000, 0);
